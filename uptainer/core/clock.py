@@ -1,0 +1,7 @@
+"""The one place that asks what time it is; rules get `now` as an argument."""
+
+from datetime import UTC, datetime
+
+
+def utc_now() -> datetime:
+    return datetime.now(UTC)

@@ -1,0 +1,89 @@
+"""A rule's verdict with its reason, and the vulnerabilities that scans speak of."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from datetime import datetime
+from enum import StrEnum
+
+from uptainer.core.enums import RecommendationType, ScanStatus, Severity
+
+SEVERITY_ORDER = tuple(Severity)
+RECOMMENDATION_ORDER = tuple(RecommendationType)
+
+
+class Verdict(StrEnum):
+    """What one rule says of one candidate. BLOCK and WAIT are a "no" and a "not yet"."""
+
+    ALLOW = "allow"
+    INFORM = "inform"
+    WAIT = "wait"
+    BLOCK = "block"
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """`until` is when a WAIT ends by itself, where that is known."""
+
+    rule: str
+    verdict: Verdict
+    reason: str
+    until: datetime | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Vulnerability:
+    """One CVE in one installed package of one image. `fixed_version` is "" where no fix is known."""
+
+    id: str
+    package: str
+    installed_version: str
+    fixed_version: str
+    severity: Severity
+    title: str = ""
+    target: str = ""
+    url: str = ""
+    score: float | None = None
+    published_at: datetime | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Scan:
+    """What the scanner said of one digest on one platform; `reason` says why there is nothing, where there is not."""
+
+    digest: str
+    platform: str
+    status: ScanStatus
+    reason: str = ""
+    vulnerabilities: tuple[Vulnerability, ...] = ()
+    os_family: str = ""
+    os_version: str = ""
+    end_of_life: bool | None = None
+    secrets: int = 0
+    scanner_version: str = ""
+    database_at: datetime | None = None
+    scanned_at: datetime | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class ScanDifference:
+    """By CVE and package: what the candidate brings, what it fixes, what got a worse severity, what stays."""
+
+    new: tuple[Vulnerability, ...]
+    fixed: tuple[Vulnerability, ...]
+    worse: tuple[tuple[Vulnerability, Vulnerability], ...]
+    unchanged: tuple[Vulnerability, ...]
+
+
+def worst(severities: Iterable[Severity]) -> Severity | None:
+    return max(severities, key=SEVERITY_ORDER.index, default=None)
+
+
+@dataclass(frozen=True, slots=True)
+class Advice:
+    """A recommendation for one candidate. `risk` runs from 0 (none) to 100."""
+
+    recommendation: RecommendationType
+    risk: int
+    findings: tuple[Finding, ...]
+    summary: str = ""
+    source: str = "rules"

@@ -1,0 +1,93 @@
+"""What runs: hosts, and the containers on them, as discovery reports them."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any
+
+from uptainer.core.enums import ConnectionType, ContainerStatus, Health, RuntimeType
+from uptainer.core.platform import Platform
+
+
+@dataclass(frozen=True, slots=True)
+class HostAddress:
+    """How one engine is reached. `url` is `unix:///path`, `tcp://host:port` or `ssh://user@host`.
+
+    A secret is never here: `block` names the Prefect block that holds it.
+    """
+
+    name: str
+    runtime: RuntimeType
+    connection: ConnectionType
+    url: str
+    block: str | None = None
+    timeout: float = 30.0
+
+
+@dataclass(frozen=True, slots=True)
+class EngineFacts:
+    """`id` is the engine's own, which tells two addresses of one engine apart from two engines."""
+
+    id: str
+    name: str
+    version: str
+    api_version: str
+    platform: Platform
+    server_name: str
+    cpus: int
+    memory: int
+
+
+@dataclass(frozen=True, slots=True)
+class Mount:
+    """`kind` is volume, bind, tmpfs, npipe or cluster. `name` is the volume's, "" for the others."""
+
+    kind: str
+    name: str
+    source: str
+    destination: str
+    read_only: bool
+    anonymous: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Port:
+    """`host_port` is None where the port is only exposed."""
+
+    container_port: int
+    protocol: str
+    host_ip: str = ""
+    host_port: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class ContainerFacts:
+    """One container as its engine describes it now.
+
+    `key` stays the same over updates and names the workload on its host; for Docker it is the container's name,
+    for the id changes with each replacement.
+    """
+
+    key: str
+    runtime_id: str
+    name: str
+    image_reference: str
+    image_id: str
+    repo_digests: tuple[str, ...]
+    status: ContainerStatus
+    health: Health
+    restart_count: int
+    platform: Platform | None
+    created_at: datetime
+    started_at: datetime | None = None
+    workload_kind: str = "container"
+    project: str | None = None
+    service: str | None = None
+    labels: Mapping[str, str] = field(default_factory=dict)
+    image_labels: Mapping[str, str] = field(default_factory=dict)
+    mounts: tuple[Mount, ...] = ()
+    networks: tuple[str, ...] = ()
+    ports: tuple[Port, ...] = ()
+    depends_on: tuple[str, ...] = ()
+    has_healthcheck: bool = False
+    details: Mapping[str, Any] = field(default_factory=dict)

@@ -1,0 +1,179 @@
+"""The port that every runtime stands behind.
+
+A runtime reads its engine, operates workloads, moves volume data as tar streams, and replaces a workload by steps
+that a journal can hold. It never decides anything, and it keeps nothing in memory that the next process would need:
+whatever a step must know stands in the plan or in the results of the steps before it.
+"""
+
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from enum import StrEnum
+from typing import Any, Protocol
+
+from uptainer.core.enums import ContainerStatus, Health
+from uptainer.core.images import ImageFacts
+from uptainer.core.platform import Platform
+from uptainer.core.reference import Reference
+from uptainer.core.workloads import ContainerFacts, EngineFacts, HostAddress, Mount
+
+Json = Mapping[str, Any]
+
+
+class Phase(StrEnum):
+    """When a step of a replacement runs.
+
+    PREPARE leaves the running workload alone. STOP begins the downtime; data is backed up right after it, when
+    nothing writes any more. SWITCH puts the new one in its place and ends the downtime. FINISH removes the old one,
+    and is run only when the new one has proved healthy; it is the only phase that cannot be undone.
+    """
+
+    PREPARE = "prepare"
+    STOP = "stop"
+    SWITCH = "switch"
+    FINISH = "finish"
+
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    """`name` is stable, for the journal; `sentence` says to a person what will be done to what."""
+
+    name: str
+    phase: Phase
+    sentence: str
+
+
+@dataclass(frozen=True, slots=True)
+class ReplacementRequest:
+    """Replace the workload `key` by `image`, a reference with a digest; `tag` is what the container is to be named by.
+
+    `registry_auth` is `{"username": ..., "password": ...}` or None, held in memory only and never journalled.
+    """
+
+    key: str
+    image: Reference
+    tag: Reference
+    platform: Platform | None = None
+    stop_timeout: timedelta | None = None
+    keep_old: bool = False
+    registry_auth: Mapping[str, str] | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class ReplacementPlan:
+    """The steps in order, and the document that they read: JSON, stored with the update before the first act.
+
+    `document` holds all that undoing needs (the old container's whole configuration among it), and no secret that the
+    engine itself does not show to whoever inspects the container.
+    """
+
+    key: str
+    steps: tuple[Step, ...]
+    document: Json
+    affected: tuple[str, ...] = ()
+    """Keys of the other workloads that will be restarted or recreated with it, in order."""
+
+
+@dataclass(frozen=True, slots=True)
+class WorkloadState:
+    """What is running under a key right now; `image_id` and `restart_count` tell old from new, well from crashing."""
+
+    runtime_id: str
+    status: ContainerStatus
+    health: Health
+    restart_count: int
+    exit_code: int | None
+    image_id: str
+    started_at: datetime | None
+    addresses: Mapping[str, str] = field(default_factory=dict)
+    """IP address on each network, for probes from this machine."""
+    health_log: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class ExecResult:
+    exit_code: int
+    output: str
+
+
+class Replaces(Protocol):
+    """Replacing one workload. Each `perform` and `revert` is idempotent: it asks the engine what is done already."""
+
+    def plan_replacement(self, request: ReplacementRequest) -> ReplacementPlan:
+        """Read what is there and say what would be done; touches nothing.
+
+        Raises:
+            RefusedError: it can't be replaced without losing something; the message says what.
+            NotFoundError, UnreachableError.
+        """
+        ...
+
+    def perform(self, step: str, request: ReplacementRequest, document: Json, results: Mapping[str, Json]) -> Json:
+        """Do one step and return what later steps and the undo need; done before, it returns the same again."""
+        ...
+
+    def revert(self, step: str, request: ReplacementRequest, document: Json, results: Mapping[str, Json]) -> None:
+        """Undo one step, whether it was done, half done or never begun. Steps are reverted in reverse order."""
+        ...
+
+
+class Runtime(Replaces, Protocol):
+    """One engine. Opened by `uptainer.runtimes.connections.connect(address, ...)`; used as a context manager."""
+
+    address: HostAddress
+
+    def close(self) -> None: ...
+
+    def engine(self) -> EngineFacts: ...
+
+    def containers(self) -> Sequence[ContainerFacts]:
+        """Every container, running or not. Raises UnreachableError rather than return a part of them."""
+        ...
+
+    def image(self, name: str) -> ImageFacts:
+        """By id or reference, as the engine holds it."""
+        ...
+
+    def state(self, key: str) -> WorkloadState: ...
+
+    def inspect(self, key: str) -> Json: ...
+
+    def configuration(self, key: str) -> Json:
+        """All that is needed to create it again, for the backup."""
+        ...
+
+    # operate
+    def start(self, key: str) -> None: ...
+
+    def stop(self, key: str, timeout: timedelta | None = None) -> None: ...
+
+    def restart(self, key: str, timeout: timedelta | None = None) -> None: ...
+
+    def pause(self, key: str) -> None: ...
+
+    def unpause(self, key: str) -> None: ...
+
+    def remove(self, key: str, *, force: bool = False) -> None: ...
+
+    def execute(self, key: str, command: Sequence[str], timeout: timedelta) -> ExecResult: ...
+
+    def logs(self, key: str, *, tail: int, since: datetime | None = None) -> str: ...
+
+    # data
+    def read_mount(self, key: str, mount: Mount) -> AbstractContextManager[Iterator[bytes]]:
+        """The mount's content as a tar stream, read through the engine, without a shell in any image."""
+        ...
+
+    def write_mount(self, key: str, mount: Mount, tar: Iterator[bytes]) -> None:
+        """Make the mount's content exactly what the tar says: what is not in it is gone afterwards."""
+        ...
+
+    # images
+    def remove_image(self, image_id: str) -> bool:
+        """False where something still uses it."""
+        ...
+
+    def create_from(self, configuration: Json, *, name: str | None = None) -> str:
+        """Create a container again from what `configuration` gave, not started; returns its key."""
+        ...

@@ -1,0 +1,37 @@
+"""The tables, by aggregate. Importing this package makes all of them known to `Base.metadata`."""
+
+from uptainer.store.models.audit import AuditEntry
+from uptainer.store.models.backups import ContainerBackup
+from uptainer.store.models.base import SCHEMA, Base
+from uptainer.store.models.checks import CandidateRow, UpdateCheck
+from uptainer.store.models.fleet import Container, ContainerHost, HealthObservation, Server
+from uptainer.store.models.images import Image
+from uptainer.store.models.notices import UpdateNotification
+from uptainer.store.models.policies import MaintenanceWindow, RegistryCredential, UpdatePolicy
+from uptainer.store.models.security import AiRecommendation, ContainerVulnerability, VulnerabilityScan
+from uptainer.store.models.updates import CLOSED, Approval, Update, UpdateStep
+
+__all__ = [
+    "CLOSED",
+    "SCHEMA",
+    "AiRecommendation",
+    "Approval",
+    "AuditEntry",
+    "Base",
+    "CandidateRow",
+    "Container",
+    "ContainerBackup",
+    "ContainerHost",
+    "ContainerVulnerability",
+    "HealthObservation",
+    "Image",
+    "MaintenanceWindow",
+    "RegistryCredential",
+    "Server",
+    "Update",
+    "UpdateCheck",
+    "UpdateNotification",
+    "UpdatePolicy",
+    "UpdateStep",
+    "VulnerabilityScan",
+]

@@ -1,0 +1,33 @@
+from sqlalchemy import BigInteger, ForeignKey, Index, text
+from sqlalchemy.orm import Mapped, mapped_column
+
+from uptainer.core.enums import BackupStatus
+from uptainer.store.models.base import Base, CreatedAt, Id, Instant, JsonList, JsonObject, enum_type
+from uptainer.store.models.fleet import Container
+from uptainer.store.models.updates import Update
+
+backup_status = enum_type(BackupStatus, "backup_status")
+
+
+class ContainerBackup(Base):
+    """What was kept of a workload, and where. Each of `archives` names its mount, file, bytes and sha256."""
+
+    __tablename__ = "container_backups"
+    __table_args__ = (Index("ix_container_backups_container_id", "container_id", "created_at"),)
+
+    id: Mapped[Id]
+    container_id: Mapped[int] = mapped_column(ForeignKey(Container.id, ondelete="RESTRICT"))
+    update_id: Mapped[int | None] = mapped_column(ForeignKey(Update.id, ondelete="SET NULL"), index=True)
+    status: Mapped[BackupStatus] = mapped_column(backup_status)
+    reason: Mapped[str]
+    image_reference: Mapped[str]
+    image_digest: Mapped[str]
+    image_id: Mapped[str]
+    configuration: Mapped[JsonObject]
+    directory: Mapped[str]
+    archives: Mapped[JsonList] = mapped_column(server_default=text("'[]'"))
+    size: Mapped[int] = mapped_column(BigInteger, server_default="0")
+    error: Mapped[str | None]
+    created_at: Mapped[CreatedAt]
+    finished_at: Mapped[Instant | None]
+    verified_at: Mapped[Instant | None]
