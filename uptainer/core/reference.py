@@ -20,7 +20,7 @@ _PATH = re.compile(rf"{_PATH_COMPONENT}(?:/{_PATH_COMPONENT})*")
 _TAG = re.compile(r"\w[\w.-]{0,127}", re.ASCII)
 _DIGEST = re.compile(r"[A-Za-z][A-Za-z0-9]*(?:[-_+.][A-Za-z][A-Za-z0-9]*)*:[0-9a-fA-F]{32,}")
 _SHA256 = re.compile(r"sha256:[0-9a-f]{64}")
-_BARE_ID = re.compile(r"[0-9a-f]{64}")
+_IMAGE_ID = re.compile(r"(?:sha256:)?[0-9a-f]{64}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,7 +39,7 @@ class Reference:
         Raises:
             InvalidInputError: it is not a reference; the message says which part is wrong.
         """
-        if _BARE_ID.fullmatch(text):
+        if _IMAGE_ID.fullmatch(text):
             raise InvalidInputError(f"{text!r} is an image id, not a reference")
         rest, digest = _split_digest(text)
         rest, tag = _split_tag(rest, text)

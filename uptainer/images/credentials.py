@@ -1,0 +1,219 @@
+"""Credentials for registries: those given explicitly, and those of Docker's `config.json` and its helpers.
+
+Source: https://docs.docker.com/reference/cli/docker/login/ and github.com/docker/docker-credential-helpers.
+"""
+
+import asyncio
+import base64
+import binascii
+import json
+import os
+import re
+import shutil
+from collections.abc import Mapping
+from contextlib import suppress
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Self
+
+from uptainer.core.errors import AccessDeniedError, InvalidInputError
+from uptainer.core.reference import DOCKER_HUB
+from uptainer.images.endpoints import canonical_registry
+
+HUB_KEY = "https://index.docker.io/v1/"
+HELPER_TIMEOUT = 10.0
+"""Seconds for one call of a credential helper."""
+_HELPER_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]*")
+_NOT_FOUND = "credentials not found in native keychain"
+_IDENTITY_USER = "<token>"  # the user name by which a helper says that its secret is an identity token
+
+
+@dataclass(frozen=True, slots=True)
+class Credential:
+    """`identity_token` is exchanged for access tokens; `registry_token` is sent as it is. No secret is ever shown."""
+
+    username: str = ""
+    password: str = field(default="", repr=False)
+    identity_token: str = field(default="", repr=False)
+    registry_token: str = field(default="", repr=False)
+
+    @property
+    def basic(self) -> str | None:
+        """The value of a Basic `Authorization` header, where there is a user name and a password."""
+        if not (self.username and self.password):
+            return None
+        return "Basic " + base64.b64encode(f"{self.username}:{self.password}".encode()).decode()
+
+
+@dataclass(frozen=True, slots=True)
+class DockerConfig:
+    """The part of Docker's `config.json` that speaks of credentials, by canonical registry name."""
+
+    path: Path
+    auths: Mapping[str, Credential] = field(default_factory=dict)
+    helpers: Mapping[str, str] = field(default_factory=dict)
+    store: str | None = None
+
+    @classmethod
+    def load(cls, path: Path | None = None) -> Self:
+        """Read the file at `path`, by default where Docker looks for it; no file means no credentials.
+
+        Raises:
+            AccessDeniedError: the file is there and may not be read.
+            InvalidInputError: it is not what Docker writes; the message never quotes its content.
+        """
+        path = path or default_config_path(os.environ)
+        try:
+            content = json.loads(path.read_text(encoding="utf-8"))
+        except FileNotFoundError:
+            return cls(path)
+        except OSError as error:
+            raise AccessDeniedError(f"{path} cannot be read: {error.strerror}") from error
+        except ValueError as error:
+            raise InvalidInputError(f"{path} is not JSON") from error
+        return cls._read(path, content)
+
+    @classmethod
+    def _read(cls, path: Path, content: Any) -> Self:
+        auths, helpers = (_object(path, content, key) for key in ("auths", "credHelpers"))
+        credentials = {canonical_registry(key): _entry(path, key, value) for key, value in auths.items()}
+        named = {canonical_registry(key): _helper_name(path, value) for key, value in helpers.items()}
+        store = content.get("credsStore")
+        return cls(
+            path,
+            {registry: found for registry, found in credentials.items() if found},
+            named,
+            _helper_name(path, store) if store else None,
+        )
+
+
+def default_config_path(environ: Mapping[str, str]) -> Path:
+    folder = environ.get("DOCKER_CONFIG")
+    return (Path(folder) if folder else Path.home() / ".docker") / "config.json"
+
+
+class Keychain:
+    """Answers for one registry at a time, with what belongs to that registry and nothing else.
+
+    Explicit credentials come first, then the registry's own helper, then the common one, then the file's entries.
+    """
+
+    def __init__(
+        self, explicit: Mapping[str, Credential] | None = None, config: DockerConfig | None = None
+    ) -> None:
+        self._explicit = {canonical_registry(name): value for name, value in (explicit or {}).items()}
+        self._config = config
+        self._asked: dict[str, asyncio.Future[Credential | None]] = {}
+
+    async def find(self, registry: str) -> Credential | None:
+        """The credential for this registry, or None where there is none; a helper is asked once.
+
+        Raises:
+            AccessDeniedError: a helper is configured and did not answer, so that it is not known.
+        """
+        name = canonical_registry(registry)
+        if name not in self._asked:
+            self._asked[name] = asyncio.ensure_future(self._look(name))
+        return await asyncio.shield(self._asked[name])
+
+    async def _look(self, name: str) -> Credential | None:
+        if name in self._explicit or self._config is None:
+            return self._explicit.get(name)
+        helper = self._config.helpers.get(name) or self._config.store
+        found = await ask_helper(helper, _server_of(name), self._config.path) if helper else None
+        return found or self._config.auths.get(name)
+
+
+def _server_of(registry: str) -> str:
+    return HUB_KEY if registry == DOCKER_HUB else registry
+
+
+async def ask_helper(
+    name: str, server: str, path: Path, timeout: float = HELPER_TIMEOUT
+) -> Credential | None:  # noqa: ASYNC109 -- it bounds the helper's process, which is ended when it has passed
+    """Run `docker-credential-NAME get`, with no shell. None where it has nothing for this server.
+
+    Raises:
+        AccessDeniedError: it is not there, fails, answers nonsense, or takes longer than `timeout` seconds.
+    """
+    program = shutil.which(f"docker-credential-{name}")
+    if program is None:
+        raise AccessDeniedError(
+            f"{path} says to ask docker-credential-{name} for the credentials of {server}, and it is not installed: "
+            "install it, or take it out of that file"
+        )
+    code, output = await _run(program, server, timeout)
+    if code != 0:
+        if _NOT_FOUND in output:
+            return None
+        raise AccessDeniedError(f"docker-credential-{name} failed for {server} (exit status {code})")
+    return _helper_answer(name, output)
+
+
+async def _run(program: str, server: str, timeout: float) -> tuple[int, str]:  # noqa: ASYNC109 -- the process is killed when it has passed
+    pipe = asyncio.subprocess.PIPE
+    process = await asyncio.create_subprocess_exec(
+        program, "get", stdin=pipe, stdout=pipe, stderr=asyncio.subprocess.DEVNULL
+    )
+    try:
+        async with asyncio.timeout(timeout):
+            output, _ = await process.communicate(server.encode())
+    except TimeoutError:
+        raise AccessDeniedError(
+            f"{Path(program).name} did not answer for {server} in {timeout:g} seconds"
+        ) from None
+    finally:
+        with suppress(ProcessLookupError):
+            process.kill()
+        await process.wait()
+    return process.returncode or 0, output.decode(errors="replace")
+
+
+def _helper_answer(name: str, output: str) -> Credential:
+    try:
+        answer = json.loads(output)
+        username, secret = answer["Username"], answer["Secret"]
+    except (ValueError, KeyError, TypeError) as error:
+        raise AccessDeniedError(f"docker-credential-{name} gave an answer that is no credential") from error
+    if username == _IDENTITY_USER:
+        return Credential(identity_token=str(secret))
+    return Credential(str(username), str(secret))
+
+
+def _object(path: Path, content: Any, key: str) -> Mapping[str, Any]:
+    value = content.get(key) if isinstance(content, dict) else None
+    if not isinstance(content, dict) or not isinstance(value or {}, dict):
+        raise InvalidInputError(f"{path} is not a Docker configuration: {key!r} is not an object")
+    return value or {}
+
+
+def _helper_name(path: Path, value: Any) -> str:
+    if not isinstance(value, str) or not _HELPER_NAME.fullmatch(value):
+        raise InvalidInputError(f"{path} names a credential helper that is no plain program name")
+    return value
+
+
+def _entry(path: Path, key: str, value: Any) -> Credential | None:
+    """One of `auths`; Docker leaves an empty one where a helper holds the secret."""
+    if not isinstance(value, dict):
+        raise InvalidInputError(f"{path}: the entry for {key!r} is not an object")
+    texts = {
+        name: str(value.get(name) or "")
+        for name in ("username", "password", "identitytoken", "registrytoken")
+    }
+    username, password = texts["username"], texts["password"]
+    if value.get("auth"):
+        username, password = _decode(path, key, str(value["auth"]))
+    if not (username or texts["identitytoken"] or texts["registrytoken"]):
+        return None
+    return Credential(username, password, texts["identitytoken"], texts["registrytoken"])
+
+
+def _decode(path: Path, key: str, text: str) -> tuple[str, str]:
+    try:
+        username, colon, password = base64.b64decode(text, validate=True).decode().partition(":")
+    except (binascii.Error, UnicodeDecodeError):
+        colon = ""
+    if not colon:
+        raise InvalidInputError(f"{path}: the entry for {key!r} does not hold a user name and a password")
+    return username, password.rstrip("\0")
