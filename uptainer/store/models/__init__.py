@@ -1,5 +1,6 @@
 """The tables, by aggregate. Importing this package makes all of them known to `Base.metadata`."""
 
+from uptainer.core.transitions import CLOSED
 from uptainer.store.models.audit import AuditEntry
 from uptainer.store.models.backups import ContainerBackup
 from uptainer.store.models.base import SCHEMA, Base
@@ -9,7 +10,7 @@ from uptainer.store.models.images import Image
 from uptainer.store.models.notices import UpdateNotification
 from uptainer.store.models.policies import MaintenanceWindow, RegistryCredential, UpdatePolicy
 from uptainer.store.models.security import AiRecommendation, ContainerVulnerability, VulnerabilityScan
-from uptainer.store.models.updates import CLOSED, Approval, Update, UpdateStep
+from uptainer.store.models.updates import Approval, Update, UpdateStep
 
 __all__ = [
     "CLOSED",

@@ -24,7 +24,10 @@ class Server(Base):
 
 
 class ContainerHost(Base):
-    """One engine, by one connection. `reachable` is null until it was tried; `block` names the secret's holder."""
+    """One engine, by one connection. `reachable` is null until it was tried; `block` names the secret's holder.
+
+    A host that is removed keeps its row (`removed_at`), for the history of updates speaks of its containers.
+    """
 
     __tablename__ = "container_hosts"
     __table_args__ = (CheckConstraint("timeout_seconds > 0", name="timeout_is_positive"),)
@@ -45,6 +48,7 @@ class ContainerHost(Base):
     last_tried_at: Mapped[Instant | None]
     last_seen_at: Mapped[Instant | None]
     created_at: Mapped[CreatedAt]
+    removed_at: Mapped[Instant | None]
 
     server: Mapped[Server] = relationship(lazy="raise")
 
@@ -53,10 +57,7 @@ class Container(Base):
     """A workload's container. The row outlives the engine's ids: `key` names it on its host."""
 
     __tablename__ = "containers"
-    __table_args__ = (
-        UniqueConstraint("host_id", "key"),
-        Index("ix_containers_seen", "host_id", postgresql_where=text("vanished_at IS NULL")),
-    )
+    __table_args__ = (UniqueConstraint("host_id", "key"),)
 
     id: Mapped[Id]
     host_id: Mapped[int] = mapped_column(ForeignKey(ContainerHost.id, ondelete="CASCADE"))

@@ -1,6 +1,6 @@
 """Images by content, so that a thousand containers of one image are one row and one scan."""
 
-from sqlalchemy import BigInteger, Index, UniqueConstraint
+from sqlalchemy import BigInteger, UniqueConstraint
 from sqlalchemy.orm import Mapped, mapped_column
 
 from uptainer.store.models.base import Base, CreatedAt, Id, Instant, JsonList, JsonObject
@@ -13,7 +13,7 @@ class Image(Base):
     """
 
     __tablename__ = "images"
-    __table_args__ = (UniqueConstraint("digest", "platform"), Index("ix_images_image_id", "image_id"))
+    __table_args__ = (UniqueConstraint("digest", "platform"),)
 
     id: Mapped[Id]
     digest: Mapped[str]

@@ -1,4 +1,4 @@
-from sqlalchemy import ForeignKey, text
+from sqlalchemy import ForeignKey, Index, text
 from sqlalchemy.orm import Mapped, mapped_column
 
 from uptainer.core.enums import NotificationStatus
@@ -12,6 +12,9 @@ class UpdateNotification(Base):
     """Something that people are told, once: `once` is unique, and says what "the same thing" is."""
 
     __tablename__ = "update_notifications"
+    __table_args__ = (
+        Index("ix_update_notifications_unsent", "created_at", postgresql_where=text("status <> 'sent'")),
+    )
 
     id: Mapped[Id]
     update_id: Mapped[int | None] = mapped_column(ForeignKey(Update.id, ondelete="CASCADE"), index=True)

@@ -6,6 +6,7 @@ from sqlalchemy import ForeignKey, Index, SmallInteger, UniqueConstraint, text
 from sqlalchemy.orm import Mapped, mapped_column, relationship
 
 from uptainer.core.enums import ApprovalChannel, ApprovalDecision, ChangeLevel, StepStatus, UpdateStatus
+from uptainer.core.transitions import CLOSED
 from uptainer.store.models.base import Base, CreatedAt, Id, Instant, JsonObject, enum_type
 from uptainer.store.models.checks import CandidateRow, change_level
 from uptainer.store.models.fleet import Container
@@ -15,17 +16,8 @@ step_status = enum_type(StepStatus, "step_status")
 approval_decision = enum_type(ApprovalDecision, "approval_decision")
 approval_channel = enum_type(ApprovalChannel, "approval_channel")
 
-CLOSED = (
-    UpdateStatus.SUCCEEDED,
-    UpdateStatus.ROLLED_BACK,
-    UpdateStatus.REJECTED,
-    UpdateStatus.EXPIRED,
-    UpdateStatus.SUPERSEDED,
-    UpdateStatus.FAILED,
-)
-"""An update in one of these is history; ROLLBACK_FAILED is not, for a person must look at it."""
-
-_OPEN = text("status NOT IN (" + ", ".join(f"'{status}'" for status in CLOSED) + ")")
+OPEN_PREDICATE = "status NOT IN (" + ", ".join(f"'{status}'" for status in CLOSED) + ")"
+_OPEN = text(OPEN_PREDICATE)
 
 
 class Update(Base):
@@ -40,7 +32,9 @@ class Update(Base):
 
     id: Mapped[Id]
     container_id: Mapped[int] = mapped_column(ForeignKey(Container.id, ondelete="RESTRICT"))
-    candidate_id: Mapped[int | None] = mapped_column(ForeignKey(CandidateRow.id, ondelete="SET NULL"))
+    candidate_id: Mapped[int | None] = mapped_column(
+        ForeignKey(CandidateRow.id, ondelete="SET NULL"), index=True
+    )
     reverses_id: Mapped[int | None] = mapped_column(ForeignKey("uptainer.updates.id", ondelete="RESTRICT"))
     host_name: Mapped[str]
     workload: Mapped[str]
@@ -97,12 +91,15 @@ class UpdateStep(Base):
 
 
 class Approval(Base):
-    """An answer, on exactly which account of which digest. `authenticated` is false for a name that was typed."""
+    """An answer, on exactly which account of which digest. `authenticated` is false for a name that was typed.
+
+    Append-only: a trigger refuses UPDATE, DELETE and TRUNCATE.
+    """
 
     __tablename__ = "approvals"
 
     id: Mapped[Id]
-    update_id: Mapped[int] = mapped_column(ForeignKey(Update.id, ondelete="CASCADE"), index=True)
+    update_id: Mapped[int] = mapped_column(ForeignKey(Update.id, ondelete="RESTRICT"), index=True)
     decision: Mapped[ApprovalDecision] = mapped_column(approval_decision)
     channel: Mapped[ApprovalChannel] = mapped_column(approval_channel)
     answered_by: Mapped[str]
