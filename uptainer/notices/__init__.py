@@ -1,0 +1,1 @@
+"""What people are told: events that name what happened, to what, and when it counts as the same thing again."""
