@@ -10,7 +10,8 @@ from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from enum import StrEnum
-from typing import Any, Protocol
+from types import TracebackType
+from typing import Any, Protocol, Self
 
 from uptainer.core.enums import ContainerStatus, Health
 from uptainer.core.images import ImageFacts
@@ -109,11 +110,15 @@ class Replaces(Protocol):
         """
         ...
 
-    def perform(self, step: str, request: ReplacementRequest, document: Json, results: Mapping[str, Json]) -> Json:
+    def perform(
+        self, step: str, request: ReplacementRequest, document: Json, results: Mapping[str, Json]
+    ) -> Json:
         """Do one step and return what later steps and the undo need; done before, it returns the same again."""
         ...
 
-    def revert(self, step: str, request: ReplacementRequest, document: Json, results: Mapping[str, Json]) -> None:
+    def revert(
+        self, step: str, request: ReplacementRequest, document: Json, results: Mapping[str, Json]
+    ) -> None:
         """Undo one step, whether it was done, half done or never begun. Steps are reverted in reverse order."""
         ...
 
@@ -122,6 +127,12 @@ class Runtime(Replaces, Protocol):
     """One engine. Opened by `uptainer.runtimes.connections.connect(address, ...)`; used as a context manager."""
 
     address: HostAddress
+
+    def __enter__(self) -> Self: ...
+
+    def __exit__(
+        self, kind: type[BaseException] | None, fault: BaseException | None, trace: TracebackType | None
+    ) -> None: ...
 
     def close(self) -> None: ...
 

@@ -1,0 +1,64 @@
+"""Everything that the engine holds, read in as few calls as it takes: one list, one inspect each."""
+
+from collections.abc import Iterable, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any
+
+from uptainer.core.errors import NotFoundError
+from uptainer.core.images import ImageFacts
+from uptainer.core.workloads import ContainerFacts
+from uptainer.runtimes.docker import facts, names
+from uptainer.runtimes.docker.engine import Engine
+
+Json = Mapping[str, Any]
+
+WORKERS = 4
+
+
+def read_containers(engine: Engine) -> list[ContainerFacts]:
+    """All containers, running or not, but for our own helpers; those that vanish meanwhile are not there any more.
+
+    Each distinct image is inspected once.
+    """
+    containers = [
+        each for each in inspect_all(engine) if names.role(facts.key(each)) is not names.Role.HELPER
+    ]
+    images = _read_images(engine, {each["Image"] for each in containers})
+    keys = keys_by_name(containers)
+    return [facts.container_facts(each, images.get(each["Image"]), keys) for each in containers]
+
+
+def inspect_all(engine: Engine) -> list[Json]:
+    """Raises UnreachableError, or whatever else went wrong, rather than return a part of them."""
+    listed = engine.get("/containers/json", about="its containers", query={"all": "1"})
+    return [
+        each for each in _side_by_side(engine, "/containers/{}/json", [item["Id"] for item in listed]) if each
+    ]
+
+
+def keys_by_name(containers: Iterable[Json]) -> dict[str, str]:
+    """From all by which one container may name another (id, short id, name, `project/service`) to its key."""
+    keys: dict[str, str] = {}
+    for each in containers:
+        key, labels = facts.key(each), each["Config"].get("Labels") or {}
+        keys |= {each["Id"]: key, names.short(each["Id"]): key, key: key}
+        if service := labels.get(facts.COMPOSE_SERVICE):
+            keys.setdefault(f"{labels.get(facts.COMPOSE_PROJECT, '')}/{service}", key)
+    return keys
+
+
+def _read_images(engine: Engine, ids: set[str]) -> dict[str, ImageFacts]:
+    found = _side_by_side(engine, "/images/{}/json", sorted(ids))
+    return {image["Id"]: facts.image_facts(image) for image in found if image}
+
+
+def _side_by_side(engine: Engine, path: str, ids: Sequence[str]) -> list[Json | None]:
+    def read(one: str) -> Json | None:
+        try:
+            found: Json = engine.get(path.format(one))
+        except NotFoundError:
+            return None
+        return found
+
+    with ThreadPoolExecutor(WORKERS, thread_name_prefix="inspect") as pool:
+        return list(pool.map(read, ids))

@@ -1,0 +1,85 @@
+"""Docker Engine as a `Runtime`: each method hands over to the module that knows how."""
+
+from collections.abc import Sequence
+from datetime import datetime, timedelta
+from types import TracebackType
+from typing import Self
+
+from uptainer.core.errors import NotFoundError, PermanentError
+from uptainer.core.images import ImageFacts
+from uptainer.core.workloads import ContainerFacts, EngineFacts, HostAddress
+from uptainer.runtimes.docker import discovery, facts, operations
+from uptainer.runtimes.docker.engine import Engine
+from uptainer.runtimes.port import ExecResult, Json, WorkloadState
+
+
+class DockerRuntime:
+    """One Docker Engine. Keeps nothing between calls but its connections; a context manager."""
+
+    def __init__(self, address: HostAddress) -> None:
+        """Raises UnreachableError, AccessDeniedError, UnsupportedError: see `Engine`."""
+        self.address = address
+        self._engine = Engine(address)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, fault: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+    def close(self) -> None:
+        self._engine.close()
+
+    def engine(self) -> EngineFacts:
+        return facts.engine_facts(
+            self._engine.get("/info", about="itself"), self._engine.get("/version", about="itself")
+        )
+
+    def containers(self) -> Sequence[ContainerFacts]:
+        return discovery.read_containers(self._engine)
+
+    def image(self, name: str) -> ImageFacts:
+        return facts.image_facts(self._engine.get(f"/images/{name}/json", about=name))
+
+    def state(self, key: str) -> WorkloadState:
+        return facts.workload_state(self.inspect(key))
+
+    def inspect(self, key: str) -> Json:
+        inspected: Json = self._engine.get(f"/containers/{key}/json", about=key)
+        return inspected
+
+    def start(self, key: str) -> None:
+        operations.start(self._engine, key)
+
+    def stop(self, key: str, timeout: timedelta | None = None) -> None:
+        operations.stop(self._engine, key, timeout)
+
+    def restart(self, key: str, timeout: timedelta | None = None) -> None:
+        operations.restart(self._engine, key, timeout)
+
+    def pause(self, key: str) -> None:
+        operations.pause(self._engine, key)
+
+    def unpause(self, key: str) -> None:
+        operations.unpause(self._engine, key)
+
+    def remove(self, key: str, *, force: bool = False) -> None:
+        operations.remove(self._engine, key, force=force)
+
+    def execute(self, key: str, command: Sequence[str], timeout: timedelta) -> ExecResult:
+        return operations.execute(self._engine, key, command, timeout)
+
+    def logs(self, key: str, *, tail: int, since: datetime | None = None) -> str:
+        return operations.logs(self._engine, key, tail=tail, since=since)
+
+    def remove_image(self, image_id: str) -> bool:
+        """False where a container still uses it, or more than one repository names it."""
+        try:
+            self._engine.delete(f"/images/{image_id}", about=image_id)
+        except NotFoundError:
+            return True
+        except PermanentError:
+            return False
+        return True
