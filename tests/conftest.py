@@ -1,0 +1,163 @@
+"""What every test may ask for. A part of the lab that this machine cannot run is left out by name, never silently."""
+
+from collections import Counter
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import pytest
+from playwright.sync_api import Browser
+
+from tests.lab import environment
+from tests.lab.browser import find_chromium, open_browser
+from tests.lab.docker import DockerEngine
+from tests.lab.llm import LanguageModelServer
+from tests.lab.postgres import PostgresServer
+from tests.lab.prefect import PrefectServer
+from tests.lab.registry import Registry
+from tests.lab.room import LabUnavailableError, Room, take_room
+from tests.lab.trivy import find_trivy, write_cache
+
+LEFT_OUT = "left out: "
+_home = pytest.StashKey[Path]()
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    config.stash[_home] = environment.isolate()
+
+
+def pytest_unconfigure(config: pytest.Config) -> None:
+    environment.forget(config.stash[_home])
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    """Say what this machine could not run, and why, in one place."""
+    skipped = (report.longrepr for report in terminalreporter.stats.get("skipped", []))
+    reasons = Counter(longrepr[2].partition(LEFT_OUT)[2] for longrepr in skipped if LEFT_OUT in longrepr[2])
+    if reasons:
+        terminalreporter.section("left out on this machine")
+        for reason, tests in reasons.most_common():
+            terminalreporter.write_line(f"{LEFT_OUT}{reason} ({tests} tests)")
+
+
+@contextmanager
+def lab_part() -> Iterator[None]:
+    """Around the start of an engine: without it the test is skipped, or fails where the lab is required."""
+    try:
+        yield
+    except LabUnavailableError as error:
+        if environment.lab_is_required():
+            pytest.fail(f"the lab is required here: {error}", pytrace=False)
+        pytest.skip(f"{LEFT_OUT}{error}")
+
+
+@pytest.fixture(scope="session")
+def room() -> Iterator[Room]:
+    """This process's own place on the machine, cleared when the session ends."""
+    with take_room() as taken:
+        yield taken
+
+
+@pytest.fixture(scope="session")
+def docker_engine(room: Room) -> Iterator[DockerEngine]:
+    """One private Docker engine for the session; what tests make in it stays until they, or `clean_engine`, remove it."""
+    with lab_part():
+        engine = DockerEngine(room)
+    yield engine
+    engine.close()
+
+
+@pytest.fixture
+def clean_engine(docker_engine: DockerEngine) -> Iterator[DockerEngine]:
+    """The engine without containers, volumes and networks, before the test and after it."""
+    docker_engine.clear()
+    yield docker_engine
+    docker_engine.clear()
+
+
+@pytest.fixture(scope="session")
+def registry(room: Room) -> Iterator[Registry]:
+    """An open registry."""
+    with lab_part():
+        served = Registry(room)
+    yield served
+    served.close()
+
+
+@pytest.fixture(scope="session")
+def basic_auth_registry(room: Room) -> Iterator[Registry]:
+    """A registry that wants a name and a password: `.credentials`."""
+    with lab_part():
+        served = Registry(room, auth="basic")
+    yield served
+    served.close()
+
+
+@pytest.fixture(scope="session")
+def auth_registry(room: Room) -> Iterator[Registry]:
+    """A registry that wants a bearer token from `.tokens`; below `public/` it gives one to anybody, for pulling."""
+    with lab_part():
+        served = Registry(room, auth="token")
+    yield served
+    served.close()
+
+
+@pytest.fixture(scope="session")
+def postgres_server(room: Room) -> Iterator[PostgresServer]:
+    server = PostgresServer(room)
+    yield server
+    server.close()
+
+
+@pytest.fixture
+def postgres_url(postgres_server: PostgresServer) -> Iterator[str]:
+    """An empty database for this test alone, as `postgresql+psycopg://...`."""
+    url = postgres_server.create_database()
+    yield url
+    postgres_server.drop_database(url)
+
+
+@pytest.fixture(scope="module")
+def module_postgres_url(postgres_server: PostgresServer) -> Iterator[str]:
+    """A database, empty at first, that the tests of one module share."""
+    url = postgres_server.create_database()
+    yield url
+    postgres_server.drop_database(url)
+
+
+@pytest.fixture(scope="session")
+def trivy_binary() -> Path:
+    with lab_part():
+        return find_trivy()
+
+
+@pytest.fixture(scope="session")
+def trivy_cache(room: Room) -> Path:
+    """A cache directory with the lab's small database; for one scan at a time."""
+    return write_cache(room.directory("trivy"))
+
+
+@pytest.fixture
+def llm_server() -> Iterator[LanguageModelServer]:
+    server = LanguageModelServer()
+    yield server
+    server.close()
+
+
+@pytest.fixture(scope="session")
+def prefect_server(room: Room) -> Iterator[PrefectServer]:
+    """A Prefect server; from its start on, this process speaks to it and to no other."""
+    with lab_part():
+        server = PrefectServer(room)
+    with server.settings():
+        yield server
+    server.close()
+
+
+@pytest.fixture
+def chromium() -> Iterator[Browser]:
+    """A real browser for one test; no asyncio loop can run in the test's own thread while it is open."""
+    with lab_part():
+        executable = find_chromium()
+    with open_browser(executable) as browser:
+        yield browser

