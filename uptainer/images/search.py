@@ -1,0 +1,154 @@
+"""One container's way through its registry: has its tag moved, is there a newer one, what does the tag stand for."""
+
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field, replace
+
+from uptainer.core.enums import ChangeLevel, CheckResult
+from uptainer.core.errors import NotFoundError, UnsupportedError, UptainerError
+from uptainer.core.images import Candidate
+from uptainer.core.reference import Reference
+from uptainer.images.asking import Asker
+from uptainer.images.candidates import choose_tags, plausible_versions, says_more
+from uptainer.images.manifests import Index, Manifest, suits
+from uptainer.images.queries import Lookup, Query, Remembered
+from uptainer.images.registry import Head
+
+VERSION_LABEL = "org.opencontainers.image.version"
+_TRIED_TAGS = 3
+"""Tags tried on one level, where the better ones have no image for the platform."""
+_TRIED_VERSIONS = 5
+"""Version tags whose digests are compared to find out what a moving tag stands for."""
+
+
+@dataclass(slots=True)
+class Search:
+    """One query's way through the registry; what fails on it is kept, and the rest goes on."""
+
+    query: Query
+    asker: Asker
+    remembered: Remembered
+    failures: list[str] = field(default_factory=list)
+    notes: list[str] = field(default_factory=list)
+
+    @property
+    def tag(self) -> str:
+        return self.query.reference.tag or "latest"
+
+    @property
+    def tagged(self) -> Reference:
+        return self.query.reference.with_tag(self.tag)
+
+    async def run(self) -> Lookup:
+        head: Head | None = None
+        candidates: list[Candidate] = []
+        with _keeping(self.failures):
+            head = await self.asker.head(self.tagged, self.query.known)
+            candidates += await self._moved(head)
+        with _keeping(self.failures):
+            candidates += await self._newer()
+        stands_for = None
+        with _keeping(self.notes):
+            stands_for = await self._stands_for(head)
+        return self._conclude(head, tuple(candidates), stands_for)
+
+    def _conclude(
+        self, head: Head | None, candidates: tuple[Candidate, ...], stands_for: str | None
+    ) -> Lookup:
+        if candidates:
+            result, reasons = CheckResult.CANDIDATES, self.failures
+        elif self.failures:
+            result, reasons = CheckResult.UNKNOWN, self.failures
+        else:
+            result, reasons = CheckResult.UP_TO_DATE, [f"{self.tag} still stands for what runs", *self.notes]
+        reason = "; ".join(dict.fromkeys(reasons)) or f"{len(candidates)} found"
+        return Lookup(self.query.reference, result, reason, head, candidates, stands_for)
+
+    async def _moved(self, head: Head) -> list[Candidate]:
+        """The tag's own new digest. An index is the same when its image for the platform is the one that runs."""
+        if self.query.runs(head.digest):
+            return []
+        candidate = await self._describe(self.tagged, head.digest, ChangeLevel.DIGEST)
+        return [candidate] if candidate else []
+
+    async def _newer(self) -> list[Candidate]:
+        policy = self.query.policy
+        follows = policy.follows_versions and policy.read(self.tag) is not None
+        tags = await self.asker.tags(self.tagged) if follows else ()
+        choice = choose_tags(self.tag, tags, policy)
+        if choice.reason:
+            self.notes.append(choice.reason)
+        found = [await self._best_of(level, ranked) for level, ranked in choice.ranked.items()]
+        return [candidate for candidate in found if candidate]
+
+    async def _best_of(self, level: ChangeLevel, ranked: Sequence[str]) -> Candidate | None:
+        """The best tag that has an image for the platform; one that runs already under an older name ends it."""
+        for tag in ranked[:_TRIED_TAGS]:
+            try:
+                candidate = await self._candidate(self.query.reference.with_tag(tag), level)
+            except (NotFoundError, UnsupportedError) as error:
+                self.notes.append(f"{tag} is passed over: {error}")
+                continue
+            except UptainerError as error:
+                self.failures.append(str(error))
+                return None
+            if candidate is None:
+                self.notes.append(f"{tag} is the image that runs")
+            return candidate
+        return None
+
+    async def _candidate(self, reference: Reference, level: ChangeLevel) -> Candidate | None:
+        head = await self.asker.head(reference)
+        if self.query.runs(head.digest):
+            return None
+        earlier = self.remembered.get((head.digest, self.query.platform))
+        if earlier:
+            return replace(earlier, reference=reference, level=level, version=reference.tag)
+        return await self._describe(reference, head.digest, level)
+
+    async def _describe(self, reference: Reference, digest: str, level: ChangeLevel) -> Candidate | None:
+        """What the image for our platform says of itself; None where that image is the one that runs."""
+        manifest = await self.asker.manifest(reference.with_digest(digest))
+        if isinstance(manifest, Index):
+            manifest = await self._manifest_in(manifest, reference)
+        if self.query.runs(manifest.digest) or self.query.runs(manifest.config_digest):
+            return None
+        config = await self.asker.config(reference, manifest.config_digest)
+        if not suits(config.platform, self.query.platform):
+            raise NotFoundError(
+                f"{reference.familiar} is for {config.platform}, not for {self.query.platform}"
+            )
+        version = config.labels.get(VERSION_LABEL) if level is ChangeLevel.DIGEST else reference.tag
+        return Candidate(reference, digest, level, version, config.created_at, config.labels)
+
+    async def _manifest_in(self, index: Index, reference: Reference) -> Manifest:
+        digest = index.digest_for(self.query.platform)
+        if digest is None:
+            raise NotFoundError(f"{reference.familiar} has no image for {self.query.platform}")
+        manifest = await self.asker.manifest(reference.with_digest(digest))
+        if isinstance(manifest, Index):
+            raise UnsupportedError(f"{reference.familiar} is an index of indexes")
+        return manifest
+
+    async def _stands_for(self, head: Head | None) -> str | None:
+        """The version under a moving tag: what the image's label says, else the version tag with its digest."""
+        label = self.query.labels.get(VERSION_LABEL)
+        if label and says_more(self.tag, label, self.query.policy):
+            return label
+        digests = self.query.digests
+        if not self.query.policy.resolve_versions or (head and head.digest not in digests):
+            return None
+        tags = await self.asker.tags(self.tagged)
+        for tag in plausible_versions(self.tag, tags, self.query.policy, limit=_TRIED_VERSIONS):
+            if (await self.asker.head(self.query.reference.with_tag(tag))).digest in digests:
+                return tag
+        return None
+
+
+@contextmanager
+def _keeping(reasons: list[str]) -> Iterator[None]:
+    """What fails inside is kept as a reason, and the rest of the search goes on."""
+    try:
+        yield
+    except UptainerError as error:
+        reasons.append(str(error))
