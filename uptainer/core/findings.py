@@ -12,10 +12,11 @@ RECOMMENDATION_ORDER = tuple(RecommendationType)
 
 
 class Verdict(StrEnum):
-    """What one rule says of one candidate. BLOCK and WAIT are a "no" and a "not yet"."""
+    """What one rule says of one candidate. ASK: only if a person says so. WAIT and BLOCK: not yet, and no."""
 
     ALLOW = "allow"
     INFORM = "inform"
+    ASK = "ask"
     WAIT = "wait"
     BLOCK = "block"
 

@@ -1,0 +1,73 @@
+"""The types that a policy's fields are made of, each checked where it enters."""
+
+from collections.abc import Callable
+from enum import StrEnum
+from functools import partial
+from typing import Annotated, Literal
+
+from pydantic import AfterValidator, BeforeValidator, Field, InstanceOf, PlainSerializer, ValidationInfo
+
+from uptainer.core.enums import ChangeLevel, Severity
+from uptainer.core.errors import InvalidInputError
+from uptainer.policy.patterns import check_pattern, check_transform
+from uptainer.policy.window_text import format_window, parse_window
+from uptainer.policy.windows import Freeze, Window
+
+
+class TagScheme(StrEnum):
+    """How tags are read as versions. AUTO tells the kinds apart by itself; DIGEST reads none as a version."""
+
+    AUTO = "auto"
+    SEMVER = "semver"
+    CALVER = "calver"
+    NUMERIC = "numeric"
+    DIGEST = "digest"
+
+
+class Unscanned(StrEnum):
+    """What it means that an image could not be scanned: stop, leave it to a person, or go on."""
+
+    BLOCK = "block"
+    ASK = "ask"
+    ALLOW = "allow"
+
+
+def _read_window(kind: type[Window], value: object, info: ValidationInfo) -> Window:
+    """A word without a space names a stored window, which the validation's context holds under its kind's noun."""
+    if isinstance(value, kind):
+        return value
+    if not isinstance(value, str):
+        raise ValueError(f"{value!r} is not a {kind.noun}")  # noqa: TRY004 -- pydantic turns a ValueError, not a TypeError, into its own error
+    known = (info.context or {}).get(kind.noun, {})
+    if value in known:
+        return _read_window(kind, known[value], info)
+    try:
+        return parse_window(value, kind)
+    except InvalidInputError as error:
+        if " " in value.strip():
+            raise ValueError(str(error)) from error
+        raise ValueError(f"there is no {kind.noun} named {value!r}") from error
+
+
+def _one_or_more(value: object) -> object:
+    return (value,) if isinstance(value, str | Window) else value
+
+
+def _checked(check: Callable[[str], str]) -> AfterValidator:
+    return AfterValidator(lambda value: check(value) if value else value)
+
+
+_stored = PlainSerializer(format_window, return_type=str)
+WindowField = Annotated[InstanceOf[Window], BeforeValidator(partial(_read_window, Window)), _stored]
+FreezeField = Annotated[InstanceOf[Freeze], BeforeValidator(partial(_read_window, Freeze)), _stored]
+Windows = Annotated[tuple[WindowField, ...], BeforeValidator(_one_or_more)]
+Freezes = Annotated[tuple[FreezeField, ...], BeforeValidator(_one_or_more)]
+Names = Annotated[tuple[Annotated[str, Field(min_length=1)], ...], BeforeValidator(_one_or_more)]
+
+Pattern = Annotated[str, _checked(check_pattern)]
+Transform = Annotated[str, _checked(check_transform)]
+Level = Literal[ChangeLevel.DIGEST, ChangeLevel.PATCH, ChangeLevel.MINOR, ChangeLevel.MAJOR]
+AutoLevel = Level | Literal["none"]
+Limit = Annotated[int, Field(ge=0)] | Literal["any"]
+FastTrack = Literal[Severity.CRITICAL, Severity.HIGH, Severity.MEDIUM, Severity.LOW, "never"]
+Count = Annotated[int, Field(ge=1, le=1000)]
