@@ -78,10 +78,12 @@ def back_up(
     *,
     image_reference: str,
     now: datetime,
+    configuration: Mapping[str, Any] | None = None,
 ) -> Backup:
     """Write the workload's configuration and the content of `mounts` into `directory`, and read it all again.
 
-    `image_reference` is what its image is called; the engine knows the id. The directory appears under its name only when everything in it is on the disk. One that is there already from an
+    `image_reference` is what its image is called; the engine knows the id. `configuration` is given where what the
+    engine would say now is not what is to be kept. The directory appears under its name only when everything in it is on the disk. One that is there already from an
     earlier try is written anew. For data that must be of one moment, stop the workload first.
 
     Raises:
@@ -89,21 +91,21 @@ def back_up(
         NotFoundError, UnreachableError: the engine's.
     """
     image_id = runtime.state(key).image_id
-    partial = directory.with_name(f".{directory.name}.partial")
-    remove_directory(partial)
+    partial = _partial(directory)
+    remove_partial(directory)
     try:
         with disk_errors(directory.parent):
             partial.mkdir(parents=True, mode=0o700)
         archives = tuple(
             _archive(runtime, key, mount, partial, number) for number, mount in enumerate(mounts, 1)
         )
-        configuration = runtime.configuration(key)
+        kept = runtime.configuration(key) if configuration is None else configuration
         backup = Backup(
             host=runtime.address.name,
             workload=key,
             image_reference=image_reference,
             image_id=image_id,
-            configuration=configuration,
+            configuration=kept,
             created_at=now,
             directory=directory,
             archives=archives,
@@ -113,7 +115,7 @@ def back_up(
         _write_manifest(backup, partial)
         _put_in_place(partial, directory)
     except BaseException:
-        remove_directory(partial)
+        remove_partial(directory)
         raise
     return backup
 
@@ -132,8 +134,8 @@ def verify(backup: Backup) -> None:
 
 def delete(directory: Path) -> None:
     """Remove a backup's files; it is no error that they are gone already."""
-    remove_directory(directory.with_name(f".{directory.name}.partial"))
-    remove_directory(directory)
+    remove_partial(directory)
+    _remove(directory)
 
 
 def path_for(root: Path, host: str, workload: str, label: str) -> Path:
@@ -141,7 +143,16 @@ def path_for(root: Path, host: str, workload: str, label: str) -> Path:
     return root / _safe(host) / _safe(workload) / _safe(label)
 
 
-def remove_directory(directory: Path) -> None:
+def remove_partial(directory: Path) -> None:
+    """Remove what a process that died left of a backup."""
+    _remove(_partial(directory))
+
+
+def _partial(directory: Path) -> Path:
+    return directory.with_name(f".{directory.name}.partial")
+
+
+def _remove(directory: Path) -> None:
     if directory.exists():
         with disk_errors(directory):
             shutil.rmtree(directory)
@@ -166,7 +177,7 @@ def _write_manifest(backup: Backup, partial: Path) -> None:
 def _put_in_place(partial: Path, directory: Path) -> None:
     with disk_errors(directory.parent):
         sync_directory(partial)
-        remove_directory(directory)
+        _remove(directory)
         partial.rename(directory)
         sync_directory(directory.parent)
 

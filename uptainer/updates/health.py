@@ -1,0 +1,189 @@
+"""Proving that a new container is well. What is seen decides by a pure rule; the polling around it knows no rule."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import timedelta
+from enum import StrEnum
+
+from pydantic import BaseModel, ConfigDict
+
+from uptainer.core.clock import Clock
+from uptainer.core.enums import ContainerStatus, Health
+from uptainer.core.errors import NotFoundError, TemporaryError
+from uptainer.core.workloads import Port
+from uptainer.policy.probes import ExecProbe, Probe
+from uptainer.runtimes.port import Runtime, WorkloadState
+from uptainer.updates.probes import ProbeResult, run_probe
+
+_ENDED = {ContainerStatus.EXITED, ContainerStatus.DEAD, ContainerStatus.REMOVING, ContainerStatus.VANISHED}
+
+
+class HealthPlan(BaseModel):
+    """How a workload proves itself.
+
+    Its own HEALTHCHECK where it has one and `use_healthcheck`; every probe; and where there is neither, running for
+    `soak` without a restart. Not proved after `deadline` is not healthy.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    probes: tuple[Probe, ...] = ()
+    use_healthcheck: bool = True
+    soak: timedelta = timedelta(seconds=15)
+    deadline: timedelta = timedelta(minutes=3)
+    interval: timedelta = timedelta(seconds=1)
+
+
+class Proof(StrEnum):
+    PENDING = "pending"
+    HEALTHY = "healthy"
+    UNHEALTHY = "unhealthy"
+
+
+@dataclass(frozen=True, slots=True)
+class Judgement:
+    proof: Proof
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class Look:
+    """What one look saw, `elapsed` after the first; `started_at` changing between looks is a restart."""
+
+    elapsed: timedelta
+    state: WorkloadState
+    restarted: bool = False
+    probes: tuple[ProbeResult, ...] = ()
+
+
+def judge(plan: HealthPlan, look: Look) -> Judgement:
+    """What one look proves."""
+    ended = _ending(look)
+    if ended:
+        return Judgement(Proof.UNHEALTHY, ended)
+    has_healthcheck = plan.use_healthcheck and look.state.health is not Health.NONE
+    waiting = [
+        *(_healthcheck_doubts(look.state) if has_healthcheck else ()),
+        *(f"probe: {result.text}" for result in look.probes if not result.passed),
+        *(_soak_doubts(plan, look) if not has_healthcheck and not plan.probes else ()),
+    ]
+    if look.state.status is not ContainerStatus.RUNNING:
+        waiting.append(f"it is {look.state.status}")
+    if not waiting:
+        return Judgement(Proof.HEALTHY, _praise(plan, look, has_healthcheck=has_healthcheck))
+    limit = max(plan.deadline, plan.soak)
+    if look.elapsed >= limit:
+        return Judgement(
+            Proof.UNHEALTHY, f"not healthy after {limit.total_seconds():g} s: {'; '.join(waiting)}"
+        )
+    return Judgement(Proof.PENDING, "; ".join(waiting))
+
+
+def prove(
+    runtime: Runtime, key: str, plan: HealthPlan, clock: Clock, *, image_id: str | None = None
+) -> Judgement:
+    """Look until it is proved one way or the other; never PENDING.
+
+    `image_id` is what must be running under the key, where that is known.
+
+    Raises:
+        TemporaryError: the engine did not answer until the deadline, so nothing is known.
+    """
+    begun = clock.monotonic()
+    watch = _Watch(runtime, key, plan, image_id)
+    while True:
+        elapsed = timedelta(seconds=clock.monotonic() - begun)
+        try:
+            judgement = watch.look(elapsed)
+        except TemporaryError:
+            if elapsed >= plan.deadline:
+                raise
+        else:
+            if judgement.proof is not Proof.PENDING:
+                return judgement
+        clock.sleep(plan.interval.total_seconds())
+
+
+class _Watch:
+    """What is remembered between looks: the first state, and of each probe its last answer and when it is due again."""
+
+    def __init__(self, runtime: Runtime, key: str, plan: HealthPlan, image_id: str | None) -> None:
+        self._runtime = runtime
+        self._key = key
+        self._plan = plan
+        self._image_id = image_id
+        self._first: WorkloadState | None = None
+        self._answers: dict[int, ProbeResult] = {}
+        self._due: dict[int, timedelta] = {}
+
+    def look(self, elapsed: timedelta) -> Judgement:
+        try:
+            state = self._runtime.state(self._key)
+            if self._image_id and state.image_id != self._image_id:
+                reason = f"{self._key} runs {state.image_id}, and not {self._image_id}"
+                return Judgement(Proof.UNHEALTHY, reason)
+            self._first = self._first or state
+            restarted = state.started_at != self._first.started_at
+            if state.status is ContainerStatus.RUNNING:
+                self._ask(state, elapsed)
+        except NotFoundError as error:
+            return Judgement(Proof.UNHEALTHY, str(error))
+        return judge(self._plan, Look(elapsed, state, restarted, tuple(self._answers.values())))
+
+    def _ask(self, state: WorkloadState, elapsed: timedelta) -> None:
+        """Those that have not passed, each when its own interval is over."""
+        due = [
+            number
+            for number in range(len(self._plan.probes))
+            if elapsed >= self._due.get(number, timedelta(0))
+            and not (number in self._answers and self._answers[number].passed)
+        ]
+        ports = ports_of(self._runtime, self._key, [self._plan.probes[number] for number in due])
+        for number in due:
+            probe = self._plan.probes[number]
+            self._answers[number] = run_probe(probe, self._runtime, self._key, state=state, ports=ports)
+            self._due[number] = elapsed + probe.interval
+
+
+def ports_of(runtime: Runtime, key: str, probes: Sequence[Probe]) -> Sequence[Port]:
+    """The container's ports, where a probe needs them."""
+    if all(isinstance(probe, ExecProbe) for probe in probes):
+        return ()
+    return next((container.ports for container in runtime.containers() if container.key == key), ())
+
+
+def _ending(look: Look) -> str:
+    """Why there is nothing more to wait for, or ""."""
+    state = look.state
+    if state.status in _ENDED:
+        status = "" if state.exit_code is None else f" with status {state.exit_code}"
+        return f"it ended{status} after {look.elapsed.total_seconds():.1f} s"
+    if state.status is ContainerStatus.RESTARTING or state.restart_count > 0 or look.restarted:
+        return f"it crashed, and was restarted {max(state.restart_count, 1)} times"
+    if state.health is Health.UNHEALTHY:
+        return f"its health check fails{_said(state)}"
+    return ""
+
+
+def _healthcheck_doubts(state: WorkloadState) -> tuple[str, ...]:
+    if state.health is Health.HEALTHY:
+        return ()
+    return (f"its health check is {state.health}{_said(state)}",)
+
+
+def _soak_doubts(plan: HealthPlan, look: Look) -> tuple[str, ...]:
+    if look.elapsed >= plan.soak:
+        return ()
+    return (f"it has run for {look.elapsed.total_seconds():.1f} s of {plan.soak.total_seconds():g} s",)
+
+
+def _praise(plan: HealthPlan, look: Look, *, has_healthcheck: bool) -> str:
+    reasons = [
+        *(["its health check passes"] if has_healthcheck else []),
+        *(result.text for result in look.probes),
+    ]
+    return "; ".join(reasons) or f"it ran for {plan.soak.total_seconds():g} s without a restart"
+
+
+def _said(state: WorkloadState) -> str:
+    return f": {state.health_log.strip()[-500:]}" if state.health_log.strip() else ""

@@ -1,0 +1,124 @@
+"""Our own steps: keep the configuration, back up the data, put it back, prove that the new one is well."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+
+from sqlalchemy import select
+
+from uptainer.backups.directory import Backup, back_up, remove_partial
+from uptainer.backups.restore import restore
+from uptainer.core.clock import Clock
+from uptainer.core.enums import BackupStatus
+from uptainer.core.errors import PermanentError, UptainerError
+from uptainer.runtimes.port import Runtime
+from uptainer.store.models import ContainerBackup
+from uptainer.updates.health import HealthPlan, Proof, prove
+from uptainer.updates.journal import Journal, Record
+from uptainer.updates.planning import UP, Subject
+from uptainer.updates.steps import BACK_UP_VOLUMES, Plan, new_may_have_run
+
+
+@dataclass(frozen=True, slots=True)
+class Keeper:
+    """The steps that are not the runtime's. Each may be done again."""
+
+    journal: Journal
+    runtime: Runtime
+    subject: Subject
+    plan: Plan
+    clock: Clock
+
+    @property
+    def directory(self) -> Path:
+        return Path(self.plan.backup_directory)
+
+    def save_configuration(self) -> Mapping[str, Any]:
+        """On the disk as well as in the database, so that either can be lost."""
+        configuration = dict(self.runtime.configuration(self.subject.key))
+        backup = self._write(configuration, with_data=False)
+        return {"backup_id": self._note(backup), "directory": str(self.directory)}
+
+    def back_up_volumes(self) -> Mapping[str, Any]:
+        """The configuration is the one from before the stop, which may have changed what it says."""
+        saved = Backup.read(self.directory)
+        try:
+            backup = self._write(saved.configuration, with_data=True)
+        except UptainerError as error:
+            self._note_failure(str(error))
+            raise
+        backup_id = self._note(backup)
+        return {"backup_id": backup_id, "bytes": backup.bytes, "archives": len(backup.archives)}
+
+    def put_back_volumes(self, record: Record) -> None:
+        """Restore the data if the backup was whole and the new container may have written to it."""
+        entry = next(entry for entry in record.journal if entry.name == BACK_UP_VOLUMES)
+        if entry.result and new_may_have_run(self.plan.steps, record.journal):
+            restore(Backup.read(self.directory), self.runtime, self.subject.key)
+
+    def validate(self, health: HealthPlan, image_id: str) -> Mapping[str, Any]:
+        """Raises: PermanentError, with what is wrong with the new container or with those that depend on it."""
+        if not self.plan.ran:
+            return {"reason": "it did not run before, and was not started"}
+        judgement = prove(self.runtime, self.subject.key, health, self.clock, image_id=image_id)
+        if judgement.proof is Proof.UNHEALTHY:
+            raise PermanentError(f"{self.subject.key} is not healthy: {judgement.reason}")
+        for key in self.plan.affected:
+            status = self.runtime.state(key).status
+            if status not in UP:
+                raise PermanentError(f"{key}, which depends on {self.subject.key}, is {status}")
+        return {"reason": judgement.reason}
+
+    def forget_partial(self) -> None:
+        """What a dead process left of an archive."""
+        remove_partial(self.directory)
+
+    def _write(self, configuration: Mapping[str, Any], *, with_data: bool) -> Backup:
+        return back_up(
+            self.runtime,
+            self.subject.key,
+            self.plan.mounts if with_data else (),
+            self.directory,
+            image_reference=self.subject.update.from_reference,
+            now=self.clock.now(),
+            configuration=configuration,
+        )
+
+    def _note(self, backup: Backup) -> int:
+        """The row of this update, made or completed."""
+        now = self.clock.now()
+        with self.journal.transaction() as session:
+            row = session.scalars(self._row()).one_or_none() or self._new_row(backup.created_at)
+            row.status = BackupStatus.SUCCEEDED
+            row.configuration = dict(backup.configuration)
+            row.archives = [archive.as_json() for archive in backup.archives]
+            row.size = backup.bytes
+            row.error = None
+            row.finished_at = row.verified_at = now
+            session.add(row)
+            session.flush()
+            return row.id
+
+    def _note_failure(self, error: str) -> None:
+        with self.journal.transaction() as session:
+            row = session.scalars(self._row()).one_or_none()
+            if row is not None:
+                row.status, row.error, row.finished_at = BackupStatus.FAILED, error, self.clock.now()
+
+    def _row(self) -> Any:
+        return select(ContainerBackup).where(ContainerBackup.update_id == self.subject.update.id)
+
+    def _new_row(self, created_at: datetime) -> ContainerBackup:
+        update = self.subject.update
+        return ContainerBackup(
+            container_id=update.container_id,
+            update_id=update.id,
+            reason=f"before update {update.id} to {update.to_reference}",
+            image_reference=update.from_reference,
+            image_digest=update.from_digest,
+            image_id=update.from_image_id,
+            directory=str(self.directory),
+            created_at=created_at,
+        )

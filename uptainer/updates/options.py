@@ -1,0 +1,49 @@
+"""How an update is carried out, as it is stored with its plan so that another process carries it on alike."""
+
+from collections.abc import Sequence
+from datetime import timedelta
+from pathlib import Path
+from typing import Self
+
+from pydantic import BaseModel, ConfigDict, Field
+
+from uptainer.core.workloads import Mount
+from uptainer.policy.settings import EffectivePolicy
+from uptainer.updates.health import HealthPlan
+
+
+class UpdateOptions(BaseModel):
+    """`backups` is the directory that all backups lie under. `host_slots` and `server_slots` are how many updates may run
+    at once there. `keep_old` keeps the old container, stopped, beside its image.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    backups: Path
+    back_up_volumes: bool = False
+    health: HealthPlan = HealthPlan()
+    stop_timeout: timedelta | None = None
+    keep_old: bool = False
+    host_slots: int = Field(default=2, ge=1)
+    server_slots: int = Field(default=4, ge=1)
+
+    @classmethod
+    def of(
+        cls, policy: EffectivePolicy, *, backups: Path, host_slots: int = 2, server_slots: int = 4
+    ) -> Self:
+        return cls(
+            backups=backups,
+            back_up_volumes=policy.backup_volumes,
+            health=HealthPlan(probes=policy.probes, soak=policy.soak, deadline=policy.health_deadline),
+            stop_timeout=policy.stop_timeout,
+            keep_old=policy.keep_old_container > timedelta(0),
+            host_slots=host_slots,
+            server_slots=server_slots,
+        )
+
+
+def choose_mounts(mounts: Sequence[Mount], options: UpdateOptions) -> tuple[Mount, ...]:
+    """The volumes that the container can write to. A bind is a directory of the machine's, and its owner's to back up."""
+    if not options.back_up_volumes:
+        return ()
+    return tuple(mount for mount in mounts if mount.kind == "volume" and not mount.read_only)

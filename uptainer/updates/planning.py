@@ -1,0 +1,117 @@
+"""What an update is about, and what would be done: read from the database and the engine, and nothing touched."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from sqlalchemy import select
+from sqlalchemy.orm import Session
+
+from uptainer.backups.directory import path_for
+from uptainer.core.enums import ContainerStatus
+from uptainer.core.errors import InvalidInputError, NotFoundError, RefusedError
+from uptainer.core.platform import Platform
+from uptainer.core.reference import Reference
+from uptainer.core.workloads import ContainerFacts
+from uptainer.runtimes.port import ReplacementPlan, ReplacementRequest, Runtime
+from uptainer.store.models import Container, ContainerHost, Server, Update
+from uptainer.updates.options import UpdateOptions, choose_mounts
+from uptainer.updates.steps import Plan, sequence
+
+UP = (ContainerStatus.RUNNING, ContainerStatus.PAUSED, ContainerStatus.RESTARTING)
+
+
+class SupersededError(RefusedError):
+    """The workload is not what was planned for: somebody else replaced or removed it."""
+
+
+@dataclass(frozen=True, slots=True)
+class Subject:
+    """An update, and where its workload is."""
+
+    update: Update
+    key: str
+    host: str
+    server: str
+
+    def request(self, options: UpdateOptions, auth: Mapping[str, str] | None) -> ReplacementRequest:
+        tag = Reference.parse(self.update.to_reference)
+        return ReplacementRequest(
+            key=self.key,
+            image=tag.with_digest(self.update.to_digest),
+            tag=tag,
+            platform=Platform.parse(self.update.platform) if self.update.platform else None,
+            stop_timeout=options.stop_timeout,
+            keep_old=options.keep_old,
+            registry_auth=auth,
+        )
+
+
+def find_subject(session: Session, update_id: int) -> Subject:
+    """Raises NotFoundError."""
+    found = session.execute(
+        select(Update, Container.key, ContainerHost.name, Server.name)
+        .join(Container, Container.id == Update.container_id)
+        .join(ContainerHost, ContainerHost.id == Container.host_id)
+        .join(Server, Server.id == ContainerHost.server_id)
+        .where(Update.id == update_id)
+    ).one_or_none()
+    if found is None:
+        raise NotFoundError(f"there is no update {update_id}: see `uptainer updates` and `uptainer history`")
+    update, key, host, server = found
+    return Subject(update, key, host, server)
+
+
+def make_plan(subject: Subject, runtime: Runtime, options: UpdateOptions, recoveries: int = 0) -> Plan:
+    """What would be done to the workload as it is now.
+
+    Raises:
+        SupersededError: it is not what it was when the update was approved.
+        RefusedError: it can't be replaced without losing something.
+        NotFoundError, UnreachableError: the engine's.
+    """
+    facts = find_workload(runtime, subject)
+    replacement = runtime.plan_replacement(subject.request(options, None))
+    mounts = choose_mounts(facts.mounts, options)
+    directory = path_for(options.backups, subject.host, subject.key, f"update-{subject.update.id}")
+    return Plan(
+        steps=sequence(replacement, mounts, subject.key),
+        document=dict(replacement.document),
+        affected=running_among(runtime, replacement),
+        mounts=mounts,
+        backup_directory=str(directory),
+        runtime_id=facts.runtime_id,
+        image_id=facts.image_id,
+        ran=facts.status in UP,
+        options=options.model_dump(mode="json"),
+        recoveries=recoveries,
+    )
+
+
+def find_workload(runtime: Runtime, subject: Subject) -> ContainerFacts:
+    """The workload as it is now.
+
+    Raises:
+        SupersededError: it is gone, or runs another image than when the update was proposed.
+    """
+    facts = next((each for each in runtime.containers() if each.key == subject.key), None)
+    if facts is None:
+        raise SupersededError(f"{subject.key} is not on {subject.host} any more")
+    if facts.image_id != subject.update.from_image_id:
+        was = subject.update.from_reference
+        raise SupersededError(
+            f"{subject.key} runs another image than when this was proposed ({was}): somebody replaced it"
+        )
+    return facts
+
+
+def running_among(runtime: Runtime, replacement: ReplacementPlan) -> tuple[str, ...]:
+    """Those of the affected that run now, and have to run afterwards."""
+    return tuple(key for key in replacement.affected if runtime.state(key).status in UP)
+
+
+def options_of(plan: Plan) -> UpdateOptions:
+    """The options that the update was begun with."""
+    try:
+        return UpdateOptions.model_validate(plan.options)
+    except ValueError as error:
+        raise InvalidInputError(f"the plan of this update was written by another version: {error}") from error

@@ -1,0 +1,56 @@
+"""Undoing an update: every step that was begun is taken back, the last one first."""
+
+from uptainer.core.enums import UpdateStatus
+from uptainer.core.errors import PermanentError, TemporaryError
+from uptainer.updates.journal import Record
+from uptainer.updates.planning import UP
+from uptainer.updates.run import Outcome, Run
+from uptainer.updates.steps import to_undo, touched
+
+HELP = "`uptainer recover` tries again; docs/recovery.md says how to do it by hand"
+
+
+def roll_back(run: Run) -> Outcome:
+    """Undo what was begun; the state is ROLLING_BACK already, and its reason says why.
+
+    Raises:
+        TemporaryError: the engine or the database does not answer. It stays ROLLING_BACK, and recovery goes on with it.
+    """
+    record = run.journal.read()
+    reason = record.update.status_reason
+    try:
+        for entry in to_undo(record.journal):
+            run.journal.undoing(entry.name)
+            run.revert(entry, record)
+            run.journal.undone(entry.name)
+        _check(run, record)
+    except TemporaryError:
+        raise
+    except Exception as error:  # noqa: BLE001 -- whatever stopped the undo, a person must be told
+        return _settle(run, UpdateStatus.ROLLBACK_FAILED, f"{reason}. The undo failed: {error}. {HELP}")
+    return _settle(run, _end(run, record), reason)
+
+
+def _end(run: Run, record: Record) -> UpdateStatus:
+    if touched(record.journal):
+        return UpdateStatus.ROLLED_BACK
+    return run.plan.end or UpdateStatus.FAILED
+
+
+def _check(run: Run, record: Record) -> None:
+    """The old container stands under its name again, and runs if it ran."""
+    if run.plan.end is UpdateStatus.SUPERSEDED:
+        return
+    key = run.subject.key
+    state = run.runtime.state(key)
+    if state.runtime_id != run.plan.runtime_id:
+        raise PermanentError(f"{key} is not the old container ({run.plan.runtime_id[:12]})")
+    if run.plan.ran and touched(record.journal) and state.status not in UP:
+        raise PermanentError(
+            f"the old {key} is back, but it is {state.status}: {state.health_log or 'see its logs'}"
+        )
+
+
+def _settle(run: Run, status: UpdateStatus, reason: str) -> Outcome:
+    run.journal.settle(status, reason)
+    return Outcome(run.subject.update.id, status, reason)

@@ -1,0 +1,92 @@
+"""One update under way: what its steps are done with, and which code does which."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from uptainer.core.clock import Clock
+from uptainer.core.enums import UpdateStatus
+from uptainer.core.errors import RefusedError
+from uptainer.core.images import ImageFacts
+from uptainer.runtimes.port import ReplacementRequest, Runtime
+from uptainer.updates.journal import Journal, Record
+from uptainer.updates.keeping import Keeper
+from uptainer.updates.planning import Subject, SupersededError, options_of
+from uptainer.updates.steps import BACK_UP_VOLUMES, SAVE_CONFIGURATION, VALIDATE, Entry, Plan, PlannedStep
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """Where an update stands, and why."""
+
+    update_id: int
+    status: UpdateStatus
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class Run:
+    """`registry_auth` is held here, and nowhere that outlives the process."""
+
+    journal: Journal
+    runtime: Runtime
+    subject: Subject
+    plan: Plan
+    clock: Clock
+    registry_auth: Mapping[str, str] | None = None
+
+    @property
+    def request(self) -> ReplacementRequest:
+        return self.subject.request(options_of(self.plan), self.registry_auth)
+
+    @property
+    def keeper(self) -> Keeper:
+        return Keeper(self.journal, self.runtime, self.subject, self.plan, self.clock)
+
+    def perform(self, step: PlannedStep, record: Record) -> Mapping[str, Any]:
+        match step.name:
+            case "save_configuration":
+                return self.keeper.save_configuration()
+            case "back_up_volumes":
+                return self.keeper.back_up_volumes()
+            case "validate":
+                health = options_of(self.plan).health
+                return self.keeper.validate(health, self.new_image().image_id)
+            case name:
+                return self.runtime.perform(name, self.request, self.plan.document, record.results)
+
+    def revert(self, entry: Entry, record: Record) -> None:
+        """What was kept stays kept, and there is nothing to take back of a look at the new container."""
+        if entry.name == BACK_UP_VOLUMES:
+            self.keeper.forget_partial()
+            self.keeper.put_back_volumes(record)
+        elif entry.name == SAVE_CONFIGURATION:
+            self.keeper.forget_partial()
+        elif entry.name != VALIDATE:
+            self.runtime.revert(entry.name, self.request, self.plan.document, record.results)
+
+    def check_before_stop(self, record: Record) -> None:
+        """The last look before the downtime begins.
+
+        Raises:
+            SupersededError: the workload was replaced or recreated since it was planned.
+            RefusedError: what was pulled and created is not the digest that was approved.
+        """
+        key = self.subject.key
+        state = self.runtime.state(key)
+        if (state.runtime_id, state.image_id) != (self.plan.runtime_id, self.plan.image_id):
+            raise SupersededError(f"{key} was replaced by somebody else while this was prepared")
+        pulled = self.new_image()
+        approved = self.subject.update.to_digest
+        if approved != pulled.image_id and not any(
+            each.endswith(f"@{approved}") for each in pulled.repo_digests
+        ):
+            raise RefusedError(
+                f"what was pulled for {key} is {pulled.image_id}, and not the approved {approved}"
+            )
+        created = [result["image_id"] for result in record.results.values() if "image_id" in result]
+        if any(image_id != pulled.image_id for image_id in created):
+            raise RefusedError(f"the new {key} was created from {created}, and not from {pulled.image_id}")
+
+    def new_image(self) -> ImageFacts:
+        return self.runtime.image(str(self.request.image))

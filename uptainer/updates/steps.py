@@ -1,0 +1,184 @@
+"""The steps of an update, in order: the runtime's own, with ours between them; and what the journal says comes next."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass, field
+from datetime import datetime, timedelta
+from enum import StrEnum
+from typing import Any, Self
+
+from uptainer.core.enums import StepStatus, UpdateStatus
+from uptainer.core.workloads import Mount
+from uptainer.runtimes.port import Phase, ReplacementPlan, Step
+
+SAVE_CONFIGURATION = "save_configuration"
+BACK_UP_VOLUMES = "back_up_volumes"
+VALIDATE = "validate"
+OURS = (SAVE_CONFIGURATION, BACK_UP_VOLUMES, VALIDATE)
+
+START = "start"
+"""The runtime's step with which the new container begins to run, and may write to the data."""
+
+READY = (UpdateStatus.APPROVED, UpdateStatus.WAITING_FOR_WINDOW)
+FORWARD = (UpdateStatus.BACKING_UP, UpdateStatus.APPLYING, UpdateStatus.VALIDATING)
+BACKWARD = (UpdateStatus.ROLLING_BACK, UpdateStatus.ROLLBACK_FAILED)
+IN_FLIGHT = (*FORWARD, *BACKWARD)
+
+
+class Stage(StrEnum):
+    """The runtime's phases, and between SWITCH and FINISH the proof that the new one is healthy."""
+
+    PREPARE = "prepare"
+    STOP = "stop"
+    SWITCH = "switch"
+    VALIDATE = "validate"
+    FINISH = "finish"
+
+
+class Course(StrEnum):
+    """Which way an update goes on that was found in the middle."""
+
+    FORWARD = "forward"
+    BACK = "back"
+
+
+@dataclass(frozen=True, slots=True)
+class PlannedStep:
+    """`status` is the update's while this step is done."""
+
+    name: str
+    stage: Stage
+    sentence: str
+    status: UpdateStatus
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """One line of the journal."""
+
+    name: str
+    stage: Stage
+    status: StepStatus
+    result: Mapping[str, Any] = field(default_factory=dict)
+    error: str | None = None
+    started_at: datetime | None = None
+    finished_at: datetime | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """What was planned before the first act, as it is stored with the update: another process needs nothing else.
+
+    `runtime_id`, `image_id` and `ran` are the workload's when it was planned. `end` is where undoing leads, once it
+    was decided. `recoveries` counts how often another process took the update up.
+    """
+
+    steps: tuple[PlannedStep, ...]
+    document: Mapping[str, Any]
+    affected: tuple[str, ...]
+    mounts: tuple[Mount, ...]
+    backup_directory: str
+    runtime_id: str
+    image_id: str
+    ran: bool
+    options: Mapping[str, Any]
+    end: UpdateStatus | None = None
+    recoveries: int = 0
+
+    def as_json(self) -> dict[str, Any]:
+        return asdict(self)
+
+    @classmethod
+    def from_json(cls, document: Mapping[str, Any]) -> Self:
+        end = document.get("end")
+        return cls(
+            **{
+                **document,
+                "steps": tuple(_step(each) for each in document["steps"]),
+                "affected": tuple(document["affected"]),
+                "mounts": tuple(Mount(**each) for each in document["mounts"]),
+                "end": UpdateStatus(end) if end else None,
+            }
+        )
+
+
+def sequence(plan: ReplacementPlan, mounts: Sequence[Mount], key: str) -> tuple[PlannedStep, ...]:
+    """Every step in the order in which it is done."""
+    by_phase = {phase: [_runtime_step(step) for step in plan.steps if step.phase is phase] for phase in Phase}
+    save = PlannedStep(
+        SAVE_CONFIGURATION,
+        Stage.PREPARE,
+        f"keep the configuration and the image of {key}",
+        UpdateStatus.BACKING_UP,
+    )
+    validate = PlannedStep(VALIDATE, Stage.VALIDATE, f"prove that {key} is healthy", UpdateStatus.VALIDATING)
+    return (
+        save,
+        *by_phase[Phase.PREPARE],
+        *by_phase[Phase.STOP],
+        *_back_up_step(mounts, key),
+        *by_phase[Phase.SWITCH],
+        validate,
+        *by_phase[Phase.FINISH],
+    )
+
+
+def course(status: UpdateStatus, steps: Sequence[PlannedStep], journal: Sequence[Entry]) -> Course:
+    """Where an update goes on that its process left in the middle.
+
+    Forward, when the new container was put in its place completely: it only has to prove itself, or has done so. Back
+    otherwise, and when the undo had begun already. FINISH can't be undone, so once it has begun it goes forward.
+    """
+    if status in BACKWARD:
+        return Course.BACK
+    if any(entry.stage is Stage.FINISH for entry in journal):
+        return Course.FORWARD
+    done = {entry.name for entry in journal if entry.status is StepStatus.DONE}
+    switches = [step.name for step in steps if step.stage is Stage.SWITCH]
+    return Course.FORWARD if switches and done.issuperset(switches) else Course.BACK
+
+
+def to_undo(journal: Sequence[Entry]) -> tuple[Entry, ...]:
+    """What was begun and is not undone, the last first."""
+    return tuple(entry for entry in reversed(journal) if entry.status is not StepStatus.UNDONE)
+
+
+def touched(journal: Sequence[Entry]) -> bool:
+    """Whether the running workload was touched at all."""
+    return any(entry.stage is not Stage.PREPARE for entry in journal)
+
+
+def new_may_have_run(steps: Sequence[PlannedStep], journal: Sequence[Entry]) -> bool:
+    """Whether the new container may have written to the data: its start was at least intended."""
+    switches = [step.name for step in steps if step.stage is Stage.SWITCH]
+    runs_from = switches.index(START) if START in switches else 0
+    return bool({entry.name for entry in journal}.intersection(switches[runs_from:]))
+
+
+def downtime(journal: Sequence[Entry]) -> timedelta | None:
+    """From the stop of the old container to the start of the new one; None where one of them is not known."""
+    stops = [entry.started_at for entry in journal if entry.stage is Stage.STOP]
+    switches = [entry for entry in journal if entry.stage is Stage.SWITCH]
+    start = next((entry for entry in switches if entry.name == START), switches[-1] if switches else None)
+    if not stops or stops[0] is None or start is None or start.finished_at is None:
+        return None
+    return start.finished_at - stops[0]
+
+
+def _runtime_step(step: Step) -> PlannedStep:
+    if step.name in OURS:
+        raise ValueError(f"a runtime's step may not be called {step.name}")
+    status = UpdateStatus.VALIDATING if step.phase is Phase.FINISH else UpdateStatus.APPLYING
+    return PlannedStep(step.name, Stage(step.phase.value), step.sentence, status)
+
+
+def _back_up_step(mounts: Sequence[Mount], key: str) -> tuple[PlannedStep, ...]:
+    if not mounts:
+        return ()
+    names = ", ".join(mount.name or mount.source or mount.destination for mount in mounts)
+    return (PlannedStep(BACK_UP_VOLUMES, Stage.STOP, f"back up {names} of {key}", UpdateStatus.BACKING_UP),)
+
+
+def _step(document: Mapping[str, Any]) -> PlannedStep:
+    return PlannedStep(
+        document["name"], Stage(document["stage"]), document["sentence"], UpdateStatus(document["status"])
+    )
