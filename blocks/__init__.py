@@ -1,0 +1,18 @@
+"""Connections and secrets, edited on Prefect's page and encrypted there.
+
+`prefect block register -m blocks` makes their types known to a server; `uptainer up` does so at each start. No block
+holds a list of blocks: Prefect would keep copies, and its API would hand out their secrets in clear. None has a logo,
+for the page would fetch it from somebody else's server.
+"""
+
+from prefect.blocks.core import Block
+
+from blocks.advice_model import AdviceModel
+from blocks.database import Database
+from blocks.docker_host import DockerHost
+from blocks.registry_credentials import RegistryCredentials
+from blocks.trivy import Trivy
+
+BLOCKS: tuple[type[Block], ...] = (DockerHost, RegistryCredentials, Trivy, AdviceModel, Database)
+
+__all__ = ["BLOCKS", "AdviceModel", "Database", "DockerHost", "RegistryCredentials", "Trivy"]

@@ -1,0 +1,45 @@
+from typing import ClassVar, Literal, Self
+
+from prefect.blocks.core import Block
+from pydantic import Field, HttpUrl, SecretStr, model_validator
+
+
+class AdviceModel(Block):
+    """A language model that reads release notes. It may only make the advice stricter, never more willing."""
+
+    _block_type_name: ClassVar[str | None] = "Advice model"
+    _block_type_slug: ClassVar[str | None] = "advice-model"
+    _description: ClassVar[str | None] = (
+        "A language model that reads release notes, and may only make the advice stricter."
+    )
+    _documentation_url: ClassVar[HttpUrl | None] = HttpUrl("https://ai.pydantic.dev/models/overview/")
+
+    provider: Literal["openai-compatible", "anthropic", "ollama"] = Field(
+        default="openai-compatible",
+        title="Kind of server",
+        description="What the server speaks. Release notes of your images are sent to it, and nothing else.",
+    )
+    model: str = Field(min_length=1, title="Model", description="Its name, as the server knows it.")
+    base_url: HttpUrl | None = Field(
+        default=None,
+        title="Server",
+        description="Its address, such as `http://127.0.0.1:11434/v1`; empty for Anthropic's own.",
+    )
+    api_key: SecretStr = Field(
+        default=SecretStr(""), title="Key", description="Empty where the server wants none."
+    )
+    timeout_seconds: float = Field(
+        default=60.0,
+        gt=0,
+        le=600,
+        title="Patience (seconds)",
+        description="A model that takes longer is left out; the rules alone advise then.",
+    )
+
+    @model_validator(mode="after")
+    def _must_be_complete(self) -> Self:
+        if self.provider == "anthropic" and not self.api_key.get_secret_value():
+            raise ValueError("Anthropic wants a key")
+        if self.provider != "anthropic" and self.base_url is None:
+            raise ValueError("give the server's address")
+        return self

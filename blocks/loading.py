@@ -1,0 +1,64 @@
+"""Blocks by name, with our errors where there is none or it does not hold what it should."""
+
+from typing import TypeVar
+
+from prefect.blocks.core import Block
+from prefect.client.orchestration import get_client
+from prefect.exceptions import ObjectNotFound
+from pydantic import ValidationError
+
+from uptainer.core.errors import InvalidInputError, NotFoundError
+
+DEFAULT_NAME = "uptainer"
+"""What a block is called of which an installation has one: Trivy, the advice model, the database."""
+
+AnyBlock = TypeVar("AnyBlock", bound=Block)
+
+_PAGE = 200
+
+
+async def load(kind: type[AnyBlock], name: str) -> AnyBlock:
+    """The block `name` of this kind, its secrets in it.
+
+    Raises:
+        NotFoundError: there is none; the message says where to make it.
+        InvalidInputError: what is stored does not fit any more.
+    """
+    found = await find(kind, name)
+    if found is None:
+        raise NotFoundError(
+            f"there is no {kind.get_block_type_name()} block {name!r}: make one on the page, under Blocks"
+        )
+    return found
+
+
+async def find(kind: type[AnyBlock], name: str = DEFAULT_NAME) -> AnyBlock | None:
+    """The block, or None where there is none, which is no fault for a part that is optional."""
+    return (await load_all(kind)).get(name)
+
+
+async def load_all(kind: type[AnyBlock]) -> dict[str, AnyBlock]:
+    """Every block of this kind by name, secrets in them."""
+    found: dict[str, AnyBlock] = {}
+    async with get_client() as client:
+        while True:
+            try:
+                page = await client.read_block_documents_by_type(
+                    kind.get_block_type_slug(), offset=len(found), limit=_PAGE, include_secrets=True
+                )
+            except ObjectNotFound:
+                return {}
+            found |= {str(document.name): _read(kind, str(document.name), document.data) for document in page}
+            if len(page) < _PAGE:
+                return found
+
+
+def _read(kind: type[AnyBlock], name: str, data: dict[str, object]) -> AnyBlock:
+    try:
+        return kind.model_validate(data)
+    except ValidationError as error:
+        first = error.errors()[0]
+        field = ".".join(str(part) for part in first["loc"]) or "it"
+        raise InvalidInputError(
+            f"the {kind.get_block_type_name()} block {name!r} is wrong: {field}: {first['msg']}"
+        ) from error

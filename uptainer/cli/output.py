@@ -1,0 +1,35 @@
+"""How commands print: a table for a person, JSON for a program."""
+
+import sys
+from collections.abc import Iterable, Sequence
+from typing import Annotated, Any
+
+import typer
+from pydantic import TypeAdapter
+from rich.console import Console
+from rich.table import Table
+from rich.text import Text
+
+AsJson = Annotated[bool, typer.Option("--json", help="Print JSON instead of a table.")]
+"""The option that everything that lists has."""
+
+_ANYTHING: TypeAdapter[Any] = TypeAdapter(Any)
+
+
+def console() -> Console:
+    return Console(highlight=False, soft_wrap=not sys.stdout.isatty())
+
+
+def print_json(value: Any) -> None:
+    """Dataclasses, pydantic models, times and enumerations as JSON, one document to a call."""
+    typer.echo(_ANYTHING.dump_json(value, indent=2).decode())
+
+
+def print_table(columns: Sequence[str], rows: Iterable[Sequence[str]], *, title: str | None = None) -> None:
+    """Cells are plain text: nothing in a container's name or label is read as markup."""
+    table = Table(title=title, title_justify="left", box=None, pad_edge=False, header_style="bold")
+    for column in columns:
+        table.add_column(column, overflow="fold")
+    for row in rows:
+        table.add_row(*(Text(cell) for cell in row))
+    console().print(table)
