@@ -1,0 +1,87 @@
+"""Install the Debian packages that the tests' engines come from: the missing ones, where this user may.
+
+It never fails: what is still missing is named by the tests that are left out for it.
+"""
+
+import os
+import shutil
+import subprocess
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+PACKAGES = {
+    "dockerd": "docker.io",
+    "iptables": "iptables",
+    "ip": "iproute2",
+    "busybox": "busybox-static",
+    "docker-registry": "docker-registry",
+    "skopeo": "skopeo",
+    "chromium": "chromium",
+    "ps": "procps",
+    "git": "git",
+}
+"""Which package has which program."""
+
+POLICY = Path("/usr/sbin/policy-rc.d")
+
+
+def main() -> None:
+    packages = missing()
+    if not packages:
+        return
+    names = " ".join(packages)
+    if os.geteuid() != 0 or not shutil.which("apt-get"):
+        say(f"not installed, for only root can on a Debian: {names}")
+        return
+    say(f"installing {names}")
+    failure = install(packages)
+    if failure:
+        say(f"apt-get could not: {failure}")
+
+
+def missing() -> list[str]:
+    path = os.pathsep.join((os.environ.get("PATH", ""), "/usr/local/sbin", "/usr/sbin", "/sbin"))
+    return sorted({package for program, package in PACKAGES.items() if not shutil.which(program, path=path)})
+
+
+def install(packages: list[str]) -> str:
+    """Returns the last line that apt-get said where it failed, else ""."""
+    with no_services_started():
+        for command in (["update"], ["install", "--yes", "--no-install-recommends", *packages]):
+            ran = subprocess.run(
+                ["apt-get", "-qq", "-o", "DPkg::Lock::Timeout=120", *command],
+                env={**os.environ, "DEBIAN_FRONTEND": "noninteractive"},
+                check=False,
+                capture_output=True,
+                text=True,
+            )
+            if ran.returncode != 0:
+                return (ran.stderr or ran.stdout).strip().rpartition("\n")[2] or f"status {ran.returncode}"
+    return ""
+
+
+@contextmanager
+def no_services_started() -> Iterator[None]:
+    """The tests start engines of their own: the packages' services shall not run beside them.
+
+    Source: https://people.debian.org/~hmh/invokerc.d-policyrc.d-specification.txt.
+    """
+    if POLICY.exists():
+        yield
+        return
+    POLICY.write_text("#!/bin/sh\nexit 101\n")
+    POLICY.chmod(0o755)
+    try:
+        yield
+    finally:
+        POLICY.unlink()
+
+
+def say(line: str) -> None:
+    print(f"lab: {line}", file=sys.stderr)
+
+
+if __name__ == "__main__":
+    main()
