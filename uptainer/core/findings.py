@@ -79,6 +79,12 @@ def worst(severities: Iterable[Severity]) -> Severity | None:
     return max(severities, key=SEVERITY_ORDER.index, default=None)
 
 
+def count_by_severity(vulnerabilities: Iterable[Vulnerability]) -> dict[Severity, int]:
+    """How many of each severity, the worst first; severities that do not occur are left out."""
+    found = [vulnerability.severity for vulnerability in vulnerabilities]
+    return {severity: found.count(severity) for severity in reversed(SEVERITY_ORDER) if severity in found}
+
+
 @dataclass(frozen=True, slots=True)
 class Advice:
     """A recommendation for one candidate. `risk` runs from 0 (none) to 100."""

@@ -4,7 +4,7 @@ from collections.abc import Iterable
 
 from uptainer.core.enums import ScanStatus, Severity
 from uptainer.core.errors import InvalidInputError
-from uptainer.core.findings import SEVERITY_ORDER, Scan, ScanDifference, Vulnerability
+from uptainer.core.findings import SEVERITY_ORDER, Scan, ScanDifference, Vulnerability, count_by_severity
 
 _Key = tuple[str, str]
 _WORST_FIRST = tuple(reversed(SEVERITY_ORDER))
@@ -51,12 +51,6 @@ def difference(before: Iterable[Vulnerability], after: Iterable[Vulnerability]) 
     )
 
 
-def counts(vulnerabilities: Iterable[Vulnerability]) -> dict[Severity, int]:
-    """How many of each severity, the worst first; severities that do not occur are left out."""
-    found = [vulnerability.severity for vulnerability in vulnerabilities]
-    return {severity: found.count(severity) for severity in _WORST_FIRST if severity in found}
-
-
 def describe(change: ScanDifference) -> str:
     """One clause for a person: `fixes 2 critical, 3 high; brings 1 medium`."""
     clauses = [
@@ -77,7 +71,7 @@ def describe(change: ScanDifference) -> str:
 def _enumerate(vulnerabilities: Iterable[Vulnerability]) -> str:
     return ", ".join(
         f"{number} {severity if severity is not Severity.UNKNOWN else 'of unknown severity'}"
-        for severity, number in counts(vulnerabilities).items()
+        for severity, number in count_by_severity(vulnerabilities).items()
     )
 
 

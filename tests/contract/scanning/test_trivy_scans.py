@@ -23,10 +23,10 @@ from tests.lab.room import Room
 from tests.lab.trivy import write_cache
 from uptainer.core.enums import ScanStatus, Severity
 from uptainer.core.errors import InvalidInputError, UnreachableError
-from uptainer.core.findings import Scan
+from uptainer.core.findings import Scan, count_by_severity
 from uptainer.core.platform import Platform
 from uptainer.core.reference import Reference
-from uptainer.scanning.differences import compare, counts, describe
+from uptainer.scanning.differences import compare, describe
 from uptainer.scanning.server import TrivyServer
 from uptainer.scanning.trivy import DockerSource, RegistrySource, Scanner, ServerAddress
 
@@ -90,7 +90,7 @@ async def test_the_difference_of_two_real_scans_is_told_in_a_sentence(
     new = await scanner.scan(push_alpine(registry, "scan/diff:2", **FIXED_PACKAGES), AMD64, OPEN)
     change = compare(old, new)
     assert describe(change) == "fixes 3 high, 11 medium, 3 low"
-    assert counts(change.unchanged) == {Severity.CRITICAL: 3, Severity.HIGH: 1}
+    assert count_by_severity(change.unchanged) == {Severity.CRITICAL: 3, Severity.HIGH: 1}
 
 
 async def test_an_image_past_the_end_of_its_distribution_is_said_to_be_so(

@@ -4,8 +4,8 @@ from hypothesis import strategies as st
 
 from uptainer.core.enums import ScanStatus, Severity
 from uptainer.core.errors import InvalidInputError
-from uptainer.core.findings import Scan, Vulnerability
-from uptainer.scanning.differences import comparable, compare, counts, describe, difference
+from uptainer.core.findings import Scan, Vulnerability, count_by_severity
+from uptainer.scanning.differences import comparable, compare, describe, difference
 
 LOW, MEDIUM, HIGH, CRITICAL = Severity.LOW, Severity.MEDIUM, Severity.HIGH, Severity.CRITICAL
 
@@ -90,7 +90,7 @@ def test_the_difference_is_told_in_a_sentence(
 
 
 def test_severities_that_do_not_occur_are_not_counted() -> None:
-    assert counts([found("1"), found("2"), found("3", severity=LOW)]) == {HIGH: 2, LOW: 1}
+    assert count_by_severity([found("1"), found("2"), found("3", severity=LOW)]) == {HIGH: 2, LOW: 1}
 
 
 LISTS = st.lists(
