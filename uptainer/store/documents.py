@@ -20,6 +20,11 @@ def dump(value: Any) -> str:
     return _ESCAPED_NUL.sub(r"\1\\ufffd", text).encode("utf-8", "replace").decode()
 
 
+def load(text: str) -> Any:
+    """What comes back from the database for what `dump` made of a value."""
+    return json.loads(text)
+
+
 def _plain(value: Any) -> Any:
     if isinstance(value, datetime):
         return value.isoformat()

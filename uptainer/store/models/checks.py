@@ -1,6 +1,6 @@
 """What lookups found: a check for each container, and the candidates of it."""
 
-from sqlalchemy import ForeignKey, Index, UniqueConstraint, text
+from sqlalchemy import Boolean, ForeignKey, Index, UniqueConstraint, literal_column, text
 from sqlalchemy.orm import Mapped, mapped_column, relationship
 
 from uptainer.core.enums import ChangeLevel, CheckResult
@@ -11,13 +11,15 @@ from uptainer.store.models.images import Image
 check_result = enum_type(CheckResult, "check_result")
 change_level = enum_type(ChangeLevel, "change_level")
 
+CURRENT = literal_column("current", Boolean)
+
 
 class UpdateCheck(Base):
     """A row for each different answer; `last_checked_at` moves while the answer stays the same."""
 
     __tablename__ = "update_checks"
     __table_args__ = (
-        Index("uq_update_checks_current", "container_id", unique=True, postgresql_where=text("current")),
+        Index("uq_update_checks_current", "container_id", unique=True, postgresql_where=CURRENT),
         Index("ix_update_checks_container_id", "container_id", "first_checked_at"),
     )
 

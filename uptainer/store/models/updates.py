@@ -2,7 +2,7 @@
 
 from uuid import UUID
 
-from sqlalchemy import ForeignKey, Index, SmallInteger, UniqueConstraint, text
+from sqlalchemy import Boolean, ForeignKey, Index, SmallInteger, UniqueConstraint, literal_column, text
 from sqlalchemy.orm import Mapped, mapped_column, relationship
 
 from uptainer.core.enums import ApprovalChannel, ApprovalDecision, ChangeLevel, StepStatus, UpdateStatus
@@ -16,8 +16,8 @@ step_status = enum_type(StepStatus, "step_status")
 approval_decision = enum_type(ApprovalDecision, "approval_decision")
 approval_channel = enum_type(ApprovalChannel, "approval_channel")
 
-OPEN_PREDICATE = "status NOT IN (" + ", ".join(f"'{status}'" for status in CLOSED) + ")"
-_OPEN = text(OPEN_PREDICATE)
+OPEN = literal_column("status NOT IN (" + ", ".join(f"'{status}'" for status in CLOSED) + ")", Boolean)
+"""Written out, and not as a parameter, so that PostgreSQL sees that the partial index answers it."""
 
 
 class Update(Base):
@@ -25,7 +25,7 @@ class Update(Base):
 
     __tablename__ = "updates"
     __table_args__ = (
-        Index("uq_updates_open", "container_id", unique=True, postgresql_where=_OPEN),
+        Index("uq_updates_open", "container_id", unique=True, postgresql_where=OPEN),
         Index("ix_updates_status", "status", "created_at"),
         Index("ix_updates_container_id", "container_id", "created_at"),
     )

@@ -1,0 +1,118 @@
+"""What was kept of workloads, and where."""
+
+from collections.abc import Mapping, Sequence
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import select, update
+from sqlalchemy.orm import Session
+
+from uptainer.core.enums import BackupStatus
+from uptainer.core.errors import NotFoundError
+from uptainer.store.models import Container, ContainerBackup, ContainerHost
+
+
+class BackupRepository:
+    def __init__(self, session: Session) -> None:
+        self._session = session
+
+    def begin(
+        self,
+        container_id: int,
+        *,
+        reason: str,
+        image_reference: str,
+        image_digest: str,
+        image_id: str,
+        configuration: Mapping[str, Any],
+        directory: str,
+        now: datetime,
+        update_id: int | None = None,
+    ) -> ContainerBackup:
+        """Written before the first byte is copied, so that a directory without an end is known for what it is."""
+        row = ContainerBackup(
+            container_id=container_id,
+            update_id=update_id,
+            status=BackupStatus.RUNNING,
+            reason=reason,
+            image_reference=image_reference,
+            image_digest=image_digest,
+            image_id=image_id,
+            configuration=dict(configuration),
+            directory=directory,
+            created_at=now,
+        )
+        self._session.add(row)
+        self._session.flush()
+        return row
+
+    def finish(
+        self, backup_id: int, archives: Sequence[Mapping[str, Any]], *, size: int, now: datetime
+    ) -> ContainerBackup:
+        """`size` in bytes. It has not been verified by that."""
+        kept = [dict(archive) for archive in archives]
+        return self._set(
+            backup_id, status=BackupStatus.SUCCEEDED, archives=kept, size=size, finished_at=now, error=None
+        )
+
+    def fail(self, backup_id: int, error: str, now: datetime) -> ContainerBackup:
+        return self._set(backup_id, status=BackupStatus.FAILED, error=error, finished_at=now)
+
+    def verified(self, backup_id: int, now: datetime) -> ContainerBackup:
+        return self._set(backup_id, verified_at=now)
+
+    def pruned(self, backup_id: int) -> ContainerBackup:
+        """Its files are gone; the row stays, for history speaks of it."""
+        return self._set(backup_id, status=BackupStatus.PRUNED)
+
+    def by_id(self, backup_id: int) -> ContainerBackup:
+        row = self._session.get(ContainerBackup, backup_id, populate_existing=True)
+        if row is None:
+            raise NotFoundError(f"there is no backup {backup_id}: see `uptainer backups`")
+        return row
+
+    def of_update(self, update_id: int) -> Sequence[ContainerBackup]:
+        wanted = select(ContainerBackup).where(ContainerBackup.update_id == update_id)
+        return self._session.scalars(wanted.order_by(ContainerBackup.id)).all()
+
+    def latest(self, container_id: int) -> ContainerBackup | None:
+        """The newest that can be restored; None where there is none."""
+        wanted = select(ContainerBackup).where(
+            ContainerBackup.container_id == container_id, ContainerBackup.status == BackupStatus.SUCCEEDED
+        )
+        newest = wanted.order_by(ContainerBackup.created_at.desc(), ContainerBackup.id.desc())
+        return self._session.scalar(newest.limit(1))
+
+    def listing(
+        self,
+        *,
+        host: str | None = None,
+        container_id: int | None = None,
+        status: BackupStatus | None = None,
+        limit: int | None = 100,
+    ) -> Sequence[tuple[ContainerBackup, str]]:
+        """The newest first, each with its workload's address; `limit=None` for all, as retention wants them."""
+        wanted = (
+            select(ContainerBackup, ContainerHost.name + "/" + Container.key)
+            .join(Container, Container.id == ContainerBackup.container_id)
+            .join(Container.host)
+            .order_by(ContainerBackup.created_at.desc(), ContainerBackup.id.desc())
+            .limit(limit)
+        )
+        if host is not None:
+            wanted = wanted.where(ContainerHost.name == host)
+        if container_id is not None:
+            wanted = wanted.where(ContainerBackup.container_id == container_id)
+        if status is not None:
+            wanted = wanted.where(ContainerBackup.status == status)
+        return [(row, address) for row, address in self._session.execute(wanted)]
+
+    def _set(self, backup_id: int, **values: Any) -> ContainerBackup:
+        row = self._session.scalars(
+            update(ContainerBackup)
+            .where(ContainerBackup.id == backup_id)
+            .values(**values)
+            .returning(ContainerBackup)
+            .execution_options(populate_existing=True)
+        ).one_or_none()
+        return self.by_id(backup_id) if row is None else row

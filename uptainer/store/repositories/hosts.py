@@ -1,0 +1,183 @@
+"""Container hosts: added, found, seen, unreachable, removed."""
+
+import platform
+from collections.abc import Sequence
+from dataclasses import asdict
+from datetime import datetime
+from urllib.parse import urlsplit
+
+from sqlalchemy import select, update
+from sqlalchemy.dialects.postgresql import insert
+from sqlalchemy.orm import Session
+
+from uptainer.core.enums import ConnectionType, ContainerStatus, Health, UpdateStatus
+from uptainer.core.errors import NotFoundError, RefusedError
+from uptainer.core.transitions import CLOSED, WAITING
+from uptainer.core.workloads import EngineFacts, HostAddress
+from uptainer.store.models import Container, ContainerHost, Server, Update
+from uptainer.store.repositories.audit import SYSTEM, Actor
+from uptainer.store.repositories.updates import UpdateRepository
+
+
+class HostRepository:
+    def __init__(self, session: Session) -> None:
+        self._session = session
+
+    def add(self, address: HostAddress, server_name: str | None = None) -> ContainerHost:
+        """Add a host, or change the address of the one that has this name; a removed one is taken back.
+
+        Raises:
+            RefusedError: another host already stands for this engine's address.
+        """
+        self._refuse_second_address(address)
+        values = {
+            "server_id": self._server(server_name or _server_of(address)),
+            "runtime": address.runtime,
+            "connection": address.connection,
+            "url": address.url,
+            "block": address.block,
+            "timeout_seconds": address.timeout,
+            "removed_at": None,
+        }
+        statement = insert(ContainerHost).values(name=address.name, **values)
+        statement = statement.on_conflict_do_update(index_elements=["name"], set_=values)
+        returning = statement.returning(ContainerHost).execution_options(populate_existing=True)
+        return self._session.scalars(returning).one()
+
+    def remove(self, name: str, now: datetime, *, force: bool = False, actor: Actor = SYSTEM) -> None:
+        """Take a host out of the fleet. Its row and its containers' stay, for history speaks of them.
+
+        Raises:
+            NotFoundError: there is no such host.
+            RefusedError: updates of its containers are open (with `force` those that wait are given up), or one is
+                under way, which is never left alone.
+        """
+        host = self.by_name(name)
+        self._give_up_updates(host, force=force, actor=actor, now=now)
+        gone = {"status": ContainerStatus.VANISHED, "health": Health.UNKNOWN, "vanished_at": now}
+        self._session.execute(
+            update(Container)
+            .where(Container.host_id == host.id, Container.vanished_at.is_(None))
+            .values(**gone)
+            .execution_options(synchronize_session=False)
+        )
+        host.removed_at = now
+        self._session.flush()
+
+    def set_enabled(self, name: str, *, enabled: bool) -> None:
+        """A host that is not enabled stays in the fleet, and is neither read nor touched."""
+        self.by_name(name).enabled = enabled
+        self._session.flush()
+
+    def all(self, *, enabled_only: bool = False) -> Sequence[ContainerHost]:
+        wanted = select(ContainerHost).where(ContainerHost.removed_at.is_(None)).order_by(ContainerHost.name)
+        if enabled_only:
+            wanted = wanted.where(ContainerHost.enabled)
+        return self._session.scalars(wanted).all()
+
+    def by_name(self, name: str) -> ContainerHost:
+        """Raises NotFoundError, which names the hosts that there are."""
+        hosts = {host.name: host for host in self.all()}
+        if name not in hosts:
+            known = ", ".join(hosts) or "none yet: add one with `uptainer host add`"
+            raise NotFoundError(f"there is no host {name!r}; known: {known}")
+        return hosts[name]
+
+    @staticmethod
+    def address(host: ContainerHost) -> HostAddress:
+        return HostAddress(
+            host.name, host.runtime, host.connection, host.url, host.block, timeout=host.timeout_seconds
+        )
+
+    def mark_seen(self, host_id: int, facts: EngineFacts, now: datetime) -> None:
+        """It answered.
+
+        Raises:
+            RefusedError: it is the engine of another host, and each of its containers would be updated twice.
+        """
+        twin = self._session.scalar(
+            select(ContainerHost.name).where(
+                ContainerHost.engine_id == facts.id,
+                ContainerHost.id != host_id,
+                ContainerHost.enabled,
+                ContainerHost.removed_at.is_(None),
+            )
+        )
+        if facts.id and twin is not None:
+            raise RefusedError(
+                f"this is the engine that host {twin!r} stands for already (engine id {facts.id}): remove one of them"
+            )
+        engine = {**asdict(facts), "platform": str(facts.platform)}
+        self._note(
+            host_id,
+            {
+                "engine_id": facts.id,
+                "engine": engine,
+                "reachable": True,
+                "unreachable_reason": None,
+                "last_tried_at": now,
+                "last_seen_at": now,
+            },
+        )
+
+    def mark_unreachable(self, host_id: int, reason: str, now: datetime) -> None:
+        """It did not answer: what runs on it is unknown until it does."""
+        self._note(host_id, {"reachable": False, "unreachable_reason": reason, "last_tried_at": now})
+        self._session.execute(
+            update(Container)
+            .where(Container.host_id == host_id, Container.vanished_at.is_(None))
+            .values(status=ContainerStatus.UNKNOWN, health=Health.UNKNOWN)
+            .execution_options(synchronize_session=False)
+        )
+
+    def _note(self, host_id: int, values: dict[str, object]) -> None:
+        self._session.execute(update(ContainerHost).where(ContainerHost.id == host_id).values(**values))
+
+    def _server(self, name: str) -> int:
+        statement = insert(Server).values(name=name)
+        statement = statement.on_conflict_do_update(index_elements=["name"], set_={"name": name})
+        return self._session.scalars(statement.returning(Server.id)).one()
+
+    def _refuse_second_address(self, address: HostAddress) -> None:
+        twin = self._session.scalar(
+            select(ContainerHost.name).where(
+                ContainerHost.url == address.url,
+                ContainerHost.name != address.name,
+                ContainerHost.removed_at.is_(None),
+            )
+        )
+        if twin is not None:
+            raise RefusedError(
+                f"{address.url} is host {twin!r} already: remove that one first, or use its name"
+            )
+
+    def _give_up_updates(self, host: ContainerHost, *, force: bool, actor: Actor, now: datetime) -> None:
+        rows = self._session.scalars(
+            select(Update)
+            .join(Container, Container.id == Update.container_id)
+            .where(Container.host_id == host.id, Update.status.not_in(CLOSED))
+            .with_for_update(of=Update)
+        ).all()
+        stuck = [row for row in rows if row.status not in WAITING]
+        if stuck:
+            names = ", ".join(f"{row.workload} ({row.status})" for row in stuck)
+            raise RefusedError(f"host {host.name!r} cannot be removed while updates are under way: {names}")
+        if rows and not force:
+            names = ", ".join(row.workload for row in rows)
+            raise RefusedError(
+                f"host {host.name!r} has updates that wait: {names}. Remove it with --force to drop them"
+            )
+        UpdateRepository(self._session).close(
+            [row.id for row in rows],
+            UpdateStatus.SUPERSEDED,
+            reason=f"host {host.name} was removed",
+            actor=actor,
+            now=now,
+        )
+
+
+def _server_of(address: HostAddress) -> str:
+    """The machine behind an address: this one for a socket, else the host part of the URL."""
+    if address.connection is ConnectionType.UNIX:
+        return platform.node() or "localhost"
+    return urlsplit(address.url).hostname or address.name

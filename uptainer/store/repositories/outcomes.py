@@ -1,0 +1,61 @@
+"""What became of earlier updates: what was rejected or undone is not offered again."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+
+from sqlalchemy import select
+from sqlalchemy.orm import Session
+
+from uptainer.core.enums import ApprovalDecision, UpdateStatus
+from uptainer.store.bulk import any_of
+from uptainer.store.models import Approval, Update
+
+_BAD = (UpdateStatus.REJECTED, UpdateStatus.ROLLED_BACK, UpdateStatus.ROLLBACK_FAILED, UpdateStatus.FAILED)
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """What became of an earlier update of a container; `skipped` is a rejection for good, of the whole version."""
+
+    update_id: int
+    container_id: int
+    to_reference: str
+    to_digest: str
+    to_version: str | None
+    status: UpdateStatus
+    reason: str
+    skipped: bool
+    finished_at: datetime | None
+
+
+def outcomes(session: Session, container_ids: Sequence[int]) -> Mapping[int, tuple[Outcome, ...]]:
+    """Rejected, rolled back and failed updates of these containers, by container, the newest first."""
+    skipped = (
+        select(Approval.id)
+        .where(Approval.update_id == Update.id, Approval.decision == ApprovalDecision.SKIP, Approval.taken)
+        .exists()
+    )
+    rows = session.execute(
+        select(Update, skipped.label("skipped"))
+        .where(any_of(Update.container_id, container_ids), Update.status.in_(_BAD))
+        .order_by(Update.created_at.desc(), Update.id.desc())
+    )
+    found: dict[int, list[Outcome]] = {each: [] for each in container_ids}
+    for row, was_skipped in rows:
+        found[row.container_id].append(_outcome(row, skipped=was_skipped))
+    return {container: tuple(each) for container, each in found.items()}
+
+
+def _outcome(row: Update, *, skipped: bool) -> Outcome:
+    return Outcome(
+        update_id=row.id,
+        container_id=row.container_id,
+        to_reference=row.to_reference,
+        to_digest=row.to_digest,
+        to_version=row.to_version,
+        status=row.status,
+        reason=row.status_reason,
+        skipped=skipped,
+        finished_at=row.finished_at,
+    )

@@ -1,0 +1,71 @@
+"""Advice on candidates, as it was given."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import select
+from sqlalchemy.orm import Session
+
+from uptainer.core.findings import Advice, Finding, Verdict
+from uptainer.store.bulk import any_of, insert_rows
+from uptainer.store.models import AiRecommendation
+
+
+class RecommendationRepository:
+    def __init__(self, session: Session) -> None:
+        self._session = session
+
+    def record(self, advice: Mapping[int, Advice], now: datetime) -> None:
+        """Advice by candidate id. A row is added where it is other advice than the last, so that its history shows."""
+        last = self.latest(list(advice))
+        rows = [
+            _columns(candidate, each, now)
+            for candidate, each in advice.items()
+            if last.get(candidate) != each
+        ]
+        if rows:
+            self._session.execute(insert_rows(AiRecommendation, rows))
+
+    def latest(self, candidate_ids: Sequence[int]) -> Mapping[int, Advice]:
+        """By candidate id, those that there is advice on."""
+        rows = self._session.scalars(
+            select(AiRecommendation)
+            .where(any_of(AiRecommendation.candidate_id, candidate_ids))
+            .order_by(AiRecommendation.candidate_id, AiRecommendation.id.desc())
+            .distinct(AiRecommendation.candidate_id)
+        )
+        return {row.candidate_id: _advice(row) for row in rows}
+
+
+def _columns(candidate_id: int, advice: Advice, now: datetime) -> dict[str, Any]:
+    return {
+        "candidate_id": candidate_id,
+        "source": advice.source,
+        "recommendation": advice.recommendation,
+        "risk": advice.risk,
+        "summary": advice.summary,
+        "findings": [asdict(each) for each in advice.findings],
+        "created_at": now,
+    }
+
+
+def _advice(row: AiRecommendation) -> Advice:
+    return Advice(
+        recommendation=row.recommendation,
+        risk=row.risk,
+        findings=tuple(_finding(each) for each in row.findings),
+        summary=row.summary,
+        source=row.source,
+    )
+
+
+def _finding(stored: Mapping[str, Any]) -> Finding:
+    until = stored["until"]
+    return Finding(
+        stored["rule"],
+        Verdict(stored["verdict"]),
+        stored["reason"],
+        until=datetime.fromisoformat(until) if until else None,
+    )

@@ -1,0 +1,161 @@
+"""Scans by image, with every vulnerability that they found."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import select
+from sqlalchemy.orm import Session, contains_eager
+
+from uptainer.core.enums import ScanStatus, Severity
+from uptainer.core.findings import Scan, Vulnerability
+from uptainer.store.bulk import any_of, insert_rows
+from uptainer.store.models import ContainerVulnerability, Image, VulnerabilityScan
+
+
+@dataclass(frozen=True, slots=True)
+class ScanView:
+    """A scan without its vulnerabilities, for a list."""
+
+    scan: VulnerabilityScan
+    image: Image
+
+
+class ScanRepository:
+    def __init__(self, session: Session) -> None:
+        self._session = session
+
+    def record(self, scan: Scan, image: Image | int, now: datetime) -> VulnerabilityScan:
+        """Keep a scan of an image (its row, or its primary key)."""
+        row = VulnerabilityScan(
+            image_pk=image if isinstance(image, int) else image.id,
+            status=scan.status,
+            reason=scan.reason,
+            counts=_counts(scan.vulnerabilities),
+            secrets=scan.secrets,
+            os_family=scan.os_family,
+            os_version=scan.os_version,
+            end_of_life=scan.end_of_life,
+            scanner_version=scan.scanner_version,
+            database_at=scan.database_at,
+            scanned_at=scan.scanned_at or now,
+        )
+        self._session.add(row)
+        self._session.flush()
+        if scan.vulnerabilities:
+            found = [_columns(row.id, each) for each in scan.vulnerabilities]
+            self._session.execute(insert_rows(ContainerVulnerability, found))
+        return row
+
+    def latest(self, image_pks: Sequence[int], *, succeeded_only: bool = False) -> Mapping[int, Scan]:
+        """The last scan of each image that has one, whole; also one that failed, unless told otherwise."""
+        rows = self._latest_rows(image_pks, succeeded_only=succeeded_only)
+        found = self._vulnerabilities([row.id for row in rows])
+        return {row.image_pk: _scan(row, found.get(row.id, ())) for row in rows}
+
+    def by_id(self, scan_id: int) -> Scan | None:
+        """One scan, whole; None where retention has taken it."""
+        wanted = (
+            select(VulnerabilityScan).join(VulnerabilityScan.image).where(VulnerabilityScan.id == scan_id)
+        )
+        row = self._session.scalar(wanted.options(contains_eager(VulnerabilityScan.image)))
+        return None if row is None else _scan(row, self._vulnerabilities([scan_id]).get(scan_id, ()))
+
+    def listing(self, *, name: str | None = None, limit: int = 100) -> Sequence[ScanView]:
+        """The newest first; `name` is a part of the image's."""
+        wanted = (
+            select(VulnerabilityScan)
+            .join(VulnerabilityScan.image)
+            .options(contains_eager(VulnerabilityScan.image))
+            .order_by(VulnerabilityScan.scanned_at.desc(), VulnerabilityScan.id.desc())
+            .limit(limit)
+        )
+        if name is not None:
+            wanted = wanted.where(Image.name.icontains(name, autoescape=True))
+        return [ScanView(row, row.image) for row in self._session.scalars(wanted)]
+
+    def _latest_rows(self, image_pks: Sequence[int], *, succeeded_only: bool) -> Sequence[VulnerabilityScan]:
+        wanted = (
+            select(VulnerabilityScan)
+            .join(VulnerabilityScan.image)
+            .options(contains_eager(VulnerabilityScan.image))
+            .where(any_of(VulnerabilityScan.image_pk, image_pks))
+            .order_by(
+                VulnerabilityScan.image_pk, VulnerabilityScan.scanned_at.desc(), VulnerabilityScan.id.desc()
+            )
+            .distinct(VulnerabilityScan.image_pk)
+        )
+        if succeeded_only:
+            wanted = wanted.where(VulnerabilityScan.status == ScanStatus.SUCCEEDED)
+        return self._session.scalars(wanted).all()
+
+    def _vulnerabilities(self, scan_ids: Sequence[int]) -> Mapping[int, tuple[Vulnerability, ...]]:
+        rows = self._session.scalars(
+            select(ContainerVulnerability)
+            .where(any_of(ContainerVulnerability.scan_id, scan_ids))
+            .order_by(
+                ContainerVulnerability.severity.desc(),
+                ContainerVulnerability.cve,
+                ContainerVulnerability.package,
+            )
+        )
+        found: dict[int, list[Vulnerability]] = {}
+        for row in rows:
+            found.setdefault(row.scan_id, []).append(_vulnerability(row))
+        return {scan: tuple(each) for scan, each in found.items()}
+
+
+def _counts(vulnerabilities: Sequence[Vulnerability]) -> dict[str, int]:
+    counts = dict.fromkeys((severity.value for severity in Severity), 0)
+    for each in vulnerabilities:
+        counts[each.severity.value] += 1
+    return counts
+
+
+def _columns(scan_id: int, each: Vulnerability) -> dict[str, Any]:
+    return {
+        "scan_id": scan_id,
+        "cve": each.id,
+        "package": each.package,
+        "installed_version": each.installed_version,
+        "fixed_version": each.fixed_version,
+        "severity": each.severity,
+        "title": each.title,
+        "target": each.target,
+        "url": each.url,
+        "score": each.score,
+        "published_at": each.published_at,
+    }
+
+
+def _vulnerability(row: ContainerVulnerability) -> Vulnerability:
+    return Vulnerability(
+        row.cve,
+        row.package,
+        row.installed_version,
+        row.fixed_version,
+        row.severity,
+        title=row.title,
+        target=row.target,
+        url=row.url,
+        score=row.score,
+        published_at=row.published_at,
+    )
+
+
+def _scan(row: VulnerabilityScan, vulnerabilities: tuple[Vulnerability, ...]) -> Scan:
+    return Scan(
+        digest=row.image.digest,
+        platform=row.image.platform,
+        status=row.status,
+        reason=row.reason,
+        vulnerabilities=vulnerabilities,
+        os_family=row.os_family,
+        os_version=row.os_version,
+        end_of_life=row.end_of_life,
+        secrets=row.secrets,
+        scanner_version=row.scanner_version,
+        database_at=row.database_at,
+        scanned_at=row.scanned_at,
+    )
