@@ -18,8 +18,7 @@ _DOMAIN = re.compile(rf"{_HOST}(?::[0-9]+)?")
 _PATH_COMPONENT = r"[a-z0-9]+(?:(?:\.|_|__|-+)[a-z0-9]+)*"
 _PATH = re.compile(rf"{_PATH_COMPONENT}(?:/{_PATH_COMPONENT})*")
 _TAG = re.compile(r"\w[\w.-]{0,127}", re.ASCII)
-_DIGEST = re.compile(r"[A-Za-z][A-Za-z0-9]*(?:[-_+.][A-Za-z][A-Za-z0-9]*)*:[0-9a-fA-F]{32,}")
-_SHA256 = re.compile(r"sha256:[0-9a-f]{64}")
+_DIGEST = re.compile(r"sha256:[0-9a-f]{64}|sha384:[0-9a-f]{96}|sha512:[0-9a-f]{128}")
 _IMAGE_ID = re.compile(r"(?:sha256:)?[0-9a-f]{64}")
 
 
@@ -90,8 +89,7 @@ def _split_digest(text: str) -> tuple[str, str | None]:
     rest, at, digest = text.partition("@")
     if not at:
         return text, None
-    well_formed = _SHA256 if digest.startswith("sha256:") else _DIGEST
-    if not well_formed.fullmatch(digest):
+    if not _DIGEST.fullmatch(digest):
         raise InvalidInputError(f"{text!r} is not an image reference: {digest!r} is not a digest")
     return rest, digest
 
@@ -109,7 +107,7 @@ def _split_registry(rest: str) -> tuple[str, str]:
     first, slash, remainder = rest.partition("/")
     is_host = bool(slash) and ("." in first or ":" in first or first == "localhost" or first.lower() != first)
     if not is_host:
-        return DOCKER_HUB, rest if "/" in rest else f"library/{rest}"
+        return DOCKER_HUB, rest if slash or not rest else f"library/{rest}"
     if first == "index.docker.io":
         first = DOCKER_HUB
     if first == DOCKER_HUB and "/" not in remainder:

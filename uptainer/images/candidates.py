@@ -70,14 +70,10 @@ def _why_none(sight: _Sight, tags: Iterable[str]) -> str:
         return f"the newest is {newest}, a {level} change, and the policy follows {sight.policy.level} changes at most"
     if sight.newer:
         newest = max(sight.newer, key=lambda tag: sight.newer[tag].order)
-        return f"{_count(len(sight.newer))} ({newest}) not admitted by the include and exclude patterns"
+        return f"the include and exclude patterns do not admit what is newer ({newest})"
     reason = f"no newer tag of the same shape as {sight.current}"
     other = _newest_of_another_suffix(sight.running, tags, sight.policy)
     return f"{reason}; with another suffix there is {other}" if other else reason
-
-
-def _count(number: int) -> str:
-    return "the one newer tag is" if number == 1 else f"the {number} newer tags are"
 
 
 def _newest_of_another_suffix(running: Version, tags: Iterable[str], policy: TagPolicy) -> str | None:
@@ -95,7 +91,7 @@ def _newest_of_another_suffix(running: Version, tags: Iterable[str], policy: Tag
         and version.numbers > running.numbers
         and version.prerelease is None
     ]
-    return max(related, key=lambda version: version.order).tag if related else None
+    return max(related, key=lambda version: (version.order, version.tag)).tag if related else None
 
 
 def _without_digits(shape: Shape) -> tuple[str, str, str, str]:
