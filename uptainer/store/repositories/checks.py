@@ -1,7 +1,7 @@
 """What lookups found: the current answer for each container, and its candidates."""
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
@@ -18,7 +18,7 @@ from uptainer.store.models.checks import CURRENT
 from uptainer.store.repositories.images import ImageRepository
 
 _ANSWER = ("reference", "result", "registry_digest", "stands_for")
-_RESTATED = ("reason", "etag", "decision", "last_checked_at")
+_RESTATED = ("reason", "etag", "last_checked_at")
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,7 +32,6 @@ class Lookup:
     registry_digest: str | None = None
     etag: str | None = None
     stands_for: str | None = None
-    decision: Mapping[str, Any] = field(default_factory=dict)
     candidates: tuple[Candidate, ...] = ()
     platform: Platform | None = None
 
@@ -73,6 +72,19 @@ class CheckRepository:
         self._replace(changed, current, now)
         found = self._record_candidates(lookups, now)
         return CheckRecord(tuple(each.container_id for each in changed), found)
+
+    def keep_decisions(self, decisions: Mapping[int, Mapping[str, Any]]) -> None:
+        """What was decided on the current answer of each container, by container."""
+        if not decisions:
+            return
+        rows = [{"container_id": each, "decision": dict(decision)} for each, decision in decisions.items()]
+        given = recordset(UpdateCheck, ("container_id", "decision"), rows)
+        self._session.execute(
+            update(UpdateCheck)
+            .where(UpdateCheck.current, UpdateCheck.container_id == given.c.container_id)
+            .values(decision=given.c.decision)
+            .execution_options(synchronize_session=False)
+        )
 
     def current(self, container_ids: Sequence[int]) -> Mapping[int, UpdateCheck]:
         return self._current(container_ids)
@@ -204,7 +216,6 @@ def _columns(lookup: Lookup, now: datetime) -> dict[str, Any]:
         "registry_digest": lookup.registry_digest,
         "etag": lookup.etag,
         "stands_for": lookup.stands_for,
-        "decision": dict(lookup.decision),
         "current": True,
         "first_checked_at": now,
         "last_checked_at": now,

@@ -26,6 +26,7 @@ class Outcome:
     status: UpdateStatus
     reason: str
     skipped: bool
+    created_at: datetime
     finished_at: datetime | None
 
 
@@ -57,5 +58,6 @@ def _outcome(row: Update, *, skipped: bool) -> Outcome:
         status=row.status,
         reason=row.status_reason,
         skipped=skipped,
+        created_at=row.created_at,
         finished_at=row.finished_at,
     )

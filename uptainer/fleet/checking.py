@@ -1,0 +1,156 @@
+"""The fleet's check: which registry is asked for what, and what it answered, recorded for each container."""
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+
+import anyio
+from sqlalchemy.orm import Session
+
+from uptainer.core.clock import utc_now
+from uptainer.core.enums import CheckResult, ContainerStatus, PolicyMode
+from uptainer.core.errors import InvalidInputError
+from uptainer.core.platform import Platform
+from uptainer.fleet.policies import PolicyBook
+from uptainer.fleet.views import candidate_of, facts_of, platform_of
+from uptainer.images.credentials import Keychain
+from uptainer.images.lookups import look_up
+from uptainer.images.queries import Lookup as Answer
+from uptainer.images.queries import Query, Remembered
+from uptainer.images.registry import Head, RegistryClient
+from uptainer.store.database import Database
+from uptainer.store.repositories.checks import CheckRepository, Lookup
+from uptainer.store.repositories.checks import Remembered as RememberedHead
+from uptainer.store.repositories.containers import ContainerRepository, ContainerView
+
+
+@dataclass(frozen=True, slots=True)
+class Question:
+    """What is asked for one container; `reference` is as the container has it."""
+
+    container_id: int
+    reference: str
+    query: Query
+
+
+@dataclass(frozen=True, slots=True)
+class CheckPlan:
+    """Questions by registry; `settled` counts the containers whose answer needed no registry, and is recorded."""
+
+    registries: Mapping[str, tuple[Question, ...]]
+    settled: int
+
+
+@dataclass(frozen=True, slots=True)
+class CheckReport:
+    """What one registry answered. `requests` is how many it took."""
+
+    registry: str
+    containers: int
+    with_candidates: int
+    unknown: int
+    requests: int
+
+
+def plan_check(database: Database, *, address: str | None = None) -> CheckPlan:
+    """Who is to be asked for what, for the whole fleet or for one container (`host/name`)."""
+    with database.session() as session:
+        views = selected(session, address)
+        book = PolicyBook.load(session)
+        known = CheckRepository(session).remembered(view.container.image_reference for view in views)
+        asked = [_question(view, book, known) for view in views]
+        settled = [each for each in asked if isinstance(each, Lookup)]
+        CheckRepository(session).record(settled, utc_now())
+    by_registry: dict[str, list[Question]] = {}
+    for each in asked:
+        if isinstance(each, Question):
+            by_registry.setdefault(each.query.reference.registry, []).append(each)
+    return CheckPlan({name: tuple(each) for name, each in by_registry.items()}, len(settled))
+
+
+def check_registry(
+    database: Database, registry: str, questions: Sequence[Question], keychain: Keychain
+) -> CheckReport:
+    """Ask one registry for all that the fleet wants of it, and record each container's answer.
+
+    A registry that does not answer gives UNKNOWN with its reason for each container; that is recorded, not raised.
+    """
+    with database.session() as session:
+        remembered = _remembered(session, questions)
+    answers, requests = anyio.run(_ask, questions, keychain, remembered)
+    lookups = [_lookup(each, answer) for each, answer in zip(questions, answers, strict=True)]
+    with database.session() as session:
+        CheckRepository(session).record(lookups, utc_now())
+    return CheckReport(
+        registry,
+        len(lookups),
+        sum(each.result is CheckResult.CANDIDATES for each in lookups),
+        sum(each.result is CheckResult.UNKNOWN for each in lookups),
+        requests,
+    )
+
+
+def selected(session: Session, address: str | None) -> Sequence[ContainerView]:
+    """The whole fleet, or the one container that is named."""
+    containers = ContainerRepository(session)
+    return containers.listing() if address is None else [containers.by_address(address)]
+
+
+def _question(
+    view: ContainerView, book: PolicyBook, known: Mapping[str, RememberedHead]
+) -> Question | Lookup:
+    reason = _off(view, book)
+    if reason is not None:
+        return _settled(view, CheckResult.EXCLUDED, reason)
+    if view.container.status is ContainerStatus.UNKNOWN:
+        return _settled(view, CheckResult.UNKNOWN, f"host {view.host.name} does not answer")
+    last = known.get(view.container.image_reference)
+    head = Head(last.digest, last.etag) if last and last.digest else None
+    try:
+        query = Query.of(facts_of(view), book.policy_of(view).tags, platform_of(view), head)
+    except InvalidInputError as error:
+        return _settled(view, CheckResult.PINNED, f"{error}: there is no tag to follow")
+    return Question(view.container.id, view.container.image_reference, query)
+
+
+def _off(view: ContainerView, book: PolicyBook) -> str | None:
+    policy = book.policy_of(view).policy
+    if not policy.enabled:
+        return f"updates are switched off by {policy.source('enabled')}"
+    return f"the mode is off, by {policy.source('mode')}" if policy.mode is PolicyMode.OFF else None
+
+
+def _settled(view: ContainerView, result: CheckResult, reason: str) -> Lookup:
+    return Lookup(view.container.id, view.container.image_reference, result, reason)
+
+
+async def _ask(
+    questions: Sequence[Question], keychain: Keychain, remembered: Remembered
+) -> tuple[Sequence[Answer], int]:
+    async with RegistryClient(keychain) as client:
+        answers = await look_up([each.query for each in questions], client, remembered=remembered)
+        return answers, client.requests
+
+
+def _remembered(session: Session, questions: Iterable[Question]) -> Remembered:
+    """What earlier candidates said of themselves: a digest's configuration is fetched once, ever."""
+    platforms: Mapping[int, Platform] = {each.container_id: each.query.platform for each in questions}
+    rows = CheckRepository(session).candidates(list(platforms))
+    return {
+        (row.digest, platforms[container]): candidate_of(row)
+        for container, found in rows.items()
+        for row in found
+    }
+
+
+def _lookup(question: Question, answer: Answer) -> Lookup:
+    return Lookup(
+        container_id=question.container_id,
+        reference=question.reference,
+        result=answer.result,
+        reason=answer.reason,
+        registry_digest=answer.current_digest,
+        etag=answer.etag,
+        stands_for=answer.stands_for,
+        candidates=answer.candidates,
+        platform=question.query.platform,
+    )

@@ -1,0 +1,111 @@
+"""Which policy holds for a container: the stored layers and its labels, read once for the whole fleet."""
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Self
+
+from sqlalchemy.orm import Session
+
+from uptainer.core.enums import PolicyScope
+from uptainer.core.errors import InvalidInputError
+from uptainer.images.tag_policy import TagPolicy
+from uptainer.policy.labels import POLICY_LABEL, LabelFault, LabelReading, read_labels
+from uptainer.policy.layers import Layer, merge
+from uptainer.policy.settings import EffectivePolicy, PolicySettings, parse_settings
+from uptainer.policy.window_text import parse_window
+from uptainer.policy.windows import Freeze, Window
+from uptainer.store.models import MaintenanceWindow
+from uptainer.store.repositories.containers import ContainerView
+from uptainer.store.repositories.policies import PolicyRepository
+
+Key = tuple[PolicyScope, str]
+
+
+@dataclass(frozen=True, slots=True)
+class ContainerPolicy:
+    """While there are `faults`, a person must approve each update."""
+
+    policy: EffectivePolicy
+    faults: tuple[LabelFault, ...] = ()
+
+    @property
+    def tags(self) -> TagPolicy:
+        policy = self.policy
+        return TagPolicy.compile(
+            scheme=policy.tag_scheme,
+            level=policy.level,
+            include=policy.tag_include or None,
+            exclude=policy.tag_exclude or None,
+            transform=policy.tag_transform or None,
+            follow_pinned=policy.follow_pinned,
+            resolve_versions=policy.resolve_versions,
+        )
+
+
+class PolicyBook:
+    """All stored policies and windows. A policy that can no longer be read is a fault of whatever it is meant for."""
+
+    def __init__(
+        self,
+        stored: Mapping[Key, Mapping[str, Any]],
+        windows: Mapping[str, Window],
+        freezes: Mapping[str, Freeze],
+    ) -> None:
+        self.windows = windows
+        self.freezes = freezes
+        self._layers: dict[Key, Layer | LabelFault] = {key: self._read(key, stored[key]) for key in stored}
+
+    @classmethod
+    def load(cls, session: Session) -> Self:
+        policies = PolicyRepository(session)
+        stored = {(row.scope, row.target): row.settings for row in policies.policies()}
+        windows, freezes = read_windows(policies.windows())
+        return cls(stored, windows, freezes)
+
+    def policy_of(self, view: ContainerView) -> ContainerPolicy:
+        container, image = view.container, view.image
+        labels = read_labels(
+            container.labels, image.labels if image else {}, windows=self.windows, freezes=self.freezes
+        )
+        found = [
+            *self._stored_for(view, labels),
+            Layer(PolicyScope.LABEL, "", labels.settings, labels.sources),
+        ]
+        layers = [each for each in found if isinstance(each, Layer)]
+        faults = tuple(each for each in found if isinstance(each, LabelFault))
+        return ContainerPolicy(merge(layers), (*labels.faults, *faults))
+
+    def _stored_for(self, view: ContainerView, labels: LabelReading) -> Iterator[Layer | LabelFault]:
+        host, container = view.host.name, view.container
+        keys = [
+            (PolicyScope.DEFAULT, ""),
+            (PolicyScope.HOST, host),
+            (PolicyScope.PROJECT, container.project or ""),
+            (PolicyScope.PROJECT, f"{host}/{container.project}"),
+            (PolicyScope.CONTAINER, f"{host}/{container.key}"),
+        ]
+        yield from (self._layers[key] for key in keys if key in self._layers)
+        if labels.policy is not None:
+            yield self._named(labels.policy)
+
+    def _named(self, name: str) -> Layer | LabelFault:
+        known = sorted(target for scope, target in self._layers if scope is PolicyScope.LABEL)
+        missing = LabelFault(
+            POLICY_LABEL, name, f"there is no such policy; known: {', '.join(known) or 'none'}"
+        )
+        return self._layers.get((PolicyScope.LABEL, name), missing)
+
+    def _read(self, key: Key, document: Mapping[str, Any]) -> Layer | LabelFault:
+        scope, target = key
+        try:
+            settings: PolicySettings = parse_settings(document, windows=self.windows, freezes=self.freezes)
+        except InvalidInputError as error:
+            return LabelFault(f"{scope} policy {target}".strip(), "", str(error))
+        return Layer(scope, target or "default", settings)
+
+
+def read_windows(rows: Sequence[MaintenanceWindow]) -> tuple[Mapping[str, Window], Mapping[str, Freeze]]:
+    """The stored windows and freezes, by name. One is stored as the text that it was given in: `{"text": ...}`."""
+    windows = {row.name: parse_window(row.definition["text"], Window) for row in rows if not row.freeze}
+    freezes = {row.name: parse_window(row.definition["text"], Freeze) for row in rows if row.freeze}
+    return windows, freezes

@@ -1,0 +1,99 @@
+"""Scans of what runs and of what is offered: each digest on each platform once, whoever runs it."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import Protocol
+
+import anyio
+from sqlalchemy import select
+
+from uptainer.core.clock import utc_now
+from uptainer.core.enums import ConnectionType, RuntimeType, ScanStatus
+from uptainer.core.findings import Scan
+from uptainer.core.platform import Platform
+from uptainer.core.reference import Reference
+from uptainer.images.credentials import Keychain
+from uptainer.scanning.trivy import DockerSource, ImageSource, RegistrySource
+from uptainer.store.database import Database
+from uptainer.store.models import Container, ContainerHost, Image
+from uptainer.store.repositories.images import ImageRepository
+from uptainer.store.repositories.scans import ScanRepository
+
+UNSCANNED = timedelta(days=36500)
+"""A maximum age that only an image without any scan is past."""
+
+
+class Scans(Protocol):
+    """A scanner, of any kind."""
+
+    async def scan(self, target: Reference | str, platform: Platform, source: ImageSource) -> Scan: ...
+
+
+@dataclass(frozen=True, slots=True)
+class ScanJob:
+    """One image to scan. `name` is its registry and repository; `engine` an engine's address that holds it, if any."""
+
+    image_pk: int
+    digest: str
+    platform: str
+    name: str | None
+    image_id: str | None
+    engine: str | None
+
+    @property
+    def title(self) -> str:
+        return f"{(self.name or 'image').rpartition('/')[2]}@{self.digest[7:19]}"
+
+
+def plan_scans(database: Database, *, older_than: timedelta) -> Sequence[ScanJob]:
+    """Images that run or are offered, and whose last successful scan is older than that, or that have none."""
+    with database.session() as session:
+        images = ImageRepository(session).needing_scan(older_than, utc_now())
+        holders = session.execute(
+            select(Container.image_pk, ContainerHost.url)
+            .join(Container.host)
+            .where(
+                Container.image_pk.in_([image.id for image in images]),
+                ContainerHost.runtime == RuntimeType.DOCKER,
+                ContainerHost.connection == ConnectionType.UNIX,
+                ContainerHost.reachable.is_(True),
+                Container.vanished_at.is_(None),
+            )
+        )
+        engines = {pk: url for pk, url in holders.tuples() if pk is not None}
+    return [_job(image, engines.get(image.id)) for image in images]
+
+
+def scan_image(database: Database, job: ScanJob, scanner: Scans, keychain: Keychain) -> Scan:
+    """Scan one image and keep every finding.
+
+    Raises:
+        TemporaryError: the registry, the engine or the scanner's server did not answer; nothing is recorded.
+    """
+    scan = anyio.run(_scan, job, scanner, keychain)
+    with database.session() as session:
+        ScanRepository(session).record(scan, job.image_pk, utc_now())
+    return scan
+
+
+def record_failure(database: Database, job: ScanJob, reason: str) -> None:
+    """It could not be scanned this time, and people should see why."""
+    scan = Scan(job.digest, job.platform, ScanStatus.FAILED, reason, scanned_at=utc_now())
+    with database.session() as session:
+        ScanRepository(session).record(scan, job.image_pk, utc_now())
+
+
+async def _scan(job: ScanJob, scanner: Scans, keychain: Keychain) -> Scan:
+    platform = Platform.parse(job.platform)
+    if job.engine is not None and job.image_id is not None:
+        return await scanner.scan(job.image_id, platform, DockerSource(job.engine))
+    assert job.name is not None, "an image that no engine holds came from a registry"
+    reference = Reference.parse(f"{job.name}@{job.digest}")
+    credential = await keychain.find(reference.registry)
+    source = RegistrySource(credential.username, credential.password) if credential else RegistrySource()
+    return await scanner.scan(reference, platform, source)
+
+
+def _job(image: Image, engine: str | None) -> ScanJob:
+    return ScanJob(image.id, image.digest, image.platform, image.name, image.image_id, engine)

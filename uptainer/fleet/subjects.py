@@ -1,0 +1,169 @@
+"""Everything that is known of containers and their candidates, read in a few statements for the whole fleet."""
+
+import socket
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Self
+
+from sqlalchemy.orm import Session
+
+from uptainer.advice.subject import AdviceSubject, EarlierFailure
+from uptainer.core.enums import CheckResult
+from uptainer.core.findings import Advice, Scan, ScanDifference
+from uptainer.core.reference import Reference
+from uptainer.core.workloads import ContainerFacts
+from uptainer.fleet.policies import ContainerPolicy, PolicyBook
+from uptainer.fleet.views import candidate_of, facts_of, image_facts_of
+from uptainer.policy.subjects import DecisionSubject, EarlierUpdate, OpenUpdate
+from uptainer.scanning.differences import comparable, compare
+from uptainer.store.models import CandidateRow, Update
+from uptainer.store.repositories.checks import CheckRepository
+from uptainer.store.repositories.containers import ContainerView
+from uptainer.store.repositories.outcomes import Outcome, outcomes
+from uptainer.store.repositories.recommendations import RecommendationRepository
+from uptainer.store.repositories.scans import ScanRepository
+from uptainer.store.repositories.updates import UpdateRepository
+
+
+@dataclass(frozen=True, slots=True)
+class Known:
+    """One container with all that was found out about it and its candidates."""
+
+    view: ContainerView
+    policy: ContainerPolicy
+    facts: ContainerFacts
+    candidates: tuple[CandidateRow, ...]
+    outcomes: tuple[Outcome, ...]
+    open_update: Update | None
+    running_scan: Scan | None
+    candidate_scans: Mapping[int, Scan]
+    advice: Mapping[int, Advice]
+
+    def difference(self, row: CandidateRow) -> ScanDifference | None:
+        candidate = self.scan_of(row)
+        if self.running_scan is None or candidate is None or not comparable(self.running_scan, candidate):
+            return None
+        return compare(self.running_scan, candidate)
+
+    def scan_of(self, row: CandidateRow) -> Scan | None:
+        return None if row.image_pk is None else self.candidate_scans.get(row.image_pk)
+
+    def decision_subject(self, row: CandidateRow | None, *, approved: bool = False) -> DecisionSubject:
+        check = self.view.check
+        return DecisionSubject(
+            container=self.facts,
+            policy=self.policy.policy,
+            check=check.result if check else CheckResult.UNKNOWN,
+            check_reason=check.reason if check else "it was not checked yet",
+            candidate=candidate_of(row) if row else None,
+            first_seen_at=row.found_at if row else None,
+            advice=self.advice.get(row.id) if row else None,
+            running_scan=self.running_scan,
+            candidate_scan=self.scan_of(row) if row else None,
+            difference=self.difference(row) if row else None,
+            label_faults=self.policy.faults,
+            earlier=tuple(_earlier(each) for each in self.outcomes),
+            open_update=_open(self.open_update),
+            skipped=frozenset(_skipped(self.outcomes)),
+            snoozed_until=self.open_update.snoozed_until if self.open_update else None,
+            approved=approved,
+            is_self=self.facts.runtime_id.startswith(socket.gethostname()),
+        )
+
+    def advice_subject(self, row: CandidateRow, now: datetime) -> AdviceSubject:
+        image, facts = self.view.image, self.facts
+        return AdviceSubject(
+            workload=self.view.address,
+            reference=Reference.parse(facts.image_reference),
+            candidate=candidate_of(row),
+            now=now,
+            platform=facts.platform,
+            running=image_facts_of(image, has_healthcheck=facts.has_healthcheck) if image else None,
+            running_version=self.version,
+            running_scan=self.running_scan,
+            candidate_scan=self.scan_of(row),
+            difference=self.difference(row),
+            has_healthcheck=facts.has_healthcheck,
+            failures=tuple(_failure(each) for each in self.outcomes),
+            mounts=facts.mounts,
+        )
+
+    @property
+    def version(self) -> str | None:
+        """The version that runs: what its tag stands for where that was found out, else what its image says."""
+        check, image = self.view.check, self.view.image
+        return (check.stands_for if check else None) or (image.version if image else None)
+
+
+class Fleet:
+    """A snapshot of some containers, in a constant number of statements."""
+
+    def __init__(self, known: Sequence[Known]) -> None:
+        self._known = {each.view.container.id: each for each in known}
+
+    @classmethod
+    def load(cls, session: Session, views: Sequence[ContainerView]) -> Self:
+        ids = [view.container.id for view in views]
+        book = PolicyBook.load(session)
+        candidates = CheckRepository(session).candidates(ids)
+        earlier = outcomes(session, ids)
+        rows = [row for found in candidates.values() for row in found]
+        scans = ScanRepository(session).latest(sorted(_images(views, rows)))
+        advice = RecommendationRepository(session).latest([row.id for row in rows])
+        open_updates = {row.container_id: row for row in UpdateRepository(session).open()}
+        return cls(
+            [
+                Known(
+                    view=view,
+                    policy=book.policy_of(view),
+                    facts=facts_of(view),
+                    candidates=candidates[view.container.id],
+                    outcomes=earlier[view.container.id],
+                    open_update=open_updates.get(view.container.id),
+                    running_scan=scans.get(view.container.image_pk or 0),
+                    candidate_scans=scans,
+                    advice=advice,
+                )
+                for view in views
+            ]
+        )
+
+    def __iter__(self) -> Iterator[Known]:
+        return iter(self._known.values())
+
+    def __getitem__(self, container_id: int) -> Known:
+        return self._known[container_id]
+
+
+def _images(views: Sequence[ContainerView], rows: Sequence[CandidateRow]) -> set[int]:
+    return {
+        pk for pk in (*(view.container.image_pk for view in views), *(row.image_pk for row in rows)) if pk
+    }
+
+
+def _earlier(outcome: Outcome) -> EarlierUpdate:
+    return EarlierUpdate(outcome.to_digest, outcome.status, _ended(outcome), outcome.reason)
+
+
+def _failure(outcome: Outcome) -> EarlierFailure:
+    return EarlierFailure(
+        outcome.to_digest, outcome.to_version, outcome.status, _ended(outcome), outcome.reason
+    )
+
+
+def _ended(outcome: Outcome) -> datetime:
+    """ROLLBACK_FAILED has not ended; it counts from when it was begun."""
+    return outcome.finished_at or outcome.created_at
+
+
+def _skipped(earlier: Sequence[Outcome]) -> Iterator[str]:
+    for outcome in earlier:
+        if outcome.skipped:
+            yield from (name for name in (outcome.to_version, outcome.to_digest) if name)
+
+
+def _open(update: Update | None) -> OpenUpdate | None:
+    if update is None:
+        return None
+    return OpenUpdate(update.id, update.to_digest, update.status)
