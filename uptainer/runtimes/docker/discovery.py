@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from typing import Any
 
 from uptainer.core.errors import NotFoundError
@@ -49,16 +50,21 @@ def keys_by_name(containers: Iterable[Json]) -> dict[str, str]:
 
 def _read_images(engine: Engine, ids: set[str]) -> dict[str, ImageFacts]:
     found = _side_by_side(engine, "/images/{}/json", sorted(ids))
-    return {image["Id"]: facts.image_facts(image) for image in found if image}
+    return {image["Id"]: facts.image_facts(image) for image in found}
 
 
-def _side_by_side(engine: Engine, path: str, ids: Sequence[str]) -> list[Json | None]:
-    def read(one: str) -> Json | None:
-        try:
-            found: Json = engine.get(path.format(one))
-        except NotFoundError:
-            return None
-        return found
-
+def _side_by_side(engine: Engine, path: str, ids: Sequence[str]) -> list[Json]:
+    """Each worker takes its share in one go, so that its connection and its thread are set up once."""
     with ThreadPoolExecutor(WORKERS, thread_name_prefix="inspect") as pool:
-        return list(pool.map(read, ids))
+        shares = pool.map(
+            lambda share: _in_turn(engine, path, share), (ids[n::WORKERS] for n in range(WORKERS))
+        )
+        return [each for share in shares for each in share]
+
+
+def _in_turn(engine: Engine, path: str, ids: Sequence[str]) -> list[Json]:
+    found: list[Json] = []
+    for one in ids:
+        with suppress(NotFoundError):
+            found.append(engine.get(path.format(one)))
+    return found

@@ -4,16 +4,13 @@ Source: https://docs.docker.com/reference/api/engine/ (1.41 and later).
 """
 
 import errno
+import json
 from collections.abc import Iterator, Mapping
-from contextlib import closing, contextmanager
+from contextlib import ExitStack, contextmanager
+from http.client import HTTPException, HTTPResponse
 from types import MappingProxyType
-from typing import Any, NoReturn, cast
+from typing import Any, NoReturn
 from urllib.parse import urlsplit
-
-import docker
-import requests
-from docker.errors import DockerException
-from urllib3.exceptions import HTTPError as TransportError
 
 from uptainer.core.enums import ConnectionType
 from uptainer.core.errors import (
@@ -24,24 +21,28 @@ from uptainer.core.errors import (
     TemporaryError,
     UnreachableError,
     UnsupportedError,
+    UptainerError,
 )
 from uptainer.core.workloads import HostAddress
+from uptainer.runtimes.docker.transport import Content, Transport, encode_json, target_of
 
 Json = Mapping[str, Any]
 Query = Mapping[str, str]
-
 NOTHING: Query = MappingProxyType({})
+
 OLDEST_API = (1, 41)
 LOOPBACK = frozenset({"localhost", "127.0.0.1", "::1"})
 UPLOAD_TIMEOUT = 3600.0
+PIECE = 256 * 1024
+_BAD_REQUEST = 400
 _SERVER_FAULT = 500
 
 
 class Engine:
     """One engine over one pool of kept-alive connections, safe to use from several threads."""
 
-    def __init__(self, address: HostAddress, *, connections: int = 8) -> None:
-        """Reach the engine and agree on the API version.
+    def __init__(self, address: HostAddress) -> None:
+        """Reach the engine and agree on the API version: its own newest.
 
         Raises:
             UnreachableError, AccessDeniedError: nothing answers there, or it does not let us in.
@@ -49,24 +50,23 @@ class Engine:
         """
         _refuse_open_network(address)
         self.address = address
-        with _mapped(address, "the engine"):
-            self.client = docker.APIClient(
-                base_url=address.url, version="auto", timeout=int(address.timeout), max_pool_size=connections
-            )
-        self.client.trust_env = False
-        self.api_version = str(self.client.api_version)
-        if version_tuple(self.api_version) < OLDEST_API:
-            oldest = ".".join(map(str, OLDEST_API))
-            raise UnsupportedError(
-                f"{address.name} speaks Docker API {self.api_version}; Uptainer needs {oldest} or later "
-                "(Docker Engine 20.10). Update the engine."
-            )
+        self._transport = Transport(address)
+        self._prefix = ""
+        try:
+            self.version: Json = self.get("/version", about="its version")
+            self.api_version = str(self.version["ApiVersion"])
+            _refuse_old_engine(self.api_version, address.name)
+        except UptainerError:
+            self.close()
+            raise
+        self._prefix = f"/v{self.api_version}"
 
     def close(self) -> None:
-        self.client.close()
+        self._transport.close()
 
     def get(self, path: str, *, about: str = "", query: Query = NOTHING) -> Any:
-        return self._call("GET", path, query=query, about=about).json()
+        with self.open("GET", path, about=about, query=query) as answer:
+            return json.loads(answer.read())
 
     def post(
         self,
@@ -76,20 +76,28 @@ class Engine:
         about: str = "",
         wait: float = 0.0,
         query: Query = NOTHING,
-        headers: Mapping[str, str] | None = None,
     ) -> Any:
         """`wait` is how many seconds longer than usual the engine may take to answer. None for an empty answer."""
         timeout = self.address.timeout + wait
-        answer = self._call(
-            "POST", path, query=query, body=body, about=about, headers=headers, timeout=timeout
-        )
-        return answer.json() if answer.content else None
+        with self.open("POST", path, about=about, query=query, body=body, timeout=timeout) as answer:
+            content = answer.read()
+        return json.loads(content) if content.strip() else None
 
     def delete(self, path: str, *, about: str = "", query: Query = NOTHING) -> None:
-        self._call("DELETE", path, query=query, about=about)
+        with self.open("DELETE", path, about=about, query=query) as answer:
+            answer.read()
 
     def head(self, path: str, *, about: str = "", query: Query = NOTHING) -> Mapping[str, str]:
-        return cast(Mapping[str, str], self._call("HEAD", path, query=query, about=about).headers)
+        with self.open("HEAD", path, about=about, query=query) as answer:
+            answer.read()
+            return dict(answer.headers)
+
+    def upload(self, path: str, content: Iterator[bytes], *, about: str = "", query: Query = NOTHING) -> None:
+        """Send a tar in pieces, as they come."""
+        with self.open(
+            "PUT", path, about=about, query=query, content=content, timeout=UPLOAD_TIMEOUT
+        ) as answer:
+            answer.read()
 
     @contextmanager
     def open(
@@ -99,60 +107,68 @@ class Engine:
         *,
         about: str = "",
         body: Json | None = None,
+        content: Content = None,
         query: Query = NOTHING,
-        headers: Mapping[str, str] | None = None,
+        headers: Query = NOTHING,
         timeout: float | None = None,
-    ) -> Iterator[requests.Response]:
+    ) -> Iterator["Answer"]:
         """An answer whose body is still coming; `timeout` is how many seconds it may be silent."""
-        answer = self._call(
-            method,
-            path,
-            query=query,
-            body=body,
-            about=about,
-            headers=headers,
-            timeout=timeout,
-            streamed=True,
-        )
-        with closing(answer), _mapped(self.address, about):
-            yield answer
+        about = about or path
+        sent = {"Content-Type": "application/json"} if body is not None else {}
+        sent |= {"Content-Type": "application/x-tar"} if content is not None else {}
+        with ExitStack() as opened:
+            with self.mapped(about):
+                answer = opened.enter_context(
+                    self._transport.open(
+                        method,
+                        target_of(self._prefix + path, query),
+                        headers=sent | dict(headers),
+                        content=encode_json(body) if body is not None else content,
+                        timeout=self.address.timeout if timeout is None else timeout,
+                    )
+                )
+                if answer.status >= _BAD_REQUEST:
+                    _raise_refusal(answer, about, self.address.name)
+            yield Answer(self, answer, about)
 
-    def upload(self, path: str, content: Iterator[bytes], *, about: str = "", query: Query = NOTHING) -> None:
-        """Send a body in pieces, as they come."""
-        self._call("PUT", path, query=query, data=content, about=about, timeout=UPLOAD_TIMEOUT)
+    @contextmanager
+    def mapped(self, about: str) -> Iterator[None]:
+        """The transport's failures as ours."""
+        try:
+            yield
+        except (HTTPException, OSError) as fault:
+            _raise_transport_fault(fault, self.address, about)
 
-    def _call(
-        self,
-        method: str,
-        path: str,
-        *,
-        query: Query = NOTHING,
-        body: Json | None = None,
-        data: Iterator[bytes] | None = None,
-        about: str = "",
-        timeout: float | None = None,
-        headers: Mapping[str, str] | None = None,
-        streamed: bool = False,
-    ) -> requests.Response:
-        with _mapped(self.address, about or path):
-            answer = self.client.request(
-                method,
-                f"{self.client.base_url}/v{self.api_version}{path}",
-                params=dict(query),
-                json=body,
-                data=data,
-                headers=dict(headers or {}),
-                timeout=timeout if timeout is not None else self.address.timeout,
-                stream=streamed,
-            )
-        if not answer.ok:
-            with closing(answer):
-                _raise_refusal(answer, about or path, self.address.name)
-        return answer
+
+class Answer:
+    """A body to read from; only the engine's own failures become UnreachableError, not the reader's."""
+
+    def __init__(self, engine: Engine, answer: HTTPResponse, about: str) -> None:
+        self._engine = engine
+        self._answer = answer
+        self._about = about
+        self.headers = answer.headers
+
+    def read(self, size: int | None = None) -> bytes:
+        with self._engine.mapped(self._about):
+            return self._answer.read(size)
+
+    def __iter__(self) -> Iterator[bytes]:
+        while piece := self.read(PIECE):
+            yield piece
 
 
 def version_tuple(version: str) -> tuple[int, ...]:
     return tuple(int(part) for part in version.split(".") if part.isdigit())
+
+
+def _refuse_old_engine(api_version: str, host: str) -> None:
+    if version_tuple(api_version) < OLDEST_API:
+        oldest = ".".join(map(str, OLDEST_API))
+        raise UnsupportedError(
+            f"{host} speaks Docker API {api_version}; Uptainer needs {oldest} or later (Docker Engine 20.10). "
+            "Update the engine."
+        )
 
 
 def _refuse_open_network(address: HostAddress) -> None:
@@ -171,18 +187,8 @@ def _refuse_open_network(address: HostAddress) -> None:
         )
 
 
-@contextmanager
-def _mapped(address: HostAddress, about: str) -> Iterator[None]:
-    """The transport's failures as ours."""
-    try:
-        yield
-    except (requests.RequestException, TransportError, DockerException, OSError) as fault:
-        _raise_transport_fault(fault, address, about)
-
-
 def _raise_transport_fault(fault: Exception, address: HostAddress, about: str) -> NoReturn:
-    cause = _operating_system_fault(fault)
-    number = cause.errno if cause else None
+    number = fault.errno if isinstance(fault, OSError) else None
     if number in (errno.EACCES, errno.EPERM):
         raise AccessDeniedError(
             f"{address.name}: no permission to use {address.url}. Run as a user of the group that owns the socket "
@@ -196,31 +202,19 @@ def _raise_transport_fault(fault: Exception, address: HostAddress, about: str) -
         raise UnreachableError(
             f"{address.name}: nothing answers at {address.url}; is the engine running?"
         ) from fault
-    raise UnreachableError(f"{address.name} did not answer about {about}: {fault}") from fault
+    raise UnreachableError(
+        f"{address.name} did not answer about {about}: {fault or type(fault).__name__}"
+    ) from fault
 
 
-def _operating_system_fault(fault: BaseException) -> OSError | None:
-    """The OSError with a number at the bottom of what requests and urllib3 wrapped around it."""
-    seen: set[int] = set()
-    todo: list[object] = [fault]
-    while todo:
-        each = todo.pop()
-        if id(each) in seen or not isinstance(each, BaseException):
-            continue
-        seen.add(id(each))
-        if isinstance(each, OSError) and isinstance(each.errno, int):
-            return each
-        todo += [each.__cause__, each.__context__, *each.args]
-    return None
-
-
-def _raise_refusal(answer: requests.Response, about: str, host: str) -> NoReturn:
+def _raise_refusal(answer: HTTPResponse, about: str, host: str) -> NoReturn:
+    text = answer.read().decode(errors="replace")
     try:
-        said = str(answer.json().get("message", "")) or answer.text
-    except ValueError:
-        said = answer.text
+        said = str(json.loads(text).get("message", "")) or text
+    except (ValueError, AttributeError):
+        said = text
     message = f"{host}, {about}: {said.strip() or answer.reason}"
-    match answer.status_code:
+    match answer.status:
         case 404:
             raise NotFoundError(message)
         case 401 | 403:

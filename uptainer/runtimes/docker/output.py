@@ -8,24 +8,20 @@ import time
 from collections import deque
 from collections.abc import Iterable, Iterator
 
-import requests
-from urllib3.exceptions import ReadTimeoutError
+from uptainer.runtimes.docker.engine import Answer
 
 OUTPUT_LIMIT = 1024 * 1024
 _HEADER = struct.Struct(">BxxxL")
 _PIECE = 64 * 1024
 
 
-def pieces(answer: requests.Response, *, terminal: bool, deadline: float | None = None) -> Iterator[bytes]:
+def pieces(answer: Answer, *, terminal: bool, deadline: float | None = None) -> Iterator[bytes]:
     """Raises TimeoutError when `deadline`, on the monotonic clock, passes first."""
     frames = _raw(answer) if terminal else _frames(answer)
-    try:
-        for piece in frames:
-            yield piece
-            if deadline is not None and time.monotonic() > deadline:
-                raise TimeoutError
-    except ReadTimeoutError as late:
-        raise TimeoutError from late
+    for piece in frames:
+        yield piece
+        if deadline is not None and time.monotonic() > deadline:
+            raise TimeoutError
 
 
 def first(written: Iterable[bytes]) -> str:
@@ -49,16 +45,16 @@ def last(written: Iterable[bytes]) -> str:
     return _text(b"".join(kept)[-OUTPUT_LIMIT:])
 
 
-def _frames(answer: requests.Response) -> Iterator[bytes]:
-    while len(header := answer.raw.read(_HEADER.size)) == _HEADER.size:
+def _frames(answer: Answer) -> Iterator[bytes]:
+    while len(header := answer.read(_HEADER.size)) == _HEADER.size:
         _, left = _HEADER.unpack(header)
-        while left and (piece := answer.raw.read(min(left, _PIECE))):
+        while left and (piece := answer.read(min(left, _PIECE))):
             left -= len(piece)
             yield piece
 
 
-def _raw(answer: requests.Response) -> Iterator[bytes]:
-    while piece := answer.raw.read(_PIECE):
+def _raw(answer: Answer) -> Iterator[bytes]:
+    while piece := answer.read(_PIECE):
         yield piece
 
 

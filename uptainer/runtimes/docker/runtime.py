@@ -1,6 +1,6 @@
 """Docker Engine as a `Runtime`: each method hands over to the module that knows how."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta
 from types import TracebackType
 from typing import Self
@@ -8,9 +8,9 @@ from typing import Self
 from uptainer.core.errors import NotFoundError, PermanentError
 from uptainer.core.images import ImageFacts
 from uptainer.core.workloads import ContainerFacts, EngineFacts, HostAddress
-from uptainer.runtimes.docker import discovery, facts, operations
+from uptainer.runtimes.docker import discovery, facts, operations, planning, replacement
 from uptainer.runtimes.docker.engine import Engine
-from uptainer.runtimes.port import ExecResult, Json, WorkloadState
+from uptainer.runtimes.port import ExecResult, Json, ReplacementPlan, ReplacementRequest, WorkloadState
 
 
 class DockerRuntime:
@@ -33,9 +33,7 @@ class DockerRuntime:
         self._engine.close()
 
     def engine(self) -> EngineFacts:
-        return facts.engine_facts(
-            self._engine.get("/info", about="itself"), self._engine.get("/version", about="itself")
-        )
+        return facts.engine_facts(self._engine.get("/info", about="itself"), self._engine.version)
 
     def containers(self) -> Sequence[ContainerFacts]:
         return discovery.read_containers(self._engine)
@@ -83,3 +81,16 @@ class DockerRuntime:
         except PermanentError:
             return False
         return True
+
+    def plan_replacement(self, request: ReplacementRequest) -> ReplacementPlan:
+        return planning.plan_replacement(self._engine, request)
+
+    def perform(
+        self, step: str, request: ReplacementRequest, document: Json, results: Mapping[str, Json]
+    ) -> Json:
+        return replacement.perform(self._engine, step, request, document, results)
+
+    def revert(
+        self, step: str, request: ReplacementRequest, document: Json, results: Mapping[str, Json]
+    ) -> None:
+        replacement.revert(self._engine, step, request, document, results)

@@ -1,0 +1,69 @@
+"""The networks of a container as it asked for them: aliases, addresses, links and options, without what the engine gave."""
+
+from collections.abc import Mapping
+from ipaddress import IPv4Address
+from typing import Any
+
+from uptainer.runtimes.docker.engine import version_tuple
+from uptainer.runtimes.docker.names import short
+
+Json = Mapping[str, Any]
+
+OWN_STACK = frozenset({"host", "none"})
+MAC_ON_ENDPOINTS = (1, 44)
+_BRIDGE = "bridge"
+
+
+def own_endpoints(container: Json, api_version: str) -> dict[str, dict[str, Any]]:
+    """For each network, what the user asked for on it. Empty where the container has no network of its own."""
+    if not has_networks(container):
+        return {}
+    networks = container["NetworkSettings"].get("Networks") or {}
+    return {
+        name: _own_endpoint(endpoint, container["Id"], api_version) for name, endpoint in networks.items()
+    }
+
+
+def has_networks(container: Json) -> bool:
+    mode = container["HostConfig"].get("NetworkMode") or ""
+    return mode not in OWN_STACK and not mode.startswith("container:")
+
+
+def first_network(container: Json) -> str:
+    """The name of the network that the engine connects at creation."""
+    mode = container["HostConfig"].get("NetworkMode") or "default"
+    if mode == "default":
+        return _BRIDGE
+    for name, endpoint in (container["NetworkSettings"].get("Networks") or {}).items():
+        if mode in (name, endpoint.get("NetworkID")):
+            return str(name)
+    return str(mode)
+
+
+def keeps_mac_on_endpoints(api_version: str) -> bool:
+    """Before API 1.44 the one MAC address stands in `Config`, and only where the user chose it."""
+    return version_tuple(api_version) >= MAC_ON_ENDPOINTS
+
+
+def _own_endpoint(endpoint: Json, container_id: str, api_version: str) -> dict[str, Any]:
+    """The engine adds the short id to the aliases by itself (until API 1.45)."""
+    aliases = [each for each in endpoint.get("Aliases") or () if each != short(container_id)]
+    own = {
+        "IPAMConfig": endpoint.get("IPAMConfig"),
+        "Links": endpoint.get("Links"),
+        "Aliases": aliases or None,
+        "DriverOpts": endpoint.get("DriverOpts"),
+        "GwPriority": endpoint.get("GwPriority"),
+    }
+    if keeps_mac_on_endpoints(api_version) and not _is_derived(endpoint):
+        own["MacAddress"] = endpoint.get("MacAddress")
+    return {name: value for name, value in own.items() if value}
+
+
+def _is_derived(endpoint: Json) -> bool:
+    """A MAC address that nobody chose is 02:42 and the four bytes of the IPv4 address."""
+    mac, address = endpoint.get("MacAddress") or "", endpoint.get("IPAddress") or ""
+    if not mac or not address:
+        return not mac
+    derived = bytes((0x02, 0x42)) + IPv4Address(address).packed
+    return str(mac).lower() == derived.hex(":")

@@ -1,0 +1,115 @@
+"""Bringing exactly the approved image to the engine, and naming it as the user does."""
+
+import base64
+import json
+from collections.abc import Mapping
+from typing import Any
+
+from uptainer.core.errors import (
+    AccessDeniedError,
+    NotFoundError,
+    PermanentError,
+    RateLimitedError,
+    TemporaryError,
+    UnsupportedError,
+)
+from uptainer.core.platform import Platform
+from uptainer.core.reference import Reference
+from uptainer.runtimes.docker import facts
+from uptainer.runtimes.docker.engine import Answer, Engine
+
+Json = Mapping[str, Any]
+
+SILENCE = 600.0
+"""Seconds without any progress after which a pull counts as stuck."""
+
+_FAULTS: tuple[tuple[tuple[str, ...], type[PermanentError] | type[TemporaryError]], ...] = (
+    (("toomanyrequests", "rate limit"), RateLimitedError),
+    (("no matching manifest", "does not match the specified platform"), UnsupportedError),
+    (("unauthorized", "denied", "no basic auth"), AccessDeniedError),
+    (("not found", "manifest unknown", "repository does not exist"), NotFoundError),
+)
+
+
+def find_image(engine: Engine, name: str) -> Json | None:
+    try:
+        found: Json = engine.get(f"/images/{name}/json", about=name)
+    except NotFoundError:
+        return None
+    return found
+
+
+def pull(engine: Engine, image: Reference, platform: Platform | None, auth: Mapping[str, str] | None) -> str:
+    """Have the image of this digest here, for this platform; returns its id. One that is here is not pulled again.
+
+    Raises:
+        AccessDeniedError, NotFoundError, RateLimitedError, UnsupportedError: the registry's refusal.
+        TemporaryError: anything else that a pull fails of.
+    """
+    name = str(image)
+    found = find_image(engine, name)
+    if found is None or not _fits(found, platform):
+        _pull(engine, image, platform, auth)
+        found = find_image(engine, name)
+    if found is None:
+        raise TemporaryError(f"{name} was pulled, and the engine does not know it")
+    if not _fits(found, platform):
+        have = facts.image_facts(found).platform
+        raise UnsupportedError(f"{name} is for {have}, and not for {platform}")
+    return str(found["Id"])
+
+
+def tag(engine: Engine, image_id: str, reference: Reference) -> None:
+    if reference.tag is None:
+        return
+    query = {"repo": reference.name, "tag": reference.tag}
+    engine.post(f"/images/{image_id}/tag", about=str(reference), query=query)
+
+
+def restore_tag(engine: Engine, reference: Reference, before: str | None, ours: str) -> None:
+    """Point the tag back at the image it named before, unless somebody else moved it since."""
+    current = find_image(engine, str(reference))
+    if reference.tag is None or current is None or current["Id"] != ours or before == ours:
+        return
+    if before is None:
+        engine.delete(f"/images/{reference}", about=str(reference), query={"noprune": "1"})
+    elif find_image(engine, before):
+        tag(engine, before, reference)
+
+
+def _fits(image: Json, platform: Platform | None) -> bool:
+    return platform is None or facts.image_facts(image).platform == platform
+
+
+def _pull(
+    engine: Engine, image: Reference, platform: Platform | None, auth: Mapping[str, str] | None
+) -> None:
+    query = {"fromImage": image.name, "tag": image.digest or image.tag or "latest"}
+    if platform:
+        query["platform"] = str(platform)
+    headers = {"X-Registry-Auth": _auth_header(image.registry, auth)} if auth else {}
+    with engine.open(
+        "POST", "/images/create", about=str(image), query=query, headers=headers, timeout=SILENCE
+    ) as answer:
+        _follow(answer, str(image))
+
+
+def _follow(answer: Answer, name: str) -> None:
+    """The engine answers 200 and tells of its failure in the progress messages."""
+    text = b"".join(answer).decode(errors="replace")
+    for line in filter(None, (line.strip() for line in text.splitlines())):
+        message = json.loads(line)
+        if said := message.get("error"):
+            raise _fault(str(said))(f"{name} can't be pulled: {said}")
+
+
+def _fault(said: str) -> type[PermanentError] | type[TemporaryError]:
+    lowered = said.lower()
+    for words, fault in _FAULTS:
+        if any(word in lowered for word in words):
+            return fault
+    return TemporaryError
+
+
+def _auth_header(registry: str, auth: Mapping[str, str]) -> str:
+    return base64.urlsafe_b64encode(json.dumps({**auth, "serveraddress": registry}).encode()).decode()
