@@ -79,7 +79,8 @@ def fingerprint() -> str:
 def sync(uv: Path, *, dev: bool) -> int:
     """Install from the lock; without `dev`, what an earlier run added for the tests stays. Returns uv's exit status."""
     which = ("--all-extras",) if dev or _has_dev() else ("--no-dev", "--inexact")
-    return run_uv(uv, ["sync", "--frozen", "--python", sys.executable, *which])
+    print("bootstrap: installing what uv.lock names into .venv", file=sys.stderr)
+    return run_uv(uv, ["sync", "--quiet", "--frozen", "--python", sys.executable, *which])
 
 
 def run_uv(uv: Path, arguments: Sequence[str]) -> int:
@@ -90,7 +91,10 @@ def uv_environment() -> dict[str, str]:
     foreign = {"VIRTUAL_ENV", "CONDA_PREFIX", "PYTHONHOME", "PYTHONPATH", "UV_PYTHON"}
     env = {name: value for name, value in os.environ.items() if name not in foreign}
     env |= {"UV_PROJECT_ENVIRONMENT": str(VENV), "UV_COMPILE_BYTECODE": "1", "UV_PYTHON_DOWNLOADS": "never"}
-    if SYSTEM_CERTIFICATES.exists():
+    bundle = certificate_bundle()
+    if bundle:
+        env.setdefault("SSL_CERT_FILE", bundle)
+    elif SYSTEM_CERTIFICATES.exists():
         env.setdefault("UV_SYSTEM_CERTS", "true")
     return env
 
@@ -177,25 +181,37 @@ def fetch_from_index(index: str, name: str) -> bytes:
 
 
 def index_url() -> str:
-    """The index that uv or pip is told to use: the environment first, then pip's files, the user's before the machine's."""
+    """The index that uv or pip is told to use: the environment first, then pip's files."""
     for name in ("UV_DEFAULT_INDEX", "UV_INDEX_URL", "PIP_INDEX_URL"):
         if os.environ.get(name):
             return os.environ[name]
+    return pip_setting("index-url") or DEFAULT_INDEX
+
+
+def certificate_bundle() -> str | None:
+    """The file of trusted certificates that somebody names, for a proxy that looks into connections."""
+    names = ("SSL_CERT_FILE", "PIP_CERT", "REQUESTS_CA_BUNDLE")
+    named = next((os.environ[name] for name in names if os.environ.get(name)), None) or pip_setting("cert")
+    return named if named and Path(named).exists() else None
+
+
+def pip_setting(key: str) -> str | None:
+    """Source: https://pip.pypa.io/en/stable/topics/configuration/; the user's own file goes before the machine's."""
     home = Path.home()
     named = [Path(os.environ["PIP_CONFIG_FILE"])] if os.environ.get("PIP_CONFIG_FILE") else []
     for path in (*named, home / ".config/pip/pip.conf", home / ".pip/pip.conf", Path("/etc/pip.conf")):
         config = configparser.RawConfigParser()
         config.read(path)
-        if config.has_option("global", "index-url"):
-            return config.get("global", "index-url")
-    return DEFAULT_INDEX
+        if config.has_option("global", key):
+            return config.get("global", key)
+    return None
 
 
 def read_url(url: str) -> bytes:
     """Raises: SetupError, where nobody answers or the answer is an error."""
     request, has_password = _request(url)
     try:
-        return _read(request, _certificates())
+        return _read(request, ssl.create_default_context(cafile=certificate_bundle()))
     except urllib.error.URLError as error:
         if not isinstance(error.reason, ssl.SSLCertVerificationError) or has_password:
             raise SetupError(f"could not read {_without_password(url)}: {error.reason}") from error
@@ -217,11 +233,6 @@ def _read(request: urllib.request.Request, certificates: ssl.SSLContext) -> byte
     with urllib.request.urlopen(request, timeout=TIMEOUT_SECONDS, context=certificates) as answer:  # noqa: S310 -- the index is the user's own choice
         data: bytes = answer.read()
         return data
-
-
-def _certificates() -> ssl.SSLContext:
-    named = os.environ.get("PIP_CERT") or os.environ.get("SSL_CERT_FILE")
-    return ssl.create_default_context(cafile=named if named and Path(named).exists() else None)
 
 
 def _request(url: str) -> tuple[urllib.request.Request, bool]:

@@ -28,15 +28,10 @@ SEPARATE_IDENTITY_SINCE = 23
 
 def require_programs(needed: dict[str, str]) -> None:
     """Raises: LabUnavailableError, naming the programs that are missing and the Debian packages that hold them."""
-    missing = {program: package for program, package in needed.items() if not _find(program)}
+    missing = {program: package for program, package in needed.items() if not shutil.which(program)}
     if missing:
         packages = " ".join(sorted(set(missing.values())))
         raise LabUnavailableError(f"no {', '.join(missing)} on this machine (apt-get install {packages})")
-
-
-def _find(program: str) -> str | None:
-    """Also where a normal user's PATH does not look."""
-    return shutil.which(program) or shutil.which(program, path="/usr/local/sbin:/usr/sbin:/sbin")
 
 
 class DockerEngine:
@@ -132,7 +127,7 @@ class DockerEngine:
     def _command(self) -> list[str]:
         lower, upper = self._room.network.subnets()
         return [
-            _find("dockerd") or "dockerd",
+            "dockerd",
             *("--data-root", f"{self.directory}/data", "--exec-root", f"{self.directory}/exec"),
             *("--pidfile", f"{self.directory}/pid", "--host", self.url),
             *("--bridge", self._room.bridge, "--fixed-cidr", str(lower)),
@@ -166,6 +161,4 @@ class DockerEngine:
 
 
 def _run(program: str, *arguments: str, check: bool = True) -> subprocess.CompletedProcess[bytes]:
-    return subprocess.run(
-        [_find(program) or program, *arguments], check=check, capture_output=True, timeout=15
-    )
+    return subprocess.run([program, *arguments], check=check, capture_output=True, timeout=15)

@@ -55,9 +55,12 @@ class Room:
 def take_room(numbers: Iterable[int] = range(ROOMS)) -> Iterator[Room]:
     """Hold the first free room of these; on leaving, everything in it is gone.
 
+    From then on this process's PATH has the system's folders in it.
+
     Raises:
         LabUnavailableError: all rooms are taken.
     """
+    _complete_path()
     base = BASE / f"uptainer-lab-{os.getuid()}"
     base.mkdir(mode=0o755, exist_ok=True)
     for number in numbers:
@@ -138,6 +141,13 @@ def stop_process(process: subprocess.Popen[bytes], *, timeout: float = 20.0) -> 
     if process.poll() is None:
         process.kill()
     process.wait(timeout=10)
+
+
+def _complete_path() -> None:
+    """Engines and their helpers lie where a normal user's PATH, or a bare one, does not look."""
+    known = os.environ.get("PATH", "").split(os.pathsep)
+    system = ("/usr/local/sbin", "/usr/sbin", "/sbin")
+    os.environ["PATH"] = os.pathsep.join([*known, *(path for path in system if path not in known)])
 
 
 def _processes_of(room: Room) -> list[psutil.Process]:
