@@ -1,0 +1,72 @@
+"""What a decision is about: all that the rules may look at, gathered before they run."""
+
+from dataclasses import dataclass
+from datetime import datetime
+
+from uptainer.core.enums import CheckResult, UpdateStatus
+from uptainer.core.findings import SEVERITY_ORDER, Advice, Scan, ScanDifference, worst
+from uptainer.core.images import Candidate
+from uptainer.core.workloads import ContainerFacts
+from uptainer.policy.labels import LabelFault
+from uptainer.policy.settings import EffectivePolicy
+
+
+@dataclass(frozen=True, slots=True)
+class EarlierUpdate:
+    """How an earlier update of this container to some digest ended, and why."""
+
+    digest: str
+    status: UpdateStatus
+    ended_at: datetime
+    reason: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class OpenUpdate:
+    """Another update of this container that has not ended."""
+
+    id: int
+    digest: str
+    status: UpdateStatus
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DecisionSubject:
+    """One container and at most one candidate for it.
+
+    `check_reason` says why the check found nothing, or could not tell. `first_seen_at` is when the candidate's
+    digest was first looked up. `skipped` holds the versions and digests that a person does not want. `difference`
+    is None where one of the two scans did not succeed. `approved`: a person has said yes to exactly this digest.
+    `is_self`: the container runs Uptainer itself.
+    """
+
+    container: ContainerFacts
+    policy: EffectivePolicy
+    check: CheckResult
+    check_reason: str = ""
+    candidate: Candidate | None = None
+    first_seen_at: datetime | None = None
+    advice: Advice | None = None
+    running_scan: Scan | None = None
+    candidate_scan: Scan | None = None
+    difference: ScanDifference | None = None
+    label_faults: tuple[LabelFault, ...] = ()
+    earlier: tuple[EarlierUpdate, ...] = ()
+    open_update: OpenUpdate | None = None
+    skipped: frozenset[str] = frozenset()
+    snoozed_until: datetime | None = None
+    approved: bool = False
+    is_self: bool = False
+
+    @property
+    def offered(self) -> Candidate:
+        """The candidate, for the rules that run only where there is one."""
+        assert self.candidate is not None, "this rule runs only where there is a candidate"
+        return self.candidate
+
+    @property
+    def urgency(self) -> int:
+        """How bad the worst vulnerability is that the candidate fixes: 4 critical, 3 high, 2, 1, and 0 for none."""
+        fixed = self.difference.fixed if self.difference is not None else ()
+        severity = worst(each.severity for each in fixed)
+        return 0 if severity is None else SEVERITY_ORDER.index(severity)
