@@ -217,6 +217,5 @@ def _difference(
 
 
 def _differs(row: Mapping[str, Any], known: Row[Any]) -> bool:
-    return load(dump({name: row[name] for name in _COMPARED})) != {
-        name: getattr(known, name) for name in _COMPARED
-    }
+    given = load(dump({name: row[name] for name in _COMPARED}))
+    return any(given[name] != getattr(known, name) for name in _COMPARED)
