@@ -1,5 +1,7 @@
 """Which databases a start uses: ours, and Prefect's own beside it."""
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 
 from sqlalchemy import URL, Connection, make_url, text
@@ -8,6 +10,7 @@ from sqlalchemy.exc import ProgrammingError
 from uptainer.core.errors import AccessDeniedError, UnsupportedError
 from uptainer.core.settings import Settings
 from uptainer.store.database import create_engine_for, plain_errors
+from uptainer.store.embedded import EmbeddedPostgres
 
 OWN_CHOICE = "name another one with UPTAINER_PREFECT_DATABASE_URL"
 
@@ -72,3 +75,23 @@ def _asynchronous(address: URL) -> str:
     }
     name = driver.get(address.drivername.partition("+")[0], address.drivername)
     return address.set(drivername=name).render_as_string(hide_password=False)
+
+
+@contextmanager
+def opened(settings: Settings) -> Iterator[Databases]:
+    """The databases of this start: those of the settings, else the embedded PostgreSQL, stopped on leaving.
+
+    Raises:
+        UptainerError: there is none, or it does not let us in; the message says what to do.
+    """
+    if settings.database_url is not None:
+        url = settings.database_url.get_secret_value()
+        yield Databases(url, prefect_database(settings, url))
+        return
+    embedded = EmbeddedPostgres(settings.data_dir / "postgres")
+    try:
+        own = settings.prefect_database_url
+        url = embedded.start()
+        yield Databases(url, _asynchronous(make_url(own.get_secret_value())) if own else None)
+    finally:
+        embedded.stop()

@@ -1,0 +1,85 @@
+"""A schedule of `maintain` for each maintenance window, so that approved updates begin when it opens.
+
+The schedule only wakes the flow: Prefect's reading of a recurrence is off by an hour around clock changes, and late
+runs come all at once. The flow asks the window itself whether it is open, and the sweep every quarter of an hour
+finds an opening that a schedule has missed.
+"""
+
+import hashlib
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from uuid import UUID
+
+from prefect.client.orchestration import PrefectClient
+from prefect.client.schemas.actions import DeploymentScheduleCreate
+from prefect.client.schemas.objects import DeploymentSchedule
+from prefect.client.schemas.schedules import RRuleSchedule
+
+from uptainer.policy.windows import Window
+
+MAINTAIN = "maintain/maintain"
+PREFIX = "window-"
+
+
+@dataclass(frozen=True, slots=True)
+class Changes:
+    """The names of the schedules (slugs) that were made, changed and removed."""
+
+    created: tuple[str, ...]
+    updated: tuple[str, ...]
+    deleted: tuple[str, ...]
+
+
+async def keep_in_step(client: PrefectClient, windows: Mapping[str, Window]) -> Changes:
+    """Make the schedules of `maintain` be those of the windows, by name; schedules that are not ours stay.
+
+    One that a person has paused on the page stays paused.
+    """
+    deployment = await client.read_deployment_by_name(MAINTAIN)
+    wanted = {slug(name): schedule(window) for name, window in windows.items()}
+    found = await client.read_deployment_schedules(deployment.id)
+    there = {each.slug: each for each in found if each.slug and each.slug.startswith(PREFIX)}
+    new = [name for name in wanted if name not in there]
+    if new:
+        created = [DeploymentScheduleCreate(slug=name, schedule=wanted[name]) for name in new]
+        await client.create_deployment_schedules(deployment.id, created)
+    changed = [name for name, each in there.items() if name in wanted and each.schedule != wanted[name]]
+    for name in changed:
+        await _update(client, deployment.id, there[name], wanted[name])
+    gone = [name for name in there if name not in wanted]
+    for name in gone:
+        await client.delete_deployment_schedule(deployment.id, there[name].id)
+    return Changes(tuple(new), tuple(changed), tuple(gone))
+
+
+def slug(name: str) -> str:
+    """The schedule's name on the page: the window's, with what a slug cannot hold replaced and told apart."""
+    plain = re.sub(r"[^a-z0-9]+", "-", name.lower()).strip("-")
+    if plain == name:
+        return PREFIX + plain
+    return f"{PREFIX}{plain}-{hashlib.sha256(name.encode()).hexdigest()[:6]}".replace("--", "-")
+
+
+def schedule(window: Window) -> RRuleSchedule:
+    """The instants at which the window opens, as Prefect reads an RRULE (RFC 5545): one line for each property."""
+    start, _, rule = window.recurrence.rpartition(" ")
+    lines = [start] if start else []
+    return RRuleSchedule(
+        rrule="\n".join([*lines, f"RRULE:{rule.removeprefix('RRULE:')}"]), timezone=window.zone
+    )
+
+
+async def _update(
+    client: PrefectClient, deployment: UUID, there: DeploymentSchedule, wanted: RRuleSchedule
+) -> None:
+    """Every field is sent, for what a PATCH leaves out is wiped."""
+    await client.update_deployment_schedule(
+        deployment,
+        there.id,
+        active=there.active,
+        schedule=wanted,
+        max_scheduled_runs=there.max_scheduled_runs,
+        parameters=there.parameters,
+        slug=there.slug,
+    )

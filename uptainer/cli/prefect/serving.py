@@ -1,0 +1,100 @@
+"""Serving the flows in this process, and the first look at the fleet."""
+
+import asyncio
+import signal
+from collections.abc import Callable
+from contextlib import suppress
+
+from prefect.client.orchestration import get_client
+from prefect.runner import Runner
+
+from uptainer.cli.prefect import first_look, leftovers, registration
+from uptainer.cli.screen import Screen
+from uptainer.console.children import Child
+from uptainer.console.logs import bound
+from uptainer.console.prefect_server import url
+from uptainer.core.errors import TemporaryError, UptainerError
+from uptainer.core.settings import Settings
+from uptainer.scanning.server import TrivyServer
+
+WATCH_SECONDS = 10.0
+TRIVY_AGAIN_SECONDS = 900.0
+_ENDING = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+
+
+async def serve(settings: Settings, server: Child, screen: Screen, on_ready: Callable[[], None]) -> None:
+    """Register, serve, look once, and stay until a signal ends it; flow runs in progress are stopped then.
+
+    Raises:
+        TemporaryError: the Prefect server has ended by itself.
+    """
+    ended = asyncio.Event()
+    runner = Runner(name="uptainer", pause_on_shutdown=False, limit=settings.max_runs)
+    with screen.step("registering blocks and deployments"):
+        async with get_client() as client:
+            await registration.register_blocks(client)
+            deployments = await registration.register_deployments(runner)
+            await leftovers.settle(client, deployments.values())
+    serving = asyncio.create_task(runner.start())
+    await asyncio.sleep(0)
+    _end_on_signals(ended)  # after the runner has set its own handlers, which would leave at once
+    on_ready()
+    screen.say(f"Uptainer is up: {url(settings)} (Ctrl-C stops it)")
+    beside = [
+        asyncio.create_task(_keep_trivy(settings, screen)),
+        asyncio.create_task(first_look.look(settings, screen)),
+    ]
+    watching = asyncio.create_task(_watch(server))
+    waiting = asyncio.create_task(ended.wait())
+    try:
+        await asyncio.wait({serving, watching, waiting}, return_when=asyncio.FIRST_COMPLETED)
+    finally:
+        for task in (*beside, waiting):
+            task.cancel()
+        await _stop(runner, serving)
+    if watching.done():
+        watching.result()
+    watching.cancel()
+
+
+async def _stop(runner: Runner, serving: asyncio.Task[None]) -> None:
+    if runner.started:
+        await runner.astop()
+    serving.cancel()
+    with suppress(asyncio.CancelledError):
+        await serving
+
+
+def _end_on_signals(ended: asyncio.Event) -> None:
+    for number in _ENDING:
+        asyncio.get_running_loop().add_signal_handler(number, ended.set)
+
+
+async def _watch(server: Child) -> None:
+    """Raises TemporaryError when the server ends; keeps its log within bounds until then."""
+    while True:
+        server.check()
+        bound(server.log)
+        await asyncio.sleep(WATCH_SECONDS)
+
+
+async def _keep_trivy(settings: Settings, screen: Screen) -> None:
+    """Have a Trivy server while we are up, where there is a Trivy; the download of its database may take minutes."""
+    trivy = TrivyServer(settings.data_dir, binary=settings.trivy_path)
+    said = ""
+    while settings.trivy_server is None:
+        try:
+            await trivy.start()
+            said, pause = "", WATCH_SECONDS
+        except TemporaryError as error:
+            said, pause = _say_once(screen, said, f"Scans wait: {error}"), TRIVY_AGAIN_SECONDS
+        except UptainerError as error:
+            screen.say(f"Scans are unavailable: {error}")
+            return
+        await asyncio.sleep(pause)
+
+
+def _say_once(screen: Screen, said: str, sentence: str) -> str:
+    if sentence != said:
+        screen.say(sentence)
+    return sentence
