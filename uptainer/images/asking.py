@@ -5,7 +5,7 @@ from collections.abc import Awaitable, Callable, Coroutine, Hashable
 from dataclasses import dataclass, field
 from typing import Any, TypeVar
 
-from uptainer.core.errors import RateLimitedError, TemporaryError, UnreachableError
+from uptainer.core.errors import PermanentError, RateLimitedError, TemporaryError, UnreachableError
 from uptainer.core.reference import Reference
 from uptainer.images.manifests import ImageConfig, Index, Manifest
 from uptainer.images.registry import Head, RegistryClient
@@ -21,10 +21,12 @@ def _monotonic() -> float:
 class Patience:
     """How often one question is asked, and how long (seconds) a registry may keep all of us waiting on the whole.
 
-    `first_wait` doubles with each attempt, unless the registry said how long to wait.
+    `first_wait` doubles with each attempt, unless the registry said how long to wait. `at_once` questions are open
+    at a time for each registry.
     """
 
     attempts: int = 3
+    at_once: int = 8
     budget: float = 60.0
     first_wait: float = 0.5
     sleep: Callable[[float], Awaitable[None]] = asyncio.sleep
@@ -35,6 +37,7 @@ class Patience:
 class _Mood:
     """What this run knows of one registry. `closed` is why it is not asked again."""
 
+    turns: asyncio.Semaphore
     answers: int = 0
     give_up_at: float | None = None
     resume_at: float = 0.0
@@ -87,28 +90,32 @@ class Asker:
         return answer
 
     async def _persist(self, registry: str, ask: Callable[[], Coroutine[Any, Any, Answer]]) -> Answer:
-        mood = self._moods.setdefault(registry, _Mood())
-        answers_before = mood.answers
-        for attempt in range(1, self.patience.attempts + 1):
-            await self._wait_turn(mood)
-            try:
-                answer = await ask()
-            except TemporaryError as error:
-                wait = self._next_wait(error, attempt, mood)
-                if wait is None:
-                    mood.closed = error if _is_shut(error, mood, answers_before) else None
-                    raise
-                if isinstance(error, RateLimitedError):
+        """One question keeps its turn over all its attempts, so that few are open while a registry is not well."""
+        mood = self._moods.setdefault(registry, _Mood(asyncio.Semaphore(self.patience.at_once)))
+        async with mood.turns:
+            answers_before = mood.answers
+            attempt = 0
+            while True:
+                attempt += 1
+                await self._wait_until_welcome(mood)
+                try:
+                    answer = await ask()
+                except TemporaryError as error:
+                    wait = self._next_wait(error, attempt, mood)
+                    if wait is None:
+                        if _is_shut(error, mood, answers_before):
+                            mood.closed = error
+                        raise
                     mood.resume_at = max(mood.resume_at, self.patience.clock() + wait)
+                except PermanentError:
+                    mood.is_well()  # a "no" is an answer
+                    raise
                 else:
-                    await self.patience.sleep(wait)
-            else:
-                mood.is_well()
-                return answer
-        raise AssertionError("the last attempt returns or raises")
+                    mood.is_well()
+                    return answer
 
-    async def _wait_turn(self, mood: _Mood) -> None:
-        """A registry that asked one of us to wait is left alone by all of us."""
+    async def _wait_until_welcome(self, mood: _Mood) -> None:
+        """A registry that asked one of us to wait, or could not answer one, is left alone by all of us until then."""
         pause = mood.resume_at - self.patience.clock()
         if pause > 0 and mood.closed is None:
             await self.patience.sleep(pause)

@@ -162,7 +162,9 @@ def read_tag_page(body: bytes, what: str) -> tuple[str, ...]:
     Raises:
         ProtocolError: it is not a page of tags.
     """
-    tags = _read_object(body, what).get("tags") or []
+    tags = _read_object(body, what).get("tags")
+    if tags is None:
+        return ()
     if not isinstance(tags, list) or not all(isinstance(tag, str) for tag in tags):
         raise ProtocolError(f"{what} answered with a malformed list of tags")
     return tuple(tags)

@@ -40,7 +40,6 @@ class Limits:
     connect: float = 10.0
     read: float = 20.0
     call: float = 60.0
-    concurrency: int = 8
     page_size: int = 1000
     pages: int = 200
 
@@ -69,7 +68,6 @@ class RegistryClient:
         self._limits = limits or Limits()
         self._insecure = insecure
         self._tokens = Tokens()
-        self._turns: dict[str, asyncio.Semaphore] = {}
         timeout = httpx.Timeout(self._limits.read, connect=self._limits.connect, pool=None)
         self._http = open_http(timeout, self._count)
 
@@ -140,21 +138,19 @@ class RegistryClient:
         self, method: str, reference: Reference, path: str, headers: Mapping[str, str]
     ) -> httpx.Response:
         endpoint = Endpoint.of(reference.registry, self._insecure)
-        turn = self._turns.setdefault(reference.registry, asyncio.Semaphore(self._limits.concurrency))
         scope = f"repository:{reference.repository}:pull"
         auth = RegistryAuth(endpoint, scope, self._keychain, self._tokens)
-        async with turn:
-            try:
-                async with asyncio.timeout(self._limits.call):
-                    return await self._follow(method, endpoint, path, headers, auth)
-            except (TimeoutError, httpx.TimeoutException) as error:
-                raise UnreachableError(f"{endpoint.registry} did not answer in time") from error
-            except httpx.InvalidURL as error:
-                raise ProtocolError(f"{endpoint.registry} sent us to something that is no address") from error
-            except httpx.TransportError as error:
-                raise UnreachableError(
-                    f"{endpoint.registry} cannot be reached: {error or type(error).__name__}"
-                ) from error
+        try:
+            async with asyncio.timeout(self._limits.call):
+                return await self._follow(method, endpoint, path, headers, auth)
+        except (TimeoutError, httpx.TimeoutException) as error:
+            raise UnreachableError(f"{endpoint.registry} did not answer in time") from error
+        except httpx.InvalidURL as error:
+            raise ProtocolError(f"{endpoint.registry} sent us to something that is no address") from error
+        except httpx.TransportError as error:
+            raise UnreachableError(
+                f"{endpoint.registry} cannot be reached: {error or type(error).__name__}"
+            ) from error
 
     async def _follow(
         self, method: str, endpoint: Endpoint, path: str, headers: Mapping[str, str], auth: RegistryAuth
