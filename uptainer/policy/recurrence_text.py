@@ -26,6 +26,7 @@ _INSTEAD = {
 _STARTS_A_DAY = 24
 _MAX_INTERVAL = 400
 _MAX_POSITION = 366
+_YEARS = range(2000, 9999)
 _STAMP = re.compile(r"(\d{8})(?:T(\d{6}))?(Z?)")
 _WEEKDAY = re.compile(r"([+-]?\d{1,2})?(MO|TU|WE|TH|FR|SA|SU)")
 
@@ -81,6 +82,8 @@ def _read_stamp(stamp: str, zone: ZoneInfo) -> datetime:
         local = datetime.strptime(f"{day}{clock or '000000'}", "%Y%m%d%H%M%S").replace(second=0)  # noqa: DTZ007 -- wall time
     except ValueError:
         raise InvalidInputError(f"{stamp!r} is not a date and time: there is no such day or hour") from None
+    if local.year not in _YEARS:
+        raise InvalidInputError(f"{stamp!r} is not between the years {_YEARS[0]} and {_YEARS[-1]}")
     return to_local(local.replace(tzinfo=UTC), zone) if utc else local
 
 

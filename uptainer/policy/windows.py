@@ -101,16 +101,19 @@ def openings(
     beyond `start` or `end`.
     """
     joined = _join(windows, start, end) if windows else iter((Opening(_utc(start), _utc(end)),))
-    for opening in joined:
-        for piece in _cut(opening, freezes):
-            if piece.closes > start and piece.opens < end:
-                yield piece
+    # An opening that is given whole is cut by freezes beyond `start` and `end` too.
+    frozen = _join(freezes, start - Window.longest - _CLOCK_CHANGE, end + Window.longest + _CLOCK_CHANGE)
+    for piece in _cut(joined, frozen):
+        if piece.closes > start and piece.opens < end:
+            yield piece
 
 
 def next_opening(windows: Sequence[Window], freezes: Sequence[Freeze], at: datetime) -> datetime | None:
     """The first instant from `at` on that is open, which may be `at` itself; None: none within `SEARCHED`."""
+    if is_open(windows, freezes, at):
+        return _utc(at)
     for opening in openings(windows, freezes, at, at + SEARCHED):
-        return max(opening.opens, _utc(at))
+        return opening.opens
     return None
 
 
@@ -148,14 +151,20 @@ def _join(windows: Sequence[Window], start: datetime, end: datetime) -> Iterator
         yield current
 
 
-def _cut(opening: Opening, freezes: Sequence[Freeze]) -> Iterator[Opening]:
-    free_from = opening.opens
-    for frozen in _join(freezes, opening.opens, opening.closes):
-        if frozen.opens > free_from:
-            yield Opening(free_from, frozen.opens)
-        free_from = max(free_from, frozen.closes)
-    if free_from < opening.closes:
-        yield Opening(free_from, opening.closes)
+def _cut(openings: Iterator[Opening], freezes: Iterator[Opening]) -> Iterator[Opening]:
+    """Both in order and each apart among themselves: one pass over the two."""
+    frozen = next(freezes, None)
+    for opening in openings:
+        free_from = opening.opens
+        while frozen is not None and frozen.opens < opening.closes:
+            if frozen.opens > free_from:
+                yield Opening(free_from, frozen.opens)
+            free_from = max(free_from, frozen.closes)
+            if frozen.closes > opening.closes:
+                break
+            frozen = next(freezes, None)
+        if free_from < opening.closes:
+            yield Opening(free_from, opening.closes)
 
 
 def _utc(at: datetime) -> datetime:

@@ -4,7 +4,7 @@ from datetime import UTC, datetime, timedelta
 from itertools import pairwise
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from uptainer.core.errors import InvalidInputError
@@ -116,6 +116,7 @@ planned = st.builds(
 )  # fmt: skip
 
 
+@settings(deadline=None)
 @given(st.lists(planned, max_size=6, unique_by=lambda each: each.key), st.integers(0, 180))
 def test_nothing_is_lost_and_nothing_runs_before_its_needs_or_past_the_close(
     updates: list[PlannedUpdate], minutes: int

@@ -5,12 +5,17 @@ from itertools import pairwise, takewhile
 from zoneinfo import ZoneInfo
 
 from dateutil.rrule import rrulestr
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from uptainer.core.errors import InvalidInputError
+from uptainer.policy import labels
 from uptainer.policy.durations import format_duration, parse_duration
+from uptainer.policy.foreign_labels import FOREIGN
+from uptainer.policy.layers import merge
 from uptainer.policy.recurrence_text import WEEKDAYS, parse_recurrence
 from uptainer.policy.wallclock import to_instant, to_local
+from uptainer.policy.window_text import describe_window, format_window, parse_window
 from uptainer.policy.windows import Freeze, Window, closes_at, is_open, next_opening, openings
 
 ZONES = (
@@ -70,6 +75,7 @@ def rules(draw: st.DrawFn, begin: str = "20200108T000000") -> str:
     return f"DTSTART:{begin} RRULE:{';'.join(parts)}"
 
 
+@settings(deadline=None)
 @given(rules("99900108T000000"), st.integers(0, 2500))
 def test_a_recurrence_starts_when_dateutil_says(rule: str, days: int) -> None:
     first = EPOCH + timedelta(days=days)
@@ -91,6 +97,7 @@ some_windows = st.lists(windows(), max_size=2)
 some_freezes = st.lists(windows(Freeze), max_size=2)
 
 
+@settings(deadline=None)
 @given(some_windows, some_freezes, instants)
 def test_openings_are_apart_in_order_and_not_empty(
     allowed: list[Window], frozen: list[Freeze], start: datetime
@@ -100,12 +107,14 @@ def test_openings_are_apart_in_order_and_not_empty(
     assert all(earlier.closes < later.opens for earlier, later in pairwise(found))
 
 
+@settings(deadline=None)
 @given(some_windows, some_freezes, instants)
 def test_is_open_agrees_with_the_openings(allowed: list[Window], frozen: list[Freeze], at: datetime) -> None:
     found = openings(allowed, frozen, at - timedelta(days=1), at + timedelta(days=1))
     assert is_open(allowed, frozen, at) == any(at in each for each in found)
 
 
+@settings(deadline=None)
 @given(some_windows, some_freezes, instants)
 def test_it_is_open_at_its_opening_and_not_at_its_close(
     allowed: list[Window], frozen: list[Freeze], start: datetime
@@ -116,6 +125,7 @@ def test_it_is_open_at_its_opening_and_not_at_its_close(
             assert not is_open(allowed, frozen, each.closes)
 
 
+@settings(deadline=None)
 @given(some_windows, some_freezes, instants)
 def test_the_next_opening_is_open_and_nothing_before_it_is(
     allowed: list[Window], frozen: list[Freeze], at: datetime
@@ -130,6 +140,7 @@ def test_the_next_opening_is_open_and_nothing_before_it_is(
     assert closes is None or not is_open(allowed, frozen, closes)
 
 
+@settings(deadline=None)
 @given(
     st.datetimes(wall("2000-01-01"), wall("2037-01-01")),
     st.datetimes(wall("2000-01-01"), wall("2037-01-01")),
@@ -143,6 +154,7 @@ def test_a_later_time_on_the_wall_is_never_an_earlier_instant(
     assert to_instant(earlier, zone) <= to_instant(later, zone)
 
 
+@settings(deadline=None)
 @given(st.datetimes(wall("2000-01-01"), wall("2037-01-01"), timezones=st.just(UTC)), st.sampled_from(ZONES))
 def test_an_instant_read_off_the_wall_and_back_is_itself_or_the_first_pass(
     instant: datetime, name: str
@@ -154,6 +166,39 @@ def test_an_instant_read_off_the_wall_and_back_is_itself_or_the_first_pass(
     assert to_local(back, zone) == local
 
 
+@settings(deadline=None)
 @given(st.integers(0, 10**8))
 def test_a_duration_reads_back_as_itself(seconds: int) -> None:
     assert parse_duration(format_duration(timedelta(seconds=seconds))) == timedelta(seconds=seconds)
+
+
+scraps = st.sampled_from(["Fri", "last", "day", "daily", "22:00", "-", "05:00", "UTC", "Europe", "FREQ=DAILY", ";", "BYHOUR=", "BYDAY=-1SU", "INTERVAL=2", "UNTIL=", "DTSTART:", "20260101T000000Z", "00010101T000000", "2026-01-01 00:00", "to", "for", "7h", "99", "\u0663", "," , " "])  # fmt: skip
+
+
+@settings(deadline=None)
+@given(
+    st.one_of(
+        st.text(), st.lists(scraps, max_size=12).map("".join), st.lists(scraps, max_size=9).map(" ".join)
+    )
+)
+def test_any_text_is_a_window_or_is_refused_in_our_words(text: str) -> None:
+    try:
+        window = parse_window(text, Window)
+    except InvalidInputError:
+        return
+    assert describe_window(window)
+    assert parse_window(format_window(window), Window) == window
+    next_opening([window], [], EPOCH.replace(year=2026, tzinfo=UTC))
+
+
+@settings(deadline=None)
+@given(
+    st.dictionaries(
+        st.sampled_from([*labels._ALL, *FOREIGN, "uptainer.x"]),
+        st.one_of(st.text(), st.sampled_from(["true", "1", "3d", "80/x", "a,b", "(", "auto"])),
+    )
+)
+def test_any_labels_are_read_and_each_that_is_not_followed_is_named(found: dict[str, str]) -> None:
+    reading = labels.read_labels(found, {})
+    assert {fault.label for fault in reading.faults} <= found.keys()
+    merge(reading.layers)

@@ -168,6 +168,8 @@ REFUSED = [
     ("FREQ=MONTHLY;BYMONTHDAY=32;BYHOUR=1 for 1h UTC", "'32' is not a number from 1 to 31"),
     ("FREQ=MONTHLY;BYMONTHDAY=0;BYHOUR=1 for 1h UTC", "'0' is not a number from 1 to 31"),
     ("FREQ=WEEKLY;BYDAY=FR;BYHOUR=1;WKST=XX for 1h UTC", "WKST=XX is not a day"),
+    ("DTSTART:00010101T000000 RRULE:FREQ=WEEKLY;INTERVAL=2 for 1h UTC", "not between the years 2000 and 9998"),
+    ("FREQ=DAILY;BYHOUR=1;UNTIL=99991231T235959Z for 1h Pacific/Kiritimati", "not between the years 2000 and 9998"),
     ("DTSTART:20261332T000000 RRULE:FREQ=DAILY for 1h UTC", "no such day"),
     ("FREQ=DAILY;BYHOUR=1 for 8d UTC", "lasts from 1m to 7d, not 8d"),
     ("FREQ=DAILY;BYHOUR=1 for 0s UTC", "lasts from 1m to 7d, not 0s"),
