@@ -36,6 +36,11 @@ _NEVER_AGAIN: tuple[tuple[str, type[PermanentError], str], ...] = (
         UnsupportedError,
         "the vulnerability database cannot be used",
     ),
+    (
+        r"Java DB.*cannot be specified on the first run",
+        UnsupportedError,
+        "Java archives need Trivy's Java index, which is not downloaded offline: put it into the cache, as java-db",
+    ),
     (r"cannot be specified on the first run", UnsupportedError, "there is no vulnerability database yet"),
     (r"HTTP response to HTTPS client", UnsupportedError, "the registry speaks plain HTTP"),
     (r"x509:|certificate signed by unknown", UnsupportedError, "the registry's certificate is not trusted"),

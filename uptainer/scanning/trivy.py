@@ -46,9 +46,13 @@ class RegistrySource:
 
 @dataclass(frozen=True, slots=True)
 class DockerSource:
-    """The image is read from a Docker engine; `url` is `unix:///path`."""
+    """The image is read from a Docker engine of this machine; `url` is `unix:///path`."""
 
     url: str
+
+    def __post_init__(self) -> None:
+        if not self.url.startswith("unix:///"):
+            raise UnsupportedError(f"Trivy reads an engine's images over a unix socket, not over {self.url}")
 
 
 ImageSource = RegistrySource | DockerSource
@@ -102,7 +106,7 @@ class Scanner:
             try:
                 return await self._scan_in(Path(folder), trivy, job)
             except PermanentError as error:
-                return Scan(job.digest, str(platform), ScanStatus.FAILED, str(error), scanned_at=utc_now())
+                return failed(job.digest, platform, str(error))
 
     async def _scan_in(self, folder: Path, trivy: Path, job: _Job) -> Scan:
         subject = str(job.target)
@@ -179,6 +183,11 @@ async def _end(process: Process) -> None:
 
 def unavailable(digest: str, platform: Platform, reason: str) -> Scan:
     return Scan(digest, str(platform), ScanStatus.UNAVAILABLE, reason)
+
+
+def failed(digest: str, platform: Platform, reason: str) -> Scan:
+    """Also for whoever has tried often enough: what was temporary is then the reason."""
+    return Scan(digest, str(platform), ScanStatus.FAILED, reason, scanned_at=utc_now())
 
 
 def tail(log: Path) -> str:

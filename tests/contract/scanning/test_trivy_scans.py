@@ -1,6 +1,8 @@
 """The real Trivy, client and server, on a real registry and a real Docker engine."""
 
+import io
 import os
+import zipfile
 from collections.abc import AsyncIterator, Callable
 from datetime import timedelta
 from pathlib import Path
@@ -22,7 +24,7 @@ from tests.lab.registry import Registry
 from tests.lab.room import Room
 from tests.lab.trivy import write_cache
 from uptainer.core.enums import ScanStatus, Severity
-from uptainer.core.errors import InvalidInputError, UnreachableError
+from uptainer.core.errors import InvalidInputError, UnreachableError, UnsupportedError
 from uptainer.core.findings import Scan, count_by_severity
 from uptainer.core.platform import Platform
 from uptainer.core.reference import Reference
@@ -314,3 +316,22 @@ async def test_no_secret_stands_in_a_list_of_processes(
     assert scanner.server.token not in arguments
     assert (tmp_path / "folder").read_text().startswith("drwx------")
     assert os.fspath(scanner.java_cache) in arguments
+
+
+@pytest.mark.parametrize("url", ["tcp://10.0.0.1:2375", "ssh://me@host", "/var/run/docker.sock"])
+def test_an_engine_that_trivy_cannot_reach_is_refused_at_once(url: str) -> None:
+    with pytest.raises(UnsupportedError, match="over a unix socket"):
+        DockerSource(url)
+
+
+async def test_java_archives_want_an_index_which_is_said_when_it_is_missing(
+    scanner: Scanner, registry: Registry
+) -> None:
+    archive = io.BytesIO()
+    with zipfile.ZipFile(archive, "w") as jar:
+        jar.writestr("META-INF/MANIFEST.MF", "Manifest-Version: 1.0\n")
+    files = {**alpine_files("3.99.0", OLD_PACKAGES), "/app/app.jar": archive.getvalue()}
+    digest = push_image(registry.url, "scan/java:1", build_image(files=files))
+    scan = await scanner.scan(Reference.parse(f"{registry.host}/scan/java@{digest}"), AMD64, OPEN)
+    assert scan.status is ScanStatus.FAILED
+    assert "Java index" in scan.reason
