@@ -5,7 +5,15 @@ from enum import StrEnum
 from functools import partial
 from typing import Annotated, Literal
 
-from pydantic import AfterValidator, BeforeValidator, Field, InstanceOf, PlainSerializer, ValidationInfo
+from pydantic import (
+    AfterValidator,
+    BeforeValidator,
+    Field,
+    InstanceOf,
+    PlainSerializer,
+    ValidationInfo,
+    WithJsonSchema,
+)
 
 from uptainer.core.enums import ChangeLevel, Severity
 from uptainer.core.errors import InvalidInputError
@@ -58,8 +66,10 @@ def _checked(check: Callable[[str], str]) -> AfterValidator:
 
 
 _stored = PlainSerializer(format_window, return_type=str)
-WindowField = Annotated[InstanceOf[Window], BeforeValidator(partial(_read_window, Window)), _stored]
-FreezeField = Annotated[InstanceOf[Freeze], BeforeValidator(partial(_read_window, Freeze)), _stored]
+# Both ways a text, so that a form or a parameter's schema can show it.
+_text = WithJsonSchema({"type": "string", "examples": ["Fri 22:00-05:00 Europe/Berlin"]})
+WindowField = Annotated[InstanceOf[Window], BeforeValidator(partial(_read_window, Window)), _stored, _text]
+FreezeField = Annotated[InstanceOf[Freeze], BeforeValidator(partial(_read_window, Freeze)), _stored, _text]
 Windows = Annotated[tuple[WindowField, ...], BeforeValidator(_one_or_more)]
 Freezes = Annotated[tuple[FreezeField, ...], BeforeValidator(_one_or_more)]
 Names = Annotated[tuple[Annotated[str, Field(min_length=1)], ...], BeforeValidator(_one_or_more)]

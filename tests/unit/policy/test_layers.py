@@ -1,7 +1,7 @@
 """Policies in layers, and what a wrong one is told."""
 
 from datetime import timedelta
-from typing import Any
+from typing import Any, Literal
 
 import pytest
 
@@ -135,3 +135,10 @@ def test_a_wrong_policy_is_refused_and_told_why(data: dict[str, Any], message: s
 
 def test_the_farthest_level_may_be_any_but_unordered() -> None:
     assert parse_settings({"level": "major"}).level is ChangeLevel.MAJOR
+
+
+@pytest.mark.parametrize("mode", ["validation", "serialization"])
+def test_a_form_can_show_every_field_of_a_policy(mode: Literal["validation", "serialization"]) -> None:
+    schema = PolicySettings.model_json_schema(mode=mode)
+    assert schema["properties"].keys() == PolicySettings.model_fields.keys()
+    assert {"type": "string", "examples": ["3d", "1h30m"]} in schema["properties"]["min_age"]["anyOf"]
