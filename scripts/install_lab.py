@@ -9,6 +9,7 @@ import subprocess
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
+from ctypes.util import find_library
 from pathlib import Path
 
 PACKAGES = {
@@ -23,6 +24,9 @@ PACKAGES = {
     "git": "git",
 }
 """Which package has which program."""
+
+LIBATOMIC = "libatomic1"
+"""The program that drives the browser is linked to it, and nothing else on a bare Debian is."""
 
 POLICY = Path("/usr/sbin/policy-rc.d")
 
@@ -43,7 +47,8 @@ def main() -> None:
 
 def missing() -> list[str]:
     path = os.pathsep.join((os.environ.get("PATH", ""), "/usr/local/sbin", "/usr/sbin", "/sbin"))
-    return sorted({package for program, package in PACKAGES.items() if not shutil.which(program, path=path)})
+    absent = {package for program, package in PACKAGES.items() if not shutil.which(program, path=path)}
+    return sorted(absent if find_library("atomic") else absent | {LIBATOMIC})
 
 
 def install(packages: list[str]) -> str:

@@ -180,8 +180,8 @@ def test_prefect_answers_and_this_process_speaks_to_it(prefect_server: PrefectSe
 
 def test_a_browser_shows_the_prefect_page(chromium: Browser, prefect_server: PrefectServer) -> None:
     page = chromium.new_page()
-    page.goto(prefect_server.url)
-    page.get_by_text("Dashboard").first.wait_for()
+    page.goto(prefect_server.url, timeout=120_000)
+    page.get_by_text("Dashboard").first.wait_for(timeout=120_000)
 
 
 @pytest.mark.parametrize(

@@ -1,8 +1,11 @@
 """A real browser: Debian's Chromium, driven by Playwright."""
 
 import shutil
+import subprocess
+import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
+from functools import cache
 from pathlib import Path
 
 from playwright.sync_api import Browser, sync_playwright
@@ -20,11 +23,22 @@ _ARGUMENTS = (
 )
 
 
+@cache
 def find_chromium() -> Path:
-    """Raises: LabUnavailableError."""
+    """Raises: LabUnavailableError, where there is no browser, or the program that drives it does not start."""
     found = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
     if found is None:
         raise LabUnavailableError("no chromium on this machine (apt-get install chromium)")
+    driver = subprocess.run(
+        [sys.executable, "-m", "playwright", "--version"],
+        check=False,
+        capture_output=True,
+        text=True,
+        timeout=60,
+    )
+    if driver.returncode != 0:
+        last = driver.stderr.strip().rpartition("\n")[2]
+        raise LabUnavailableError(f"the browser's driver does not start: {last} (apt-get install libatomic1)")
     return Path(found)
 
 

@@ -49,7 +49,7 @@ class PrefectServer:
         command = [prefect, "server", "start", "--host", "127.0.0.1", "--port", str(self.port)]
         self._process = start_process(command, log=self.log, env=self.env)
         try:
-            wait_until(self._answers, what=f"the Prefect server did not answer (see {self.log})", timeout=90)
+            wait_until(self._answers, what=f"the Prefect server did not answer (see {self.log})", timeout=180)
         except TimeoutError:
             self.close()
             raise

@@ -1,11 +1,10 @@
 """A room: one numbered place on this machine that a test process has for itself while it runs.
 
 Its number gives a directory, a bridge and a range of addresses that nobody else uses, also when several pytest
-runs and several workers share the machine. A lock that the kernel drops with the process holds it; the next one
-to take the same number first clears away what a killed predecessor could not.
+runs and several workers share the machine. A lock that the kernel drops with the process holds it, and whoever takes
+the same number next first clears away what a killed predecessor could not.
 """
 
-import fcntl
 import ipaddress
 import os
 import shutil
@@ -64,13 +63,9 @@ def take_room(numbers: Iterable[int] = range(ROOMS)) -> Iterator[Room]:
     base = BASE / f"uptainer-lab-{os.getuid()}"
     base.mkdir(mode=0o755, exist_ok=True)
     for number in numbers:
-        with (base / f"{number}.lock").open("w") as lock:
-            try:
-                fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            except BlockingIOError:
-                continue
-            room = Room(number, base / str(number))
-            if _addresses_in_use(room):
+        room = Room(number, base / str(number))
+        with socket.socket(socket.AF_UNIX) as lock:
+            if not _bound(lock, f"\0uptainer-lab-{number}") or _addresses_in_use(room):
                 continue
             clear(room)
             room.path.mkdir(mode=0o755)
@@ -80,6 +75,15 @@ def take_room(numbers: Iterable[int] = range(ROOMS)) -> Iterator[Room]:
                 clear(room)
             return
     raise LabUnavailableError(f"all rooms of the lab are taken: see {base}")
+
+
+def _bound(lock: socket.socket, name: str) -> bool:
+    """An abstract name is free again when its process dies, and is seen as far as a bridge is: by the whole network namespace."""
+    try:
+        lock.bind(name)
+    except OSError:
+        return False
+    return True
 
 
 def clear(room: Room) -> None:
