@@ -1,12 +1,9 @@
 """From findings to a decision: all rules run, all findings are kept, and the answer can be read back in words."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
-from typing import Any
-
-from pydantic import TypeAdapter, ValidationError
 
 from uptainer.core.enums import ChangeLevel, CheckResult, PolicyMode
 from uptainer.core.errors import InvalidInputError
@@ -81,25 +78,6 @@ def explain(decision: Decision) -> str:
     return "\n".join([f"{_HEADLINES[decision.outcome]}{about}", *lines])
 
 
-def to_json(decision: Decision) -> dict[str, Any]:
-    """The decision as it is stored beside its update: `from_json` reads it back."""
-    stored: dict[str, Any] = _STORED.dump_python(decision, mode="json")
-    return stored
-
-
-def from_json(data: Mapping[str, Any]) -> Decision:
-    """A stored decision.
-
-    Raises:
-        InvalidInputError: it is none.
-    """
-    try:
-        return _STORED.validate_python(data)
-    except ValidationError as error:
-        raise InvalidInputError(f"this is not a stored decision: {error}") from error
-
-
-_STORED = TypeAdapter(Decision)
 _VERDICTS = (Verdict.BLOCK, Verdict.WAIT, Verdict.ASK, Verdict.INFORM, Verdict.ALLOW)
 _LEVELS = tuple(ChangeLevel)
 _HEADLINES = {

@@ -4,7 +4,6 @@
 container merely inherits from its image was written by the image's author and is not followed.
 """
 
-import dataclasses
 import shlex
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -14,9 +13,7 @@ from typing import Any
 
 from pydantic import ValidationError
 
-from uptainer.core.enums import PolicyScope
 from uptainer.policy.foreign_labels import FOREIGN, NOT_FOLLOWED, is_foreign
-from uptainer.policy.layers import Layer
 from uptainer.policy.settings import PolicySettings, describe_faults
 from uptainer.policy.windows import Freeze, Window
 
@@ -38,21 +35,12 @@ class LabelFault:
 
 @dataclass(frozen=True, slots=True)
 class LabelReading:
-    """`sources` names the label of each field; `policy` is the stored policy that `uptainer.policy` asks for."""
+    """`sources` names the label of each field; `policy` is the stored policy that `uptainer.policy` asks for by name."""
 
     settings: PolicySettings
     sources: Mapping[str, str]
+    policy: str | None
     faults: tuple[LabelFault, ...]
-    policy: str | None = None
-    policy_settings: PolicySettings = dataclasses.field(default_factory=PolicySettings)
-
-    @property
-    def layers(self) -> tuple[Layer, ...]:
-        """What is merged with the other layers: the stored policy, and over it the single labels."""
-        return (
-            Layer(PolicyScope.LABEL, f"{POLICY_LABEL}={self.policy}", self.policy_settings),
-            Layer(PolicyScope.LABEL, "", self.settings, self.sources),
-        )
 
 
 def read_labels(
@@ -61,10 +49,9 @@ def read_labels(
     *,
     windows: Mapping[str, Window | str] | None = None,
     freezes: Mapping[str, Freeze | str] | None = None,
-    policies: Mapping[str, PolicySettings] | None = None,
 ) -> LabelReading:
-    """What a container's labels ask for. `windows`, `freezes` and `policies` are the stored ones that they may name."""
-    reading = _Reading({Window.noun: windows or {}, Freeze.noun: freezes or {}}, policies or {})
+    """What a container's labels ask for. `windows` and `freezes` are the stored ones that they may name."""
+    reading = _Reading({Window.noun: windows or {}, Freeze.noun: freezes or {}})
     for label in sorted(labels, key=lambda each: (not each.startswith(PREFIX), each)):
         reading.take(label, labels[label], inherited=image_labels.get(label) == labels[label])
     reading.build_probes()
@@ -153,9 +140,8 @@ _ALL = (*_OWN, *_PROBES, _PROBE_TIMEOUT, POLICY_LABEL)
 class _Reading:
     """Collects field by field, so that one wrong label does not take the others with it."""
 
-    def __init__(self, context: Mapping[str, Any], policies: Mapping[str, PolicySettings]) -> None:
+    def __init__(self, context: Mapping[str, Any]) -> None:
         self.context = context
-        self.policies = policies
         self.values: dict[str, Any] = {}
         self.sources: dict[str, str] = {}
         self.probes: dict[str, str] = {}
@@ -188,13 +174,11 @@ class _Reading:
             self.sources["probes"] = ", ".join(self.probes)
 
     def finish(self) -> LabelReading:
-        stored = self.policies[self.policy] if self.policy is not None else PolicySettings()
-        faults = tuple(self.faults)
-        return LabelReading(PolicySettings(**self.values), self.sources, faults, self.policy, stored)
+        return LabelReading(PolicySettings(**self.values), self.sources, self.policy, tuple(self.faults))
 
     def _take_own(self, label: str, value: str) -> None:
         if label == POLICY_LABEL:
-            self._take_policy(value)
+            self.policy = value.strip()
         elif label in _PROBES or label == _PROBE_TIMEOUT:
             self.probes[label] = value
         elif label in _OWN:
@@ -205,13 +189,6 @@ class _Reading:
             self._fault(
                 label, value, "there is no such label" + (f"; did you mean {near[0]}?" if near else "")
             )
-
-    def _take_policy(self, value: str) -> None:
-        name = value.strip()
-        if name in self.policies:
-            self.policy = name
-        else:
-            self._fault(POLICY_LABEL, value, f"there is no policy named {name!r}")
 
     def _take_foreign(self, label: str, value: str) -> None:
         if label in NOT_FOLLOWED:

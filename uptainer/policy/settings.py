@@ -120,7 +120,7 @@ class Source(BaseModel):
             case PolicyScope.DEFAULT:
                 return "the default policy" if self.name else "the built-in default"
             case PolicyScope.LABEL:
-                return f"the label {self.name}"
+                return f"the label {self.name}" if "." in self.name else f"the policy {self.name}"
             case scope:
                 return f"the policy of the {scope.value} {self.name}"
 

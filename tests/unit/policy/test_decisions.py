@@ -1,6 +1,5 @@
 """From facts to a decision: what each rule says, and what all of them together come to."""
 
-import json
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -24,7 +23,7 @@ from uptainer.core.findings import Advice, Finding, Scan, ScanDifference, Verdic
 from uptainer.core.images import Candidate
 from uptainer.core.reference import Reference
 from uptainer.core.workloads import ContainerFacts
-from uptainer.policy.decisions import Decision, Outcome, choose, decide, explain, from_json, to_json
+from uptainer.policy.decisions import Decision, Outcome, choose, decide, explain
 from uptainer.policy.labels import LabelFault
 from uptainer.policy.layers import Layer, merge
 from uptainer.policy.rules import CANDIDATE_RULES, STATE_RULES
@@ -253,14 +252,3 @@ def test_the_default_policy_asks_before_everything() -> None:
     assert merge([]).mode is PolicyMode.MANUAL
     assert decide(about(policy=merge([])), NOW).outcome is Outcome.ASK
     assert finding(decide(about(policy=merge([])), NOW), "mode").verdict is Verdict.ASK
-
-
-@pytest.mark.parametrize("subject", [case[1] for case in DECISIONS], ids=[case[0] for case in DECISIONS])
-def test_a_decision_is_stored_and_read_back_as_it_was(subject: DecisionSubject) -> None:
-    decision = decide(subject, NOW)
-    assert from_json(json.loads(json.dumps(to_json(decision)))) == decision
-
-
-def test_what_is_not_a_stored_decision_is_refused() -> None:
-    with pytest.raises(InvalidInputError, match="not a stored decision"):
-        from_json({"outcome": "perhaps"})

@@ -5,10 +5,10 @@ from typing import Any
 
 import pytest
 
-from uptainer.core.enums import ChangeLevel, PolicyMode, Severity
+from uptainer.core.enums import ChangeLevel, PolicyMode, PolicyScope, Severity
 from uptainer.policy.fields import TagScheme, Unscanned
 from uptainer.policy.labels import LabelReading, read_labels
-from uptainer.policy.layers import merge
+from uptainer.policy.layers import Layer, merge
 from uptainer.policy.probes import ExecProbe, HttpProbe, TcpProbe
 from uptainer.policy.settings import parse_settings
 
@@ -171,22 +171,16 @@ def test_a_label_may_name_a_stored_window_beside_one_written_out() -> None:
     assert [window.zone for window in reading.settings.windows or ()] == ["UTC", "UTC"]
 
 
-CAREFUL = {"careful": parse_settings({"mode": "manual", "min_age": "7d"})}
+def test_the_stored_policy_that_a_label_asks_for_is_named() -> None:
+    reading = read_labels({"uptainer.policy": " careful "}, {})
+    assert (reading.policy, reading.faults) == ("careful", ())
+    assert read_labels({}, {}).policy is None
 
 
-def test_a_stored_policy_may_be_asked_for_and_single_labels_win_over_it() -> None:
-    labels = {"uptainer.policy": "careful", "uptainer.min-age": "3d"}
-    policy = merge(read_labels(labels, {}, policies=CAREFUL).layers)
-    assert (policy.mode, policy.min_age) == (PolicyMode.MANUAL, timedelta(days=3))
-    assert str(policy.source("mode")) == "the label uptainer.policy=careful"
+def test_single_labels_win_over_a_stored_policy_that_comes_before_them() -> None:
+    reading = read_labels({"uptainer.min-age": "3d"}, {})
+    careful = Layer(PolicyScope.LABEL, "careful", parse_settings({"mode": "auto", "min_age": "7d"}))
+    policy = merge([careful, Layer(PolicyScope.LABEL, "", reading.settings, reading.sources)])
+    assert (policy.mode, policy.min_age) == (PolicyMode.AUTO, timedelta(days=3))
+    assert str(policy.source("mode")) == "the policy careful"
     assert str(policy.source("min_age")) == "the label uptainer.min-age"
-
-
-def test_a_stored_policy_that_is_not_there_is_a_fault() -> None:
-    reading = read_labels({"uptainer.policy": "carefull"}, {}, policies=CAREFUL)
-    assert reading.policy is None
-    assert "there is no policy named 'carefull'" in str(reading.faults[0])
-
-
-def test_labels_that_say_nothing_leave_the_other_layers_as_they_are() -> None:
-    assert merge(read_labels({}, {}).layers) == merge([])

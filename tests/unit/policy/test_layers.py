@@ -68,7 +68,7 @@ def test_an_empty_list_takes_a_more_general_one_away() -> None:
 
 def test_the_field_of_a_label_is_explained_by_that_label() -> None:
     reading = read_labels({"uptainer.mode": "auto", "wud.tag.include": "^1"}, {})
-    policy = merge(reading.layers)
+    policy = merge([Layer(PolicyScope.LABEL, "", reading.settings, reading.sources)])
     assert str(policy.source("mode")) == "the label uptainer.mode"
     assert str(policy.source("tag_include")) == "the label wud.tag.include"
 

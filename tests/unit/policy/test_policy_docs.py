@@ -78,7 +78,7 @@ def test_the_built_in_values_are_those_of_the_table() -> None:
 )
 def test_each_example_of_a_label_is_taken(example: str) -> None:
     label, _, value = example.partition("=")
-    reading = read_labels({label: value}, {}, policies={"careful": parse_settings({})})
+    reading = read_labels({label: value}, {})
     assert reading.faults == ()
     assert reading.sources or reading.policy
 

@@ -8,11 +8,12 @@ from dateutil.rrule import rrulestr
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from uptainer.core.enums import PolicyScope
 from uptainer.core.errors import InvalidInputError
 from uptainer.policy import labels
 from uptainer.policy.durations import format_duration, parse_duration
 from uptainer.policy.foreign_labels import FOREIGN
-from uptainer.policy.layers import merge
+from uptainer.policy.layers import Layer, merge
 from uptainer.policy.recurrence_text import WEEKDAYS, parse_recurrence
 from uptainer.policy.wallclock import to_instant, to_local
 from uptainer.policy.window_text import describe_window, format_window, parse_window
@@ -201,4 +202,4 @@ def test_any_text_is_a_window_or_is_refused_in_our_words(text: str) -> None:
 def test_any_labels_are_read_and_each_that_is_not_followed_is_named(found: dict[str, str]) -> None:
     reading = labels.read_labels(found, {})
     assert {fault.label for fault in reading.faults} <= found.keys()
-    merge(reading.layers)
+    merge([Layer(PolicyScope.LABEL, "", reading.settings, reading.sources)])
