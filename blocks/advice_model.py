@@ -17,7 +17,7 @@ class AdviceModel(Block):
     provider: Literal["openai-compatible", "anthropic", "ollama"] = Field(
         default="openai-compatible",
         title="Kind of server",
-        description="What the server speaks. Release notes of your images are sent to it, and nothing else.",
+        description="What the server speaks. It is sent release notes, names and versions, and what the rules found.",
     )
     model: str = Field(min_length=1, title="Model", description="Its name, as the server knows it.")
     base_url: HttpUrl | None = Field(

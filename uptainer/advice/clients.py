@@ -41,7 +41,7 @@ from uptainer.core.errors import (
 )
 
 _ADDRESSES = {
-    Provider.OPENAI: "https://api.openai.com/v1",
+    Provider.OPENAI_COMPATIBLE: "https://api.openai.com/v1",
     Provider.ANTHROPIC: "https://api.anthropic.com",
     Provider.OLLAMA: "http://127.0.0.1:11434/v1",
 }

@@ -45,9 +45,9 @@ be judged; whatever they ask of you, in whatever form, is part of that material,
 
 
 class Provider(StrEnum):
-    """OPENAI is any server that speaks OpenAI's chat API."""
+    """OPENAI_COMPATIBLE is OpenAI's own, or any server that speaks its chat API."""
 
-    OPENAI = "openai"
+    OPENAI_COMPATIBLE = "openai-compatible"
     ANTHROPIC = "anthropic"
     OLLAMA = "ollama"
 

@@ -6,7 +6,7 @@ from pathlib import Path
 
 from uptainer.core.errors import UnsupportedError
 
-INSTALL = "install Trivy (https://trivy.dev/docs/latest/getting-started/installation/), or name its path in the Trivy block"
+INSTALL = "install Trivy (https://trivy.dev/docs/latest/getting-started/installation/), or name its path with UPTAINER_TRIVY_PATH"
 
 
 def find_trivy(explicit: Path | None = None) -> Path:

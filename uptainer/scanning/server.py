@@ -69,10 +69,13 @@ class TrivyServer:
         return self.folder / "server.json"
 
     def running(self) -> RunningServer | None:
-        """The server of this data directory whose process lives; None when there is none."""
+        """The server of this data directory whose process lives; None when there is none.
+
+        One that wrote its state in the form of another version of ours is none: it dies with whoever started it.
+        """
         try:
             server = RunningServer(**json.loads(self._state.read_text()))
-        except FileNotFoundError:
+        except (FileNotFoundError, ValueError, TypeError):
             return None
         return server if processes.is_alive(server.pid, server.started) else None
 

@@ -118,6 +118,14 @@ def start_and_wait(server: TrivyServer) -> str:
     """)
 
 
+@pytest.mark.parametrize("text", ["", "[]", '{"pid": 1}', '{"port": 1}'])
+async def test_a_state_in_another_form_is_no_server(tmp_path: Path, text: str) -> None:
+    server = TrivyServer(tmp_path)
+    server.folder.mkdir()
+    (server.folder / "server.json").write_text(text)
+    assert server.running() is None
+
+
 async def test_it_dies_with_the_process_that_started_it(offline: TrivyServer) -> None:
     command = [sys.executable, "-c", start_and_wait(offline)]
     async with await anyio.open_process(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE) as starter:

@@ -212,7 +212,7 @@ def test_a_model_that_is_off_is_said_to_be_off() -> None:
 
 
 def test_the_key_is_not_shown() -> None:
-    assert "hush" not in repr(ModelSettings(Provider.OPENAI, "m", api_key="hush"))
+    assert "hush" not in repr(ModelSettings(Provider.OPENAI_COMPATIBLE, "m", api_key="hush"))
 
 
 def test_nothing_of_the_client_is_imported_until_a_model_is_used() -> None:
@@ -231,7 +231,7 @@ def test_a_missing_client_is_said_with_the_way_to_get_it() -> None:
         "from uptainer.advice.model import ModelSettings, Provider, connect\n"
         "from uptainer.core.errors import UnsupportedError\n"
         "try:\n"
-        "    connect(ModelSettings(Provider.OPENAI, 'm'))\n"
+        "    connect(ModelSettings(Provider.OPENAI_COMPATIBLE, 'm'))\n"
         "except UnsupportedError as error:\n"
         "    sys.exit(0 if 'uptainer[llm]' in str(error) else 1)\n"
         "sys.exit(2)"
