@@ -27,7 +27,8 @@ TRANSITIONS: dict[UpdateStatus, frozenset[UpdateStatus]] = {
     S.BACKING_UP: frozenset({S.APPLYING, S.ROLLING_BACK, S.FAILED}),
     S.APPLYING: frozenset({S.BACKING_UP, S.VALIDATING, S.ROLLING_BACK, S.FAILED}),
     S.VALIDATING: frozenset({S.SUCCEEDED, S.ROLLING_BACK}),
-    S.ROLLING_BACK: frozenset({S.ROLLED_BACK, S.ROLLBACK_FAILED}),
+    # Undone before the running workload was touched, it has failed, or may be tried again on the same approval.
+    S.ROLLING_BACK: frozenset({S.ROLLED_BACK, S.ROLLBACK_FAILED, S.FAILED, S.SUPERSEDED, S.APPROVED}),
     # Tried again, or settled by a person.
     S.ROLLBACK_FAILED: frozenset({S.ROLLING_BACK, S.ROLLED_BACK, S.FAILED}),
     **{closed: frozenset() for closed in CLOSED},

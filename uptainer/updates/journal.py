@@ -173,10 +173,10 @@ def _read(session: Session, update_id: int) -> Record:
     update = UpdateRepository(session).by_id(update_id)
     rows = JournalRepository(session).steps(update_id)
     plan = Plan.from_json(update.plan) if update.plan else None
-    return Record(update, plan, tuple(_entry(row) for row in rows))
+    return Record(update, plan, tuple(entry_of(row) for row in rows))
 
 
-def _entry(row: UpdateStep) -> Entry:
+def entry_of(row: UpdateStep) -> Entry:
     return Entry(
         row.name, Stage(row.phase), row.status, row.result, row.error, row.started_at, row.finished_at
     )

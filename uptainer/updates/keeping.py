@@ -17,8 +17,8 @@ from uptainer.runtimes.port import Runtime
 from uptainer.store.models import ContainerBackup
 from uptainer.updates.health import HealthPlan, Proof, prove
 from uptainer.updates.journal import Journal, Record
-from uptainer.updates.planning import UP, Subject
-from uptainer.updates.steps import BACK_UP_VOLUMES, Plan, new_may_have_run
+from uptainer.updates.planning import RUNS, Subject
+from uptainer.updates.steps import BACK_UP_VOLUMES, Plan, data_may_differ
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,10 +52,16 @@ class Keeper:
         backup_id = self._note(backup)
         return {"backup_id": backup_id, "bytes": backup.bytes, "archives": len(backup.archives)}
 
+    def restore_volumes(self, source: Path) -> Mapping[str, Any]:
+        """Data of an earlier backup, for a reversal that asks for it."""
+        backup = Backup.read(source)
+        restore(backup, self.runtime, self.subject.key)
+        return {"directory": str(source), "archives": len(backup.archives)}
+
     def put_back_volumes(self, record: Record) -> None:
-        """Restore the data if the backup was whole and the new container may have written to it."""
+        """Restore the data if the backup was whole and something may have been written since."""
         entry = next(entry for entry in record.journal if entry.name == BACK_UP_VOLUMES)
-        if entry.result and new_may_have_run(self.plan.steps, record.journal):
+        if entry.result and data_may_differ(self.plan.steps, record.journal):
             restore(Backup.read(self.directory), self.runtime, self.subject.key)
 
     def validate(self, health: HealthPlan, image_id: str) -> Mapping[str, Any]:
@@ -67,7 +73,7 @@ class Keeper:
             raise PermanentError(f"{self.subject.key} is not healthy: {judgement.reason}")
         for key in self.plan.affected:
             status = self.runtime.state(key).status
-            if status not in UP:
+            if status not in RUNS:
                 raise PermanentError(f"{key}, which depends on {self.subject.key}, is {status}")
         return {"reason": judgement.reason}
 

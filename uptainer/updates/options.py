@@ -14,7 +14,8 @@ from uptainer.updates.health import HealthPlan
 
 class UpdateOptions(BaseModel):
     """`backups` is the directory that all backups lie under. `host_slots` and `server_slots` are how many updates may run
-    at once there. `keep_old` keeps the old container, stopped, beside its image.
+    at once there. `keep_old` keeps the old container, stopped, beside its image. `restore_from` is a backup whose data is
+    put back while nothing runs (`reversal`).
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -24,6 +25,7 @@ class UpdateOptions(BaseModel):
     health: HealthPlan = HealthPlan()
     stop_timeout: timedelta | None = None
     keep_old: bool = False
+    restore_from: Path | None = None
     host_slots: int = Field(default=2, ge=1)
     server_slots: int = Field(default=4, ge=1)
 
@@ -44,6 +46,6 @@ class UpdateOptions(BaseModel):
 
 def choose_mounts(mounts: Sequence[Mount], options: UpdateOptions) -> tuple[Mount, ...]:
     """The volumes that the container can write to. A bind is a directory of the machine's, and its owner's to back up."""
-    if not options.back_up_volumes:
+    if not options.back_up_volumes and options.restore_from is None:
         return ()
     return tuple(mount for mount in mounts if mount.kind == "volume" and not mount.read_only)

@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from pathlib import Path
 
 from sqlalchemy import select
 from sqlalchemy.orm import Session
@@ -17,7 +18,10 @@ from uptainer.store.models import Container, ContainerHost, Server, Update
 from uptainer.updates.options import UpdateOptions, choose_mounts
 from uptainer.updates.steps import Plan, sequence
 
-UP = (ContainerStatus.RUNNING, ContainerStatus.PAUSED, ContainerStatus.RESTARTING)
+RESTORE_FROM = "restore_from"
+"""In the decision of a reversal that puts data back: the directory of the backup that it comes from."""
+
+RUNS = (ContainerStatus.RUNNING, ContainerStatus.RESTARTING)
 
 
 class SupersededError(RefusedError):
@@ -69,19 +73,22 @@ def make_plan(subject: Subject, runtime: Runtime, options: UpdateOptions, recove
         RefusedError: it can't be replaced without losing something.
         NotFoundError, UnreachableError: the engine's.
     """
+    source = subject.update.decision.get(RESTORE_FROM)
+    if source is not None:
+        options = options.model_copy(update={"restore_from": Path(source)})
     facts = find_workload(runtime, subject)
     replacement = runtime.plan_replacement(subject.request(options, None))
     mounts = choose_mounts(facts.mounts, options)
     directory = path_for(options.backups, subject.host, subject.key, f"update-{subject.update.id}")
     return Plan(
-        steps=sequence(replacement, mounts, subject.key),
+        steps=sequence(replacement, mounts, subject.key, restores=options.restore_from is not None),
         document=dict(replacement.document),
         affected=running_among(runtime, replacement),
         mounts=mounts,
         backup_directory=str(directory),
         runtime_id=facts.runtime_id,
         image_id=facts.image_id,
-        ran=facts.status in UP,
+        ran=facts.status in RUNS,
         options=options.model_dump(mode="json"),
         recoveries=recoveries,
     )
@@ -106,7 +113,7 @@ def find_workload(runtime: Runtime, subject: Subject) -> ContainerFacts:
 
 def running_among(runtime: Runtime, replacement: ReplacementPlan) -> tuple[str, ...]:
     """Those of the affected that run now, and have to run afterwards."""
-    return tuple(key for key in replacement.affected if runtime.state(key).status in UP)
+    return tuple(key for key in replacement.affected if runtime.state(key).status in RUNS)
 
 
 def options_of(plan: Plan) -> UpdateOptions:

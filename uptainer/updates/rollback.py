@@ -3,7 +3,7 @@
 from uptainer.core.enums import UpdateStatus
 from uptainer.core.errors import PermanentError, TemporaryError
 from uptainer.updates.journal import Record
-from uptainer.updates.planning import UP
+from uptainer.updates.planning import RUNS
 from uptainer.updates.run import Outcome, Run
 from uptainer.updates.steps import to_undo, touched
 
@@ -45,7 +45,7 @@ def _check(run: Run, record: Record) -> None:
     state = run.runtime.state(key)
     if state.runtime_id != run.plan.runtime_id:
         raise PermanentError(f"{key} is not the old container ({run.plan.runtime_id[:12]})")
-    if run.plan.ran and touched(record.journal) and state.status not in UP:
+    if run.plan.ran and touched(record.journal) and state.status not in RUNS:
         raise PermanentError(
             f"the old {key} is back, but it is {state.status}: {state.health_log or 'see its logs'}"
         )

@@ -6,13 +6,14 @@ from typing import Any
 
 from uptainer.core.clock import Clock
 from uptainer.core.enums import UpdateStatus
-from uptainer.core.errors import RefusedError
+from uptainer.core.errors import NotFoundError, RefusedError
 from uptainer.core.images import ImageFacts
 from uptainer.runtimes.port import ReplacementRequest, Runtime
+from uptainer.updates import steps
 from uptainer.updates.journal import Journal, Record
 from uptainer.updates.keeping import Keeper
 from uptainer.updates.planning import Subject, SupersededError, options_of
-from uptainer.updates.steps import BACK_UP_VOLUMES, SAVE_CONFIGURATION, VALIDATE, Entry, Plan, PlannedStep
+from uptainer.updates.steps import Entry, Plan, PlannedStep
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,25 +46,31 @@ class Run:
 
     def perform(self, step: PlannedStep, record: Record) -> Mapping[str, Any]:
         match step.name:
-            case "save_configuration":
+            case steps.SAVE_CONFIGURATION:
                 return self.keeper.save_configuration()
-            case "back_up_volumes":
+            case steps.BACK_UP_VOLUMES:
                 return self.keeper.back_up_volumes()
-            case "validate":
-                health = options_of(self.plan).health
-                return self.keeper.validate(health, self.new_image().image_id)
+            case steps.RESTORE_VOLUMES:
+                return self.keeper.restore_volumes(
+                    options_of(self.plan).restore_from or self.keeper.directory
+                )
+            case steps.VALIDATE:
+                return self.keeper.validate(options_of(self.plan).health, self.new_image().image_id)
             case name:
                 return self.runtime.perform(name, self.request, self.plan.document, record.results)
 
     def revert(self, entry: Entry, record: Record) -> None:
-        """What was kept stays kept, and there is nothing to take back of a look at the new container."""
-        if entry.name == BACK_UP_VOLUMES:
-            self.keeper.forget_partial()
-            self.keeper.put_back_volumes(record)
-        elif entry.name == SAVE_CONFIGURATION:
-            self.keeper.forget_partial()
-        elif entry.name != VALIDATE:
-            self.runtime.revert(entry.name, self.request, self.plan.document, record.results)
+        """What was kept stays kept; a look at the new container, and data put back before, have no undo of their own."""
+        match entry.name:
+            case steps.SAVE_CONFIGURATION:
+                self.keeper.forget_partial()
+            case steps.BACK_UP_VOLUMES:
+                self.keeper.forget_partial()
+                self.keeper.put_back_volumes(record)
+            case steps.RESTORE_VOLUMES | steps.VALIDATE:
+                pass
+            case name:
+                self.runtime.revert(name, self.request, self.plan.document, record.results)
 
     def check_before_stop(self, record: Record) -> None:
         """The last look before the downtime begins.
@@ -89,4 +96,8 @@ class Run:
             raise RefusedError(f"the new {key} was created from {created}, and not from {pulled.image_id}")
 
     def new_image(self) -> ImageFacts:
-        return self.runtime.image(str(self.request.image))
+        """By its digest in the registry, or by its id where it came from no registry."""
+        try:
+            return self.runtime.image(str(self.request.image))
+        except NotFoundError:
+            return self.runtime.image(self.subject.update.to_digest)

@@ -12,8 +12,9 @@ from uptainer.runtimes.port import Phase, ReplacementPlan, Step
 
 SAVE_CONFIGURATION = "save_configuration"
 BACK_UP_VOLUMES = "back_up_volumes"
+RESTORE_VOLUMES = "restore_volumes"
 VALIDATE = "validate"
-OURS = (SAVE_CONFIGURATION, BACK_UP_VOLUMES, VALIDATE)
+OURS = (SAVE_CONFIGURATION, BACK_UP_VOLUMES, RESTORE_VOLUMES, VALIDATE)
 
 START = "start"
 """The runtime's step with which the new container begins to run, and may write to the data."""
@@ -101,7 +102,9 @@ class Plan:
         )
 
 
-def sequence(plan: ReplacementPlan, mounts: Sequence[Mount], key: str) -> tuple[PlannedStep, ...]:
+def sequence(
+    plan: ReplacementPlan, mounts: Sequence[Mount], key: str, *, restores: bool = False
+) -> tuple[PlannedStep, ...]:
     """Every step in the order in which it is done."""
     by_phase = {phase: [_runtime_step(step) for step in plan.steps if step.phase is phase] for phase in Phase}
     save = PlannedStep(
@@ -115,7 +118,7 @@ def sequence(plan: ReplacementPlan, mounts: Sequence[Mount], key: str) -> tuple[
         save,
         *by_phase[Phase.PREPARE],
         *by_phase[Phase.STOP],
-        *_back_up_step(mounts, key),
+        *_data_steps(mounts, key, restores=restores),
         *by_phase[Phase.SWITCH],
         validate,
         *by_phase[Phase.FINISH],
@@ -147,11 +150,14 @@ def touched(journal: Sequence[Entry]) -> bool:
     return any(entry.stage is not Stage.PREPARE for entry in journal)
 
 
-def new_may_have_run(steps: Sequence[PlannedStep], journal: Sequence[Entry]) -> bool:
-    """Whether the new container may have written to the data: its start was at least intended."""
+def data_may_differ(steps: Sequence[PlannedStep], journal: Sequence[Entry]) -> bool:
+    """Whether the data may have been written to since its backup: the new container's start was at least intended, or
+    other data was put back.
+    """
+    begun = {entry.name for entry in journal}
     switches = [step.name for step in steps if step.stage is Stage.SWITCH]
     runs_from = switches.index(START) if START in switches else 0
-    return bool({entry.name for entry in journal}.intersection(switches[runs_from:]))
+    return bool(begun.intersection((RESTORE_VOLUMES, *switches[runs_from:])))
 
 
 def downtime(journal: Sequence[Entry]) -> timedelta | None:
@@ -171,11 +177,14 @@ def _runtime_step(step: Step) -> PlannedStep:
     return PlannedStep(step.name, Stage(step.phase.value), step.sentence, status)
 
 
-def _back_up_step(mounts: Sequence[Mount], key: str) -> tuple[PlannedStep, ...]:
-    if not mounts:
-        return ()
+def _data_steps(mounts: Sequence[Mount], key: str, *, restores: bool) -> tuple[PlannedStep, ...]:
+    """While nothing runs. What is to be overwritten is backed up before."""
     names = ", ".join(mount.name or mount.source or mount.destination for mount in mounts)
-    return (PlannedStep(BACK_UP_VOLUMES, Stage.STOP, f"back up {names} of {key}", UpdateStatus.BACKING_UP),)
+    back_up = PlannedStep(BACK_UP_VOLUMES, Stage.STOP, f"back up {names} of {key}", UpdateStatus.BACKING_UP)
+    restore = PlannedStep(
+        RESTORE_VOLUMES, Stage.STOP, f"put the data of {key} back as it was", UpdateStatus.APPLYING
+    )
+    return (*((back_up,) if mounts else ()), *((restore,) if restores else ()))
 
 
 def _step(document: Mapping[str, Any]) -> PlannedStep:

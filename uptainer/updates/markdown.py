@@ -1,0 +1,36 @@
+"""Markdown that says what it is given, whatever that was: labels and titles come from images that strangers made."""
+
+import re
+from collections.abc import Iterable, Sequence
+
+_SPECIAL = re.compile(r"([\\`*_{}\[\]()<>#|~!&])")
+_BREAKS = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029\u200b-\u200f\u202a-\u202e\u2066-\u2069\ufeff]+")
+_ADDRESS = re.compile(r"(?i)\b(?:https?|ftp|javascript|data|mailto)(?=:)|\bwww(?=\.)")
+
+
+def plain(text: object, limit: int = 300) -> str:
+    """Text as itself: one line, nothing in it is markup, a link, or able to end a table's cell."""
+    line = _BREAKS.sub(" ", str(text)).strip()
+    if len(line) > limit:
+        line = line[: limit - 1].rstrip() + "…"
+    return _ADDRESS.sub(_unlinked, _SPECIAL.sub(r"\\\1", line))
+
+
+def table(headings: Sequence[str], rows: Iterable[Sequence[object]]) -> str:
+    """Every cell is plain text."""
+    lines = [
+        "| " + " | ".join(headings) + " |",
+        "|" + " --- |" * len(headings),
+        *("| " + " | ".join(plain(cell) or " " for cell in row) + " |" for row in rows),
+    ]
+    return "\n".join(lines)
+
+
+def bullets(items: Iterable[object]) -> str:
+    return "\n".join(f"- {plain(item)}" for item in items)
+
+
+def _unlinked(match: re.Match[str]) -> str:
+    """A renderer that turns bare addresses into links finds none: a zero-width character stands in the middle."""
+    word = match.group()
+    return f"{word[0]}\u200b{word[1:]}"

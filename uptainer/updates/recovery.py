@@ -1,0 +1,116 @@
+"""What dead processes left behind: finished where the new container was in its place, undone otherwise.
+
+A process is dead when the lock of the workload that it worked on is free. See docs/decisions/0010-the-journal.md.
+"""
+
+from collections.abc import Callable
+from contextlib import AbstractContextManager
+from dataclasses import dataclass
+from enum import StrEnum
+
+from uptainer.core.clock import Clock
+from uptainer.core.enums import UpdateStatus
+from uptainer.core.errors import BusyError, TemporaryError, UptainerError
+from uptainer.runtimes.port import Runtime
+from uptainer.store.database import Database
+from uptainer.store.repositories.updates import UpdateRepository
+from uptainer.updates.engine import MAX_TRIES, resume
+from uptainer.updates.gate import expire
+from uptainer.updates.journal import Journal
+from uptainer.updates.locks import claim_workload
+from uptainer.updates.planning import Subject, find_subject
+from uptainer.updates.steps import IN_FLIGHT
+
+Connect = Callable[[str], AbstractContextManager[Runtime]]
+"""Opens the runtime of the host with this name; raises what `uptainer.runtimes.connections.connect` does."""
+
+
+class Found(StrEnum):
+    """What became of one update. WORKING: a living process is at it. LEFT: not now; it is tried again next time."""
+
+    FINISHED = "finished"
+    UNDONE = "undone"
+    WORKING = "working"
+    LEFT = "left"
+    NEEDS_A_PERSON = "needs_a_person"
+
+
+@dataclass(frozen=True, slots=True)
+class Recovered:
+    update_id: int
+    host: str
+    workload: str
+    found: Found
+    status: UpdateStatus
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class RecoveryReport:
+    """`expired` are the updates whose gate closed because nobody answered in time."""
+
+    updates: tuple[Recovered, ...]
+    expired: tuple[int, ...]
+
+
+def recover(
+    database: Database, connect: Connect, *, clock: Clock | None = None, insist: int | None = None
+) -> RecoveryReport:
+    """Go on with every update that nobody works on, and close the gates whose time is over.
+
+    An undo that failed is tried MAX_TRIES times; `insist` names an update that is tried once more all the same.
+
+    Raises:
+        UnreachableError: the database did not answer.
+    """
+    timing = clock or Clock()
+    with database.session() as session:
+        expired = expire(session, timing.now())
+        subjects = [
+            find_subject(session, update.id)
+            for update in UpdateRepository(session).open()
+            if update.status in IN_FLIGHT
+        ]
+    recovered = tuple(
+        _recover(database, connect, subject, timing, insist=subject.update.id == insist)
+        for subject in subjects
+    )
+    return RecoveryReport(recovered, tuple(update.id for update in expired))
+
+
+def _recover(
+    database: Database, connect: Connect, subject: Subject, clock: Clock, *, insist: bool
+) -> Recovered:
+    status = subject.update.status
+    try:
+        with claim_workload(database, subject.host, subject.key) as connection:
+            journal = Journal(connection, subject.update.id, clock.now)
+            record = journal.read()
+            if record.status not in IN_FLIGHT:
+                return _told(subject, Found.FINISHED, record.status, record.update.status_reason)
+            tries = record.plan.recoveries if record.plan else 0
+            if record.status is UpdateStatus.ROLLBACK_FAILED and tries >= MAX_TRIES and not insist:
+                return _told(subject, Found.NEEDS_A_PERSON, record.status, record.update.status_reason)
+            with connect(subject.host) as runtime:
+                outcome = resume(journal, subject, runtime, clock=clock)
+    except BusyError:
+        return _told(subject, Found.WORKING, status, "a living process works on it")
+    except TemporaryError as error:
+        return _told(subject, Found.LEFT, status, str(error))
+    except UptainerError as error:
+        return _told(subject, Found.NEEDS_A_PERSON, status, str(error))
+    return _told(subject, _kind(outcome.status), outcome.status, outcome.reason)
+
+
+def _kind(status: UpdateStatus) -> Found:
+    match status:
+        case UpdateStatus.SUCCEEDED:
+            return Found.FINISHED
+        case UpdateStatus.ROLLBACK_FAILED:
+            return Found.NEEDS_A_PERSON
+        case _:
+            return Found.UNDONE
+
+
+def _told(subject: Subject, found: Found, status: UpdateStatus, reason: str) -> Recovered:
+    return Recovered(subject.update.id, subject.host, subject.key, found, status, reason)
