@@ -1,16 +1,12 @@
 """The client of GitHub's releases against a server on loopback that speaks its API."""
 
-import json
-import threading
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from datetime import timedelta
 from email.utils import formatdate
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from typing import Any
-from urllib.parse import parse_qs, urlsplit
 
 import pytest
 
+from tests.lab.github import GitHubServer, releases
 from uptainer.advice.release_notes import GitHubReleases, Project, project_of
 from uptainer.core.errors import (
     AccessDeniedError,
@@ -24,60 +20,21 @@ from uptainer.core.errors import (
 
 SOURCE = "org.opencontainers.image.source"
 LABELS = {SOURCE: "https://github.com/example/demo"}
-Answer = tuple[int, Mapping[str, str], bytes]
-
-
-class GitHub:
-    """Answers by what `answer` makes of path and query; keeps what it was asked."""
-
-    def __init__(self) -> None:
-        self.asked: list[tuple[str, str | None]] = []
-        self.answer: Callable[[str, Mapping[str, list[str]]], Answer] = lambda path, query: releases([])
-        outer = self
-
-        class Handler(BaseHTTPRequestHandler):
-            def do_GET(self) -> None:
-                outer.asked.append((self.path, self.headers.get("Authorization")))
-                parts = urlsplit(self.path)
-                status, headers, body = outer.answer(parts.path, parse_qs(parts.query))
-                self.send_response_only(status)
-                for name, value in {"Content-Length": str(len(body)), **headers}.items():
-                    self.send_header(name, value)
-                self.end_headers()
-                self.wfile.write(body)
-
-            def log_message(self, format: str, *args: Any) -> None:  # noqa: A002 -- http.server's own name
-                """Requests are kept in `asked`."""
-
-        self._server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-        self.url = f"http://127.0.0.1:{self._server.server_port}"
-        self._thread = threading.Thread(target=self._server.serve_forever, args=(0.02,), daemon=True)
-        self._thread.start()
-
-    def close(self) -> None:
-        self._server.shutdown()
-        self._server.server_close()
-        self._thread.join(timeout=5)
 
 
 @pytest.fixture
-def github() -> Iterator[GitHub]:
-    server = GitHub()
+def github() -> Iterator[GitHubServer]:
+    server = GitHubServer()
     yield server
     server.close()
 
 
 @pytest.fixture
-def client(github: GitHub) -> GitHubReleases:
+def client(github: GitHubServer) -> GitHubReleases:
     return GitHubReleases({"github.com": github.url}, timeout=timedelta(seconds=5))
 
 
-def releases(tags: list[str], **fields: Any) -> Answer:
-    page = [{"tag_name": tag, "name": f"Release {tag}", "body": f"notes of {tag}", **fields} for tag in tags]
-    return 200, {"Content-Type": "application/json"}, json.dumps(page).encode()
-
-
-async def test_the_notes_between_two_versions_are_read(github: GitHub, client: GitHubReleases) -> None:
+async def test_the_notes_between_two_versions_are_read(github: GitHubServer, client: GitHubReleases) -> None:
     github.answer = lambda path, query: releases(["v1.3.0", "v1.2.0", "v1.1.0", "v1.0.0"])
     notes = await client.notes_for(LABELS, "1.0.0", "1.2.0")
     assert [release.tag for release in notes.releases] == ["v1.2.0", "v1.1.0"]
@@ -86,14 +43,16 @@ async def test_the_notes_between_two_versions_are_read(github: GitHub, client: G
     assert github.asked == [("/repos/example/demo/releases?per_page=100&page=1", None)]
 
 
-async def test_a_token_goes_with_the_request(github: GitHub) -> None:
+async def test_a_token_goes_with_the_request(github: GitHubServer) -> None:
     github.answer = lambda path, query: releases(["v1"])
     await GitHubReleases({"github.com": github.url}, token="hush").notes_for(LABELS, None, "1")
     assert github.asked[0][1] == "Bearer hush"
     assert "hush" not in repr(GitHubReleases(token="hush"))
 
 
-async def test_older_pages_are_read_only_as_far_as_needed(github: GitHub, client: GitHubReleases) -> None:
+async def test_older_pages_are_read_only_as_far_as_needed(
+    github: GitHubServer, client: GitHubReleases
+) -> None:
     pages = {str(page): [f"v{4 - page}.{minor}" for minor in range(100, 0, -1)] for page in (1, 2, 3)}
     github.answer = lambda path, query: releases(pages[query["page"][0]])
     notes = await client.notes_for(LABELS, "2.99", "3.1")
@@ -103,27 +62,27 @@ async def test_older_pages_are_read_only_as_far_as_needed(github: GitHub, client
     assert len(github.asked) == 5
 
 
-async def test_drafts_are_not_read(github: GitHub, client: GitHubReleases) -> None:
+async def test_drafts_are_not_read(github: GitHubServer, client: GitHubReleases) -> None:
     github.answer = lambda path, query: releases(["v1"], draft=True)
     with pytest.raises(NotFoundError, match="no notes for 1"):
         await client.notes_for(LABELS, None, "1")
 
 
-async def test_an_overlong_text_is_cut_and_said_to_be(github: GitHub, client: GitHubReleases) -> None:
+async def test_an_overlong_text_is_cut_and_said_to_be(github: GitHubServer, client: GitHubReleases) -> None:
     github.answer = lambda path, query: releases(["v2", "v1"], body="x" * 500_000)
     notes = await client.notes_for(LABELS, "1", "2")
     assert len(notes.text) < 110_000
     assert not notes.complete
 
 
-async def test_an_answer_of_any_size_is_not_read(github: GitHub) -> None:
+async def test_an_answer_of_any_size_is_not_read(github: GitHubServer) -> None:
     github.answer = lambda path, query: releases(["v1"], body="x" * 5000)
     small = GitHubReleases({"github.com": github.url}, max_bytes=1000)
     with pytest.raises(PermanentError, match="more than the 1000 bytes"):
         await small.notes_for(LABELS, None, "1")
 
 
-async def test_a_renamed_project_is_followed(github: GitHub, client: GitHubReleases) -> None:
+async def test_a_renamed_project_is_followed(github: GitHubServer, client: GitHubReleases) -> None:
     moved = (301, {"Location": "/repositories/7/releases"}, b"")
     github.answer = lambda path, query: releases(["v1"]) if path.startswith("/repositories") else moved
     assert (await client.notes_for(LABELS, None, "1")).releases[0].tag == "v1"
@@ -133,7 +92,7 @@ async def test_a_renamed_project_is_followed(github: GitHub, client: GitHubRelea
     "away", ["http://169.254.169.254/latest", "https://evil.example/repos", "//127.0.0.1:1/x"]
 )
 async def test_a_redirect_to_another_server_is_not_followed(
-    github: GitHub, client: GitHubReleases, away: str
+    github: GitHubServer, client: GitHubReleases, away: str
 ) -> None:
     github.answer = lambda path, query: (302, {"Location": away}, b"")
     with pytest.raises(InvalidInputError, match="not followed"):
@@ -141,7 +100,7 @@ async def test_a_redirect_to_another_server_is_not_followed(
     assert len(github.asked) == 1
 
 
-async def test_a_redirect_to_itself_ends(github: GitHub, client: GitHubReleases) -> None:
+async def test_a_redirect_to_itself_ends(github: GitHubServer, client: GitHubReleases) -> None:
     github.answer = lambda path, query: (302, {"Location": path}, b"")
     with pytest.raises(PermanentError, match="in circles"):
         await client.notes_for(LABELS, None, "1")
@@ -172,7 +131,7 @@ FAULTS: list[tuple[int, Mapping[str, str], type[UptainerError], timedelta | None
 
 @pytest.mark.parametrize(("status", "headers", "kind", "wait"), FAULTS)
 async def test_each_refusal_is_an_error_of_its_own(
-    github: GitHub,
+    github: GitHubServer,
     status: int,
     headers: Mapping[str, str],
     kind: type[UptainerError],
@@ -187,7 +146,7 @@ async def test_each_refusal_is_an_error_of_its_own(
 
 @pytest.mark.parametrize("body", [b"", b"{}", b"<html>", b'[{"name": "no tag"}]'])
 async def test_what_is_no_list_of_releases_is_refused(
-    github: GitHub, client: GitHubReleases, body: bytes
+    github: GitHubServer, client: GitHubReleases, body: bytes
 ) -> None:
     github.answer = lambda path, query: (200, {}, body)
     with pytest.raises(PermanentError, match="did not answer with a list"):

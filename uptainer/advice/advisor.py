@@ -1,0 +1,61 @@
+"""Advice from everything there is: release notes where they can be found, the rules, and a model where there is one."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+
+import anyio
+
+from uptainer.advice.model import AdviceModel, consult
+from uptainer.advice.notes import ReleaseNotes
+from uptainer.advice.release_notes import LABELS, GitHubReleases
+from uptainer.advice.rules import advise
+from uptainer.advice.subject import AdviceSubject
+from uptainer.core.errors import UptainerError
+from uptainer.core.findings import Advice
+
+_Question = tuple[str, str | None, str | None]
+
+
+@dataclass(frozen=True, slots=True)
+class Advisor:
+    """For one sweep over a fleet: the notes of a project are read once, however many containers run it, and one
+    project after the other, as GitHub asks its callers to do.
+
+    Without `model` the rules advise alone, and nothing is said of a model: nobody wanted one.
+    """
+
+    releases: GitHubReleases
+    model: AdviceModel | None = None
+    _notes: dict[_Question, ReleaseNotes | UptainerError] = field(default_factory=dict)
+    _reading: anyio.Lock = field(default_factory=anyio.Lock)
+
+    async def advise(self, subject: AdviceSubject) -> Advice:
+        """The advice on one candidate. Notes or a model that cannot be had are a finding with the reason."""
+        informed = await self._with_notes(subject)
+        rules = advise(informed)
+        return await consult(rules, informed, self.model) if self.model is not None else rules
+
+    async def _with_notes(self, subject: AdviceSubject) -> AdviceSubject:
+        labels = _labels(subject)
+        source = " ".join(labels.get(name, "") for name in LABELS)
+        question = (source, subject.version_before, subject.version_after)
+        async with self._reading:
+            if question not in self._notes:
+                self._notes[question] = await self._read(labels, subject)
+        found = self._notes[question]
+        if isinstance(found, UptainerError):
+            return replace(subject, notes=None, notes_reason=str(found))
+        return replace(subject, notes=found)
+
+    async def _read(self, labels: Mapping[str, str], subject: AdviceSubject) -> ReleaseNotes | UptainerError:
+        try:
+            return await self.releases.notes_for(labels, subject.version_before, subject.version_after)
+        except UptainerError as error:
+            return error
+
+
+def _labels(subject: AdviceSubject) -> Mapping[str, str]:
+    """The candidate's own labels, else those of what runs: a project seldom moves between two versions."""
+    if any(subject.candidate.labels.get(name) for name in LABELS) or subject.running is None:
+        return subject.candidate.labels
+    return subject.running.labels
