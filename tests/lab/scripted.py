@@ -1,5 +1,7 @@
 """An HTTP server on loopback whose answers a test writes: for what no well-behaved server would say."""
 
+import ssl
+import sys
 import threading
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
@@ -28,15 +30,20 @@ class Answer:
 
 
 class ScriptedServer:
-    """Keeps what it was asked. `script` is called for every request, from the server's own threads."""
+    """Keeps what it was asked. `script` is called for every request, from the server's own threads.
 
-    def __init__(self, script: Callable[[Asked], Answer]) -> None:
+    A client that breaks off the TLS handshake is no fault of the test's, and is not printed.
+    """
+
+    def __init__(self, script: Callable[[Asked], Answer], *, tls: ssl.SSLContext | None = None) -> None:
         self.script = script
         self.asked: list[Asked] = []
         self._closing = threading.Event()
         self._server = _Server(self._answer, self._closing)
         self.host = f"localhost:{self._server.server_port}"
-        self.url = f"http://{self.host}"
+        self.url = f"{'https' if tls else 'http'}://{self.host}"
+        if tls:
+            self._server.socket = tls.wrap_socket(self._server.socket, server_side=True)
         self._thread = threading.Thread(target=self._server.serve_forever, args=(POLL,), daemon=True)
         self._thread.start()
 
@@ -61,6 +68,10 @@ class _Server(ThreadingHTTPServer):
         super().__init__(("127.0.0.1", 0), _Handler)
         self.answer = answer
         self.closing = closing
+
+    def handle_error(self, request: object, client_address: object) -> None:
+        if not isinstance(sys.exception(), OSError):
+            super().handle_error(request, client_address)  # type: ignore[arg-type]  # -- handed through as it came
 
 
 class _Handler(BaseHTTPRequestHandler):
