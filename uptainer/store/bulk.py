@@ -53,5 +53,10 @@ def any_of(attribute: InstrumentedAttribute[Any], values: Sequence[Any]) -> Colu
     return attribute == func.any(bindparam(None, list(values), unique=True))
 
 
+def none_of(attribute: InstrumentedAttribute[Any], values: Sequence[Any]) -> ColumnElement[bool]:
+    """`attribute <> ALL(values)`; the negation of `any_of` would be `<> ANY`, which is nearly always true."""
+    return attribute != func.all(bindparam(None, list(values), unique=True))
+
+
 def _selected(given: FromClause, names: Sequence[str]) -> Select[Any]:
     return select(*(given.c[name] for name in names))

@@ -1,11 +1,11 @@
 """The audit log: written in the transaction that it speaks of, and verified row by row."""
 
 import hashlib
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import Row, Text, func, select
+from sqlalchemy import ColumnElement, Text, cast, func, select
 from sqlalchemy.orm import Session
 
 from uptainer.store.bulk import insert_rows
@@ -97,21 +97,13 @@ class AuditRepository:
 
     def verify(self, expected: AuditHead | None = None) -> AuditReport:
         """Hash every row again, in order. With a head written down earlier, a cut-off end shows as well."""
-        return examine(((row.id, row.previous_hash, row.hash, row.text) for row in self._rows()), expected)
-
-    def _rows(self) -> Iterator[Row[Any]]:
-        wanted = select(
-            AuditEntry.id, AuditEntry.previous_hash, AuditEntry.hash, _canonical_text().label("text")
-        )
-        yield from self._session.execute(
-            wanted.order_by(AuditEntry.id).execution_options(yield_per=_CHUNK, stream_results=True)
-        )
+        wanted = select(AuditEntry.id, AuditEntry.previous_hash, AuditEntry.hash, _canonical_text())
+        streamed = wanted.order_by(AuditEntry.id).execution_options(yield_per=_CHUNK)
+        with self._session.execute(streamed) as rows:
+            return examine(rows.tuples(), expected)
 
 
-def examine(
-    rows: Iterator[tuple[int, str, str, str]] | Sequence[tuple[int, str, str, str]],
-    expected: AuditHead | None = None,
-) -> AuditReport:
+def examine(rows: Iterable[tuple[int, str, str, str]], expected: AuditHead | None = None) -> AuditReport:
     """Rows are (id, previous hash, hash, canonical text), in order of id."""
     last = AuditHead(0, "")
     witnessed = expected is None
@@ -139,7 +131,7 @@ def _fault(last: AuditHead, number: int, previous: str, digest: str, text: str) 
     return None
 
 
-def _canonical_text() -> Any:
+def _canonical_text() -> ColumnElement[str]:
     """What the trigger hashes, made by PostgreSQL's own functions; the hash itself is computed here."""
     at = func.to_char(func.timezone("UTC", AuditEntry.at), _DATE_FORMAT)
     array = func.jsonb_build_array(
@@ -152,4 +144,4 @@ def _canonical_text() -> Any:
         AuditEntry.subject,
         AuditEntry.details,
     )
-    return array.cast(Text)
+    return cast(array, Text)

@@ -12,7 +12,7 @@ from uptainer.core.enums import CheckResult
 from uptainer.core.errors import NotFoundError
 from uptainer.core.images import Candidate
 from uptainer.core.platform import Platform
-from uptainer.store.bulk import any_of, insert_rows, recordset, upsert_rows
+from uptainer.store.bulk import any_of, insert_rows, none_of, recordset, upsert_rows
 from uptainer.store.models import CandidateRow, UpdateCheck
 from uptainer.store.models.checks import CURRENT
 from uptainer.store.repositories.images import ImageRepository
@@ -196,7 +196,7 @@ class CheckRepository:
             .where(
                 any_of(CandidateRow.container_id, container_ids),
                 CandidateRow.gone_at.is_(None),
-                ~any_of(CandidateRow.id, kept),
+                none_of(CandidateRow.id, kept),
             )
             .values(gone_at=now)
             .execution_options(synchronize_session=False)
