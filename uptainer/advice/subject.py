@@ -17,7 +17,10 @@ VERSION_LABEL = "org.opencontainers.image.version"
 
 @dataclass(frozen=True, slots=True)
 class EarlierFailure:
-    """An update of this workload that did not end well; `version` is its tag's or label's, where one was known."""
+    """An earlier update of this workload; `version` is its tag's or label's, where one was known.
+
+    Only one that failed or was rolled back counts against a candidate, whatever others are given with it.
+    """
 
     digest: str
     version: str | None

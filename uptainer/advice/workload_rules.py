@@ -5,7 +5,7 @@ from uptainer.advice.judgements import APPLY, HOLD, REVIEW, Judgement
 from uptainer.advice.notes import numbers_of
 from uptainer.advice.stateful import Store, Upgrade, known_store
 from uptainer.advice.subject import AdviceSubject
-from uptainer.core.enums import ChangeLevel
+from uptainer.core.enums import ChangeLevel, UpdateStatus
 from uptainer.core.workloads import Mount
 
 _MIGRATION_POINTS = 50
@@ -16,6 +16,12 @@ _MAJOR_STATE_POINTS = 15
 _BLIND_POINTS = 10
 _SAME_DIGEST_POINTS = 75
 _SAME_VERSION_POINTS = 40
+_FAILED = {
+    UpdateStatus.FAILED,
+    UpdateStatus.ROLLING_BACK,
+    UpdateStatus.ROLLED_BACK,
+    UpdateStatus.ROLLBACK_FAILED,
+}
 _NOT_DATA = ("/etc/localtime", "/etc/timezone", "/var/run/", "/run/", "/proc", "/sys", "/dev")
 
 
@@ -34,7 +40,8 @@ def judge_healthcheck(subject: AdviceSubject) -> Judgement:
 
 def judge_failures(subject: AdviceSubject) -> Judgement:
     """Earlier updates of this workload to the same digest, or to the same version built anew."""
-    newest_first = sorted(subject.failures, key=lambda failure: failure.at, reverse=True)
+    failures = (failure for failure in subject.failures if failure.status in _FAILED)
+    newest_first = sorted(failures, key=lambda failure: failure.at, reverse=True)
     same = [failure for failure in newest_first if failure.digest == subject.candidate.digest]
     if same:
         reason = f"this very image was tried on {same[0].at:%Y-%m-%d} and {_outcome(same[0].status)}: {same[0].reason}"
@@ -110,5 +117,9 @@ def _judge_mounts(subject: AdviceSubject) -> Judgement:
     return Judgement("stateful", f"it keeps data in {where}", _STATE_POINTS, APPLY)
 
 
-def _outcome(status: str) -> str:
-    return {"rolled_back": "rolled back", "rollback_failed": "could not be rolled back"}.get(status, status)
+def _outcome(status: UpdateStatus) -> str:
+    return {
+        UpdateStatus.ROLLING_BACK: "is being rolled back",
+        UpdateStatus.ROLLED_BACK: "rolled back",
+        UpdateStatus.ROLLBACK_FAILED: "could not be rolled back",
+    }.get(status, "failed")

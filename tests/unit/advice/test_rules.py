@@ -365,3 +365,12 @@ def test_the_younger_the_riskier() -> None:
     ]
     assert risks == sorted(risks, reverse=True)
     assert len(set(risks)) == 4
+
+
+@pytest.mark.parametrize(
+    "status", [UpdateStatus.SUCCEEDED, UpdateStatus.REJECTED, UpdateStatus.EXPIRED, UpdateStatus.SUPERSEDED]
+)
+def test_what_did_not_fail_is_not_held_against_it(status: UpdateStatus) -> None:
+    of = subject(failures=(failure(status=status),))
+    assert advise(of).recommendation is APPLY
+    assert finding(of, "earlier failures").reason == "no earlier try of this version failed"
