@@ -15,6 +15,7 @@ from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Self
+from weakref import WeakKeyDictionary
 
 from uptainer.core.errors import AccessDeniedError, InvalidInputError
 from uptainer.core.reference import DOCKER_HUB
@@ -92,6 +93,9 @@ def default_config_path(environ: Mapping[str, str]) -> Path:
     return (Path(folder) if folder else Path.home() / ".docker") / "config.json"
 
 
+_Asked = dict[str, asyncio.Future[Credential | None]]
+
+
 class Keychain:
     """Answers for one registry at a time, with what belongs to that registry and nothing else.
 
@@ -103,18 +107,19 @@ class Keychain:
     ) -> None:
         self._explicit = {canonical_registry(name): value for name, value in (explicit or {}).items()}
         self._config = config
-        self._asked: dict[str, asyncio.Future[Credential | None]] = {}
+        self._asked: WeakKeyDictionary[asyncio.AbstractEventLoop, _Asked] = WeakKeyDictionary()
 
     async def find(self, registry: str) -> Credential | None:
-        """The credential for this registry, or None where there is none; a helper is asked once.
+        """The credential for this registry, or None where there is none; a helper is asked once in a run.
 
         Raises:
             AccessDeniedError: a helper is configured and did not answer, so that it is not known.
         """
         name = canonical_registry(registry)
-        if name not in self._asked:
-            self._asked[name] = asyncio.ensure_future(self._look(name))
-        return await asyncio.shield(self._asked[name])
+        asked = self._asked.setdefault(asyncio.get_running_loop(), {})
+        if name not in asked:
+            asked[name] = asyncio.ensure_future(self._look(name))
+        return await asyncio.shield(asked[name])
 
     async def _look(self, name: str) -> Credential | None:
         if name in self._explicit or self._config is None:

@@ -1,8 +1,10 @@
+import asyncio
 import base64
 import json
 from pathlib import Path
 from typing import Any
 
+import anyio
 import pytest
 
 from uptainer.core.errors import AccessDeniedError, InvalidInputError
@@ -181,3 +183,20 @@ async def test_a_helper_that_is_not_installed_is_named(tmp_path: Path, helper: s
 
     with pytest.raises(AccessDeniedError, match=r"docker-credential-absent.*not installed"):
         await keychain.find("docker.io")
+
+
+def test_one_keychain_serves_several_runs(tmp_path: Path, helper: str) -> None:
+    keychain = Keychain(config=write_config(tmp_path, {"credsStore": helper}))
+
+    for _ in range(2):
+        assert anyio.run(keychain.find, "docker.io") == Credential("hubber", "hub-secret")
+
+
+async def test_a_helper_is_asked_once_for_all_who_want_to_know(tmp_path: Path, helper: str) -> None:
+    program = tmp_path / f"docker-credential-{helper}"
+    program.write_text(HELPER.replace("read -r", f"echo x >> {tmp_path}/asked; read -r"))
+    keychain = Keychain(config=write_config(tmp_path, {"credsStore": helper}))
+
+    await asyncio.gather(*(keychain.find(name) for name in ("docker.io", "index.docker.io", "docker.io")))
+
+    assert (tmp_path / "asked").read_text() == "x\n"
