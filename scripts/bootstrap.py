@@ -27,6 +27,7 @@ from collections.abc import Mapping, Sequence
 from html.parser import HTMLParser
 from importlib.util import find_spec
 from pathlib import Path
+from typing import Any
 from urllib.parse import urldefrag, urljoin, urlsplit, urlunsplit
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -105,13 +106,19 @@ def find_uv() -> Path:
     Raises:
         SetupError: no index has it, or what came is not what was pinned.
     """
-    pin = tomllib.loads((ROOT / "scripts" / "uv.toml").read_text())
-    uv = ROOT / ".uv" / str(pin["version"]) / "uv"
+    pinned = pin()
+    version = str(pinned["version"])
+    uv = ROOT / ".uv" / version / "uv"
     if not uv.exists():
-        name = wheel_name(list(pin["wheels"]), system=platform.system(), machine=platform.machine())
-        print(f"bootstrap: fetching uv {pin['version']}", file=sys.stderr)
-        _unpack(fetch(pin["version"], name, pin["wheels"]), uv)
+        name = wheel_name(list(pinned["wheels"]), system=platform.system(), machine=platform.machine())
+        print(f"bootstrap: fetching uv {version}", file=sys.stderr)
+        _unpack(fetch(version, name, pinned["wheels"]), uv)
     return uv
+
+
+def pin() -> dict[str, Any]:
+    """`version`, and `wheels` with the SHA-256 of each."""
+    return tomllib.loads((ROOT / "scripts" / "uv.toml").read_text())
 
 
 def wheel_name(names: list[str], *, system: str, machine: str) -> str:
@@ -212,6 +219,9 @@ def read_url(url: str) -> bytes:
     request, has_password = _request(url)
     try:
         return _read(request, ssl.create_default_context(cafile=certificate_bundle()))
+    except urllib.error.HTTPError as error:
+        error.close()
+        raise SetupError(f"could not read {_without_password(url)}: {error.code} {error.reason}") from error
     except urllib.error.URLError as error:
         if not isinstance(error.reason, ssl.SSLCertVerificationError) or has_password:
             raise SetupError(f"could not read {_without_password(url)}: {error.reason}") from error
