@@ -14,8 +14,6 @@ DEFAULT_NAME = "uptainer"
 
 AnyBlock = TypeVar("AnyBlock", bound=Block)
 
-_PAGE = 200
-
 
 async def load(kind: type[AnyBlock], name: str) -> AnyBlock:
     """The block `name` of this kind, its secrets in it.
@@ -38,19 +36,15 @@ async def find(kind: type[AnyBlock], name: str = DEFAULT_NAME) -> AnyBlock | Non
 
 
 async def load_all(kind: type[AnyBlock]) -> dict[str, AnyBlock]:
-    """Every block of this kind by name, secrets in them."""
-    found: dict[str, AnyBlock] = {}
+    """Every block of this kind by name, secrets in them; the server gives them in one answer, whatever their number."""
     async with get_client() as client:
-        while True:
-            try:
-                page = await client.read_block_documents_by_type(
-                    kind.get_block_type_slug(), offset=len(found), limit=_PAGE, include_secrets=True
-                )
-            except ObjectNotFound:
-                return {}
-            found |= {str(document.name): _read(kind, str(document.name), document.data) for document in page}
-            if len(page) < _PAGE:
-                return found
+        try:
+            documents = await client.read_block_documents_by_type(
+                kind.get_block_type_slug(), include_secrets=True
+            )
+        except ObjectNotFound:
+            return {}
+    return {str(each.name): _read(kind, str(each.name), each.data) for each in documents}
 
 
 def _read(kind: type[AnyBlock], name: str, data: dict[str, object]) -> AnyBlock:

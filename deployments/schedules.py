@@ -20,6 +20,8 @@ from uptainer.policy.windows import Window
 
 MAINTAIN = "maintain/maintain"
 PREFIX = "window-"
+ANCHOR = "DTSTART:20200101T000000"
+"""What the server adds where a rule has no beginning; said by us, so that what it keeps is what was sent."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,14 +39,13 @@ async def keep_in_step(client: PrefectClient, windows: Mapping[str, Window]) -> 
     One that a person has paused on the page stays paused.
     """
     deployment = await client.read_deployment_by_name(MAINTAIN)
-    wanted = {slug(name): schedule(window) for name, window in windows.items()}
+    wanted = {slug(name): _created(name, window) for name, window in windows.items()}
     found = await client.read_deployment_schedules(deployment.id)
     there = {each.slug: each for each in found if each.slug and each.slug.startswith(PREFIX)}
     new = [name for name in wanted if name not in there]
     if new:
-        created = [DeploymentScheduleCreate(slug=name, schedule=wanted[name]) for name in new]
-        await client.create_deployment_schedules(deployment.id, created)
-    changed = [name for name, each in there.items() if name in wanted and each.schedule != wanted[name]]
+        await client.create_deployment_schedules(deployment.id, [wanted[name] for name in new])
+    changed = [name for name in there if name in wanted and there[name].schedule != wanted[name].schedule]
     for name in changed:
         await _update(client, deployment.id, there[name], wanted[name])
     gone = [name for name in there if name not in wanted]
@@ -64,22 +65,24 @@ def slug(name: str) -> str:
 def schedule(window: Window) -> RRuleSchedule:
     """The instants at which the window opens, as Prefect reads an RRULE (RFC 5545): one line for each property."""
     start, _, rule = window.recurrence.rpartition(" ")
-    lines = [start] if start else []
-    return RRuleSchedule(
-        rrule="\n".join([*lines, f"RRULE:{rule.removeprefix('RRULE:')}"]), timezone=window.zone
-    )
+    lines = (start or ANCHOR, f"RRULE:{rule.removeprefix('RRULE:')}")
+    return RRuleSchedule(rrule="\n".join(lines), timezone=window.zone)
+
+
+def _created(name: str, window: Window) -> DeploymentScheduleCreate:
+    return DeploymentScheduleCreate(slug=slug(name), schedule=schedule(window), parameters={"window": name})
 
 
 async def _update(
-    client: PrefectClient, deployment: UUID, there: DeploymentSchedule, wanted: RRuleSchedule
+    client: PrefectClient, deployment: UUID, there: DeploymentSchedule, wanted: DeploymentScheduleCreate
 ) -> None:
     """Every field is sent, for what a PATCH leaves out is wiped."""
     await client.update_deployment_schedule(
         deployment,
         there.id,
         active=there.active,
-        schedule=wanted,
+        schedule=wanted.schedule,
         max_scheduled_runs=there.max_scheduled_runs,
-        parameters=there.parameters,
+        parameters={**there.parameters, **wanted.parameters},
         slug=there.slug,
     )

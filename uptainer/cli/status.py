@@ -14,8 +14,10 @@ from uptainer.console import prefect_server, record
 from uptainer.core.enums import UpdateStatus
 from uptainer.core.errors import AccessDeniedError
 from uptainer.core.settings import Settings
+from uptainer.scanning.server import TrivyServer
 from uptainer.store.database import Database
 from uptainer.store.models import Container, ContainerHost, Update
+from uptainer.store.postmaster import Postmaster
 
 WAITING = (UpdateStatus.PROPOSED, UpdateStatus.AWAITING_APPROVAL)
 
@@ -76,8 +78,18 @@ def read(settings: Settings) -> Status:
     database = Database(running.database_url.get_secret_value())
     with database.session() as session:
         counts = _counts(session)
-    processes = [Process(name, pid) for name, pid in running.processes.items()]
-    return Status(running.url, running.started_at, processes, counts, _next_runs(running.url))
+    return Status(
+        running.url, running.started_at, _processes(running, settings), counts, _next_runs(running.url)
+    )
+
+
+def _processes(running: record.Record, settings: Settings) -> list[Process]:
+    """Those that the console wrote down, and those that may have been started anew since."""
+    postgres = Postmaster.of(settings.data_dir / "postgres")
+    trivy = TrivyServer(settings.data_dir).running()
+    later = [("PostgreSQL", postgres.pid)] if postgres else []
+    later += [("Trivy server", trivy.pid)] if trivy else []
+    return [Process(name, pid) for name, pid in [*running.processes.items(), *later]]
 
 
 def _counts(session: Session) -> Counts:

@@ -13,7 +13,9 @@ def settings(**given: str) -> Settings:
     return Settings.read({f"UPTAINER_{name.upper()}": value for name, value in given.items()})
 
 
-@pytest.mark.parametrize("auth", [{}, {"PREFECT_SERVER_API_AUTH_STRING": ""}, {"PREFECT_SERVER_API_AUTH_STRING": "bare"}])
+@pytest.mark.parametrize(
+    "auth", [{}, {"PREFECT_SERVER_API_AUTH_STRING": ""}, {"PREFECT_SERVER_API_AUTH_STRING": "bare"}]
+)
 @pytest.mark.parametrize("host", ["0.0.0.0", "::", "192.0.2.7"])
 def test_listening_elsewhere_without_a_login_is_refused(host: str, auth: Mapping[str, str]) -> None:
     with pytest.raises(RefusedError, match="PREFECT_SERVER_API_AUTH_STRING"):
@@ -31,18 +33,26 @@ def test_a_port_in_use_is_named_with_the_way_to_another() -> None:
 
 def test_an_address_that_is_none_is_said_to_be_none() -> None:
     with pytest.raises(InvalidInputError, match="no address"):
-        check_listening(settings(listen_host="no such host.invalid"), {"PREFECT_SERVER_API_AUTH_STRING": "a:b"})
+        check_listening(
+            settings(listen_host="no such host.invalid"), {"PREFECT_SERVER_API_AUTH_STRING": "a:b"}
+        )
 
 
 @pytest.mark.parametrize(
     ("host", "reached"),
-    [("127.0.0.1", "http://127.0.0.1:4300"), ("0.0.0.0", "http://127.0.0.1:4300"), ("::1", "http://[::1]:4300")],
+    [
+        ("127.0.0.1", "http://127.0.0.1:4300"),
+        ("0.0.0.0", "http://127.0.0.1:4300"),
+        ("::1", "http://[::1]:4300"),
+    ],
 )
 def test_the_server_is_reached_where_it_listens(host: str, reached: str) -> None:
     assert url(settings(listen_host=host, port="4300")) == reached
 
 
-def test_the_server_and_its_clients_are_told_the_same_place(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+def test_the_server_and_its_clients_are_told_the_same_place(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
     monkeypatch.setenv("PREFECT_API_URL", "http://somewhere.else/api")
     monkeypatch.setenv("PREFECT_SERVER_API_AUTH_STRING", "a:b")
     monkeypatch.setenv("PREFECT_RUNNER_POLL_FREQUENCY", "7")

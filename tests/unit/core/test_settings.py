@@ -66,7 +66,11 @@ def test_only_this_machine_is_loopback(host: str, loopback: bool) -> None:
 
 def test_settings_given_to_a_child_are_read_there_as_the_same() -> None:
     given = Settings.read(
-        {"UPTAINER_DATABASE_URL": "postgresql://u:p@h/d", "UPTAINER_PORT": "4301", "UPTAINER_DATA_DIR": "/kept"}
+        {
+            "UPTAINER_DATABASE_URL": "postgresql://u:p@h/d",
+            "UPTAINER_PORT": "4301",
+            "UPTAINER_DATA_DIR": "/kept",
+        }
     )
     assert Settings.read(given.variables()) == given
 
@@ -75,4 +79,5 @@ def test_every_setting_stands_in_the_documentation_with_its_words() -> None:
     documented = DOCS.read_text()
     for name, field in Settings.model_fields.items():
         assert f"`UPTAINER_{name.upper()}`" in documented
+        assert field.description
         assert field.description in documented

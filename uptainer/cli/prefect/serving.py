@@ -2,20 +2,25 @@
 
 import asyncio
 import signal
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from contextlib import suppress
 
 from prefect.client.orchestration import get_client
 from prefect.runner import Runner
 
+from deployments import schedules
 from uptainer.cli.prefect import first_look, leftovers, registration
 from uptainer.cli.screen import Screen
 from uptainer.console.children import Child
 from uptainer.console.logs import bound
 from uptainer.console.prefect_server import url
+from uptainer.console.record import database_url
 from uptainer.core.errors import TemporaryError, UptainerError
 from uptainer.core.settings import Settings
+from uptainer.fleet.policies import PolicyBook
+from uptainer.policy.windows import Window
 from uptainer.scanning.server import TrivyServer
+from uptainer.store.database import Database
 
 WATCH_SECONDS = 10.0
 TRIVY_AGAIN_SECONDS = 900.0
@@ -35,6 +40,7 @@ async def serve(settings: Settings, server: Child, screen: Screen, on_ready: Cal
             await registration.register_blocks(client)
             deployments = await registration.register_deployments(runner)
             await leftovers.settle(client, deployments.values())
+            await schedules.keep_in_step(client, await asyncio.to_thread(_windows, settings))
     serving = asyncio.create_task(runner.start())
     await asyncio.sleep(0)
     _end_on_signals(ended)  # after the runner has set its own handlers, which would leave at once
@@ -55,6 +61,15 @@ async def serve(settings: Settings, server: Child, screen: Screen, on_ready: Cal
     if watching.done():
         watching.result()
     watching.cancel()
+
+
+def _windows(settings: Settings) -> Mapping[str, Window]:
+    database = Database(database_url(settings))
+    try:
+        with database.session() as session:
+            return PolicyBook.load(session).windows
+    finally:
+        database.dispose()
 
 
 async def _stop(runner: Runner, serving: asyncio.Task[None]) -> None:

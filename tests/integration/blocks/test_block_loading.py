@@ -1,0 +1,93 @@
+import subprocess
+import sysconfig
+from pathlib import Path
+from uuid import uuid4
+
+import pytest
+from prefect.client.orchestration import get_client
+from pydantic import SecretStr
+
+from blocks import BLOCKS, Database, RegistryCredentials, Trivy
+from blocks.loading import find, load, load_all
+from tests.lab.prefect import PrefectServer
+from uptainer.cli.prefect.registration import register_blocks
+from uptainer.core.errors import InvalidInputError, NotFoundError
+
+pytestmark = pytest.mark.anyio
+PREFECT = Path(sysconfig.get_path("scripts")) / "prefect"
+
+
+async def test_every_block_is_registered_with_its_fields(prefect_server: PrefectServer) -> None:
+    async with get_client() as client:
+        await register_blocks(client)
+        for block in BLOCKS:
+            kind = await client.read_block_type_by_slug(block.get_block_type_slug())
+            assert kind.description == block.get_description()
+            assert str(kind.documentation_url) == str(block._documentation_url)
+            schema = await client.get_most_recent_block_schema_for_block_type(kind.id)
+            assert schema
+            assert set(schema.fields["properties"]) == set(block.model_fields)
+
+
+async def test_registering_twice_changes_nothing(prefect_server: PrefectServer) -> None:
+    async with get_client() as client:
+        await register_blocks(client)
+        before = {kind.slug: kind.id for kind in await client.read_block_types()}
+        await register_blocks(client)
+        assert {kind.slug: kind.id for kind in await client.read_block_types()} == before
+
+
+def test_prefects_own_command_registers_them_too(prefect_server: PrefectServer) -> None:
+    command = [str(PREFECT), "block", "register", "-m", "blocks"]
+    done = subprocess.run(
+        command, env=prefect_server.env, capture_output=True, text=True, timeout=120, check=False
+    )
+    assert done.returncode == 0, done.stderr
+    for block in BLOCKS:
+        assert block.get_block_type_name() in done.stdout
+
+
+async def test_a_saved_block_is_loaded_with_its_secret(prefect_server: PrefectServer) -> None:
+    name = f"registry-{uuid4().hex}"
+    await RegistryCredentials(registry="ghcr.io", username="u", password=SecretStr("hunter2")).save(name)
+    loaded = await load(RegistryCredentials, name)
+    assert loaded.credential().password == "hunter2"
+    assert name in await load_all(RegistryCredentials)
+
+
+async def test_the_api_does_not_show_a_secret_unasked(prefect_server: PrefectServer) -> None:
+    name = f"registry-{uuid4().hex}"
+    await RegistryCredentials(registry="ghcr.io", username="u", password=SecretStr("hunter2")).save(name)
+    async with get_client() as client:
+        shown = await client.read_block_document_by_name(name, "registry-credentials", include_secrets=False)
+    assert "hunter2" not in str(shown.data)
+
+
+async def test_all_blocks_of_a_kind_are_loaded_and_no_others(prefect_server: PrefectServer) -> None:
+    names = {f"trivy-{uuid4().hex}" for _ in range(3)}
+    for name in names:
+        await Trivy(server_url="http://127.0.0.1:4954").save(name)
+    assert names <= set(await load_all(Trivy))
+    assert not names & set(await load_all(Database))
+
+
+async def test_an_optional_block_that_is_not_there_is_no_fault(prefect_server: PrefectServer) -> None:
+    assert await find(Database, f"none-{uuid4().hex}") is None
+
+
+async def test_a_named_block_that_is_not_there_is_said_with_where_to_make_it(
+    prefect_server: PrefectServer,
+) -> None:
+    with pytest.raises(NotFoundError, match=r"no Registry credentials block 'missing'.*under Blocks"):
+        await load(RegistryCredentials, "missing")
+
+
+async def test_a_block_that_does_not_fit_any_more_is_said_to_be_wrong(prefect_server: PrefectServer) -> None:
+    name = f"database-{uuid4().hex}"
+    broken = Database.model_construct(url=SecretStr("mysql://u:hunter2@host/name"))
+    await broken.save(name)
+    with pytest.raises(
+        InvalidInputError, match=rf"Uptainer database block '{name}' is wrong: url"
+    ) as refused:
+        await load(Database, name)
+    assert "hunter2" not in str(refused.value)
