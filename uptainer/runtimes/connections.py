@@ -4,9 +4,10 @@ from uptainer.core.enums import RuntimeType
 from uptainer.core.errors import UnsupportedError
 from uptainer.core.workloads import HostAddress
 from uptainer.runtimes.docker.runtime import DockerRuntime
+from uptainer.runtimes.port import Runtime
 
 
-def connect(address: HostAddress) -> DockerRuntime:
+def connect(address: HostAddress) -> Runtime:
     """Reach the engine; the result is a context manager that closes its connections.
 
     Raises:

@@ -172,6 +172,10 @@ class Runtime(Replaces, Protocol):
     def logs(self, key: str, *, tail: int, since: datetime | None = None) -> str: ...
 
     # data
+    def check_mount(self, key: str, mount: Mount) -> None:
+        """Say before anything is touched whether the mount can be read and restored; raises RefusedError if not."""
+        ...
+
     def read_mount(self, key: str, mount: Mount) -> AbstractContextManager[Iterator[bytes]]:
         """The mount's content as a tar stream, read through the engine, without a shell in any image."""
         ...

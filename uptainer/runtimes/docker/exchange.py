@@ -56,7 +56,7 @@ def create(engine: Engine, swap: Swap, image_id: str) -> str:
     if found is None:
         _refuse_stranger(engine, swap)
         found = _create(engine, swap, image_id)
-    _connect(engine, swap, found)
+    connect(engine, swap, found)
     return str(found["Id"])
 
 
@@ -82,7 +82,7 @@ def _create(engine: Engine, swap: Swap, image_id: str) -> Json:
     return created
 
 
-def _connect(engine: Engine, swap: Swap, new: Json) -> None:
+def connect(engine: Engine, swap: Swap, new: Json) -> None:
     """All networks before the start: a started container never lacks one of them."""
     connected = new["NetworkSettings"].get("Networks") or {}
     for network, endpoint in swap.endpoints.items():

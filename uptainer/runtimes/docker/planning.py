@@ -21,6 +21,7 @@ _FOREIGN_OWNERS = {
     "com.docker.swarm.service.id": "Swarm",
     "io.kubernetes.pod.uid": "Kubernetes",
 }
+_MOUNTED_BY_ENGINE = frozenset({"/etc/hostname", "/etc/hosts", "/etc/resolv.conf"})
 _MOUNTS_OF_THIS_PROCESS = Path("/proc/self/mountinfo")
 
 
@@ -104,10 +105,12 @@ def _refuse_unsafe(container: Json) -> None:
 
 
 def _is_this_process(container_id: str) -> bool:
+    """In a container, its own engine has mounted these files from the container's folder."""
     try:
-        return f"/containers/{container_id}/" in _MOUNTS_OF_THIS_PROCESS.read_text()
+        mounts = [line.split() for line in _MOUNTS_OF_THIS_PROCESS.read_text().splitlines()]
     except OSError:
         return False  # no Linux: containers run in a machine of their own, and this process is not in it
+    return any(f"/{container_id}/" in each[3] for each in mounts if each[4] in _MOUNTED_BY_ENGINE)
 
 
 def _document(
@@ -121,7 +124,9 @@ def _document(
     reader = _Reader(engine, names_of, containers)
     tagged = pulling.find_image(engine, str(request.tag)) if request.tag.tag else None
     return Document(
-        main=swap_of(target, reader.image_of(target), human_reference(target, request), reader.around(target)),
+        main=swap_of(
+            target, reader.image_of(target), human_reference(target, request), reader.around(target)
+        ),
         dependants=[reader.swap_of_dependant(each) for each in dependants],
         image_ids={
             facts.key(each.container): each.container["Image"] for each in dependants if each.recreate

@@ -1,14 +1,15 @@
 """Docker Engine as a `Runtime`: each method hands over to the module that knows how."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager
 from datetime import datetime, timedelta
 from types import TracebackType
 from typing import Self
 
 from uptainer.core.errors import NotFoundError, PermanentError
 from uptainer.core.images import ImageFacts
-from uptainer.core.workloads import ContainerFacts, EngineFacts, HostAddress
-from uptainer.runtimes.docker import discovery, facts, operations, planning, replacement
+from uptainer.core.workloads import ContainerFacts, EngineFacts, HostAddress, Mount
+from uptainer.runtimes.docker import discovery, facts, operations, planning, replacement, restoring, volumes
 from uptainer.runtimes.docker.engine import Engine
 from uptainer.runtimes.port import ExecResult, Json, ReplacementPlan, ReplacementRequest, WorkloadState
 
@@ -47,6 +48,12 @@ class DockerRuntime:
     def inspect(self, key: str) -> Json:
         inspected: Json = self._engine.get(f"/containers/{key}/json", about=key)
         return inspected
+
+    def configuration(self, key: str) -> Json:
+        return restoring.read_configuration(self._engine, key)
+
+    def create_from(self, configuration: Json, *, name: str | None = None) -> str:
+        return restoring.create_from(self._engine, configuration, name=name)
 
     def start(self, key: str) -> None:
         operations.start(self._engine, key)
@@ -94,3 +101,12 @@ class DockerRuntime:
         self, step: str, request: ReplacementRequest, document: Json, results: Mapping[str, Json]
     ) -> None:
         replacement.revert(self._engine, step, request, document, results)
+
+    def check_mount(self, key: str, mount: Mount) -> None:
+        volumes.check_mount(self._engine, key, mount)
+
+    def read_mount(self, key: str, mount: Mount) -> AbstractContextManager[Iterator[bytes]]:
+        return volumes.read_mount(self._engine, key, mount)
+
+    def write_mount(self, key: str, mount: Mount, tar: Iterator[bytes]) -> None:
+        volumes.write_mount(self._engine, key, mount, tar)

@@ -1,0 +1,116 @@
+"""Rewriting a tar stream on its way, without holding more than a piece of it."""
+
+import io
+import tarfile
+from collections import deque
+from collections.abc import Iterator
+from typing import IO, cast
+
+PIECE = 256 * 1024
+_BLOCK = tarfile.BLOCKSIZE
+
+
+class _Source(io.RawIOBase):
+    """What reads like a file from pieces of any size."""
+
+    def __init__(self, pieces: Iterator[bytes]) -> None:
+        self._pieces = pieces
+        self._left = memoryview(b"")
+
+    def readable(self) -> bool:
+        return True
+
+    def read(self, size: int = -1) -> bytes:
+        taken = bytearray()
+        while size < 0 or len(taken) < size:
+            if not self._left:
+                self._left = memoryview(next(self._pieces, b""))
+            if not self._left:
+                break
+            part = self._left[: size - len(taken)] if size >= 0 else self._left
+            taken += part
+            self._left = self._left[len(part) :]
+        return bytes(taken)
+
+
+class _Sink(io.RawIOBase):
+    """What is written to it waits to be taken away."""
+
+    def __init__(self) -> None:
+        self._pieces: deque[bytes] = deque()
+
+    def writable(self) -> bool:
+        return True
+
+    def write(self, data: object) -> int:
+        piece = bytes(cast(bytes, data))
+        self._pieces.append(piece)
+        return len(piece)
+
+    def take(self) -> Iterator[bytes]:
+        while self._pieces:
+            yield self._pieces.popleft()
+
+
+def placed_in(folder: str, tar: Iterator[bytes], *, is_folder: bool) -> Iterator[bytes]:
+    """The archive with all its entries below `folder`, and with what stands there now taken away first.
+
+    A single file (`is_folder` false) takes the place of the one that stands there.
+    """
+    sink = _Sink()
+    source = cast(IO[bytes], _Source(tar))
+    with (
+        tarfile.open(fileobj=source, mode="r|", bufsize=PIECE) as read,
+        tarfile.open(
+            fileobj=cast(IO[bytes], sink), mode="w|", bufsize=PIECE, format=tarfile.PAX_FORMAT
+        ) as written,
+    ):
+        for number, entry in enumerate(read):
+            if number == 0 and is_folder:
+                _replace_folder(written, entry, folder)
+            _rename(entry, folder, is_folder=is_folder)
+            yield from _copy(read, written, entry, sink)
+    yield from sink.take()
+
+
+def _replace_folder(written: tarfile.TarFile, first: tarfile.TarInfo, folder: str) -> None:
+    """A plain file of the folder's name removes it; where the archive has no entry for the root, an open one is made."""
+    written.addfile(tarfile.TarInfo(folder))
+    if not _is_root(first):
+        root = tarfile.TarInfo(folder)
+        root.type, root.mode = tarfile.DIRTYPE, 0o755
+        written.addfile(root)
+
+
+def _is_root(entry: tarfile.TarInfo) -> bool:
+    return entry.name.rstrip("/") in ("", ".")
+
+
+def _rename(entry: tarfile.TarInfo, folder: str, *, is_folder: bool) -> None:
+    entry.name = _below(folder, entry.name) if is_folder else folder
+    if entry.islnk():
+        entry.linkname = _below(folder, entry.linkname)
+    old_names = ("path", "linkpath")
+    entry.pax_headers = {name: value for name, value in entry.pax_headers.items() if name not in old_names}
+
+
+def _below(folder: str, name: str) -> str:
+    inner = "/".join(part for part in name.split("/") if part not in ("", "."))
+    return f"{folder}/{inner}" if inner else folder
+
+
+def _copy(
+    read: tarfile.TarFile, written: tarfile.TarFile, entry: tarfile.TarInfo, sink: _Sink
+) -> Iterator[bytes]:
+    """As `TarFile.addfile` does it, but in pieces that go out at once."""
+    content = read.extractfile(entry) if entry.isreg() else None
+    header = entry.replace(deep=False)
+    header.size = 0 if content is None else entry.size
+    stream = written.fileobj
+    assert stream is not None, "it is open"
+    stream.write(header.tobuf(written.format, written.encoding, written.errors))
+    while content is not None and (piece := content.read(PIECE)):
+        stream.write(piece)
+        yield from sink.take()
+    stream.write(b"\0" * (-header.size % _BLOCK))
+    yield from sink.take()
