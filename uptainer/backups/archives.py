@@ -48,8 +48,8 @@ def write_archive(mount: Mount, tar: Iterable[bytes], path: Path) -> Archive:
     """
     partial = path.with_name(f".{path.name}.partial")
     try:
+        sha256, content_bytes = _compress(tar, partial)
         with disk_errors(path.parent):
-            sha256, content_bytes = _compress(tar, partial)
             size = partial.stat().st_size
             partial.replace(path)
             sync_directory(path.parent)
@@ -72,9 +72,8 @@ def verify_archive(archive: Archive, directory: Path) -> None:
             sha256.update(chunk)
     if path.stat().st_size != archive.bytes or sha256.hexdigest() != archive.sha256:
         raise PermanentError(f"the backup file {path} is not what was written: its size or checksum differs")
-    length = sum(len(chunk) for chunk in read_archive(archive, directory))
-    if length != archive.content_bytes:
-        raise PermanentError(f"the backup file {path} holds {length} bytes of {archive.content_bytes}")
+    for _ in read_archive(archive, directory):
+        pass
 
 
 def read_archive(archive: Archive, directory: Path) -> Iterator[bytes]:
@@ -86,26 +85,37 @@ def read_archive(archive: Archive, directory: Path) -> Iterator[bytes]:
     path = directory / archive.file
     with _reading(path), path.open("rb") as file:
         decompressor = zstandard.ZstdDecompressor()
-        yield from decompressor.read_to_iter(file, read_size=CHUNK, write_size=CHUNK)
+        length = 0
+        for chunk in decompressor.read_to_iter(file, read_size=CHUNK, write_size=CHUNK):
+            length += len(chunk)
+            yield chunk
+    if length != archive.content_bytes:
+        raise PermanentError(f"the backup file {path} holds {length} bytes of {archive.content_bytes}")
 
 
 def _compress(tar: Iterable[bytes], partial: Path) -> tuple[str, int]:
+    """A fault of the disk is told from one of the engine that the tar comes from."""
     sha256 = hashlib.sha256()
     content_bytes = 0
     compressor = zstandard.ZstdCompressor(level=COMPRESSION_LEVEL, write_checksum=True).compressobj()
-    partial.touch(mode=0o600)  # data of containers is nobody else's to read
-    with partial.open("wb") as file:
+    with disk_errors(partial.parent):
+        partial.touch(mode=0o600)  # data of containers is nobody else's to read
+        file = partial.open("wb", buffering=0)
 
-        def store(data: bytes) -> None:
-            sha256.update(data)
-            file.write(data)
+    def store(data: bytes) -> None:
+        sha256.update(data)
+        view = memoryview(data)
+        with disk_errors(partial.parent):
+            while view:
+                view = view[file.write(view) :]
 
+    with file:
         for chunk in tar:
             content_bytes += len(chunk)
             store(compressor.compress(chunk))
         store(compressor.flush())
-        file.flush()
-        os.fsync(file.fileno())
+        with disk_errors(partial.parent):
+            os.fsync(file.fileno())
     return sha256.hexdigest(), content_bytes
 
 

@@ -1,0 +1,195 @@
+import errno
+import io
+import os
+import stat
+import tarfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import replace
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from uptainer.backups.archives import read_archive, verify_archive, write_archive
+from uptainer.backups.directory import Backup, back_up, delete, path_for, verify
+from uptainer.backups.disk import disk_errors
+from uptainer.core.enums import ConnectionType, RuntimeType
+from uptainer.core.errors import AccessDeniedError, PermanentError, UnreachableError
+from uptainer.core.workloads import HostAddress, Mount
+
+NOW = datetime(2026, 5, 1, 12, 0, tzinfo=UTC)
+DATA = Mount("volume", "data", "/v/data", "/data", read_only=False)
+LOGS = Mount("volume", "logs", "/v/logs", "/logs", read_only=False)
+
+
+def tar_of(**files: bytes) -> bytes:
+    raw = io.BytesIO()
+    with tarfile.open(fileobj=raw, mode="w") as tar:
+        for name, content in files.items():
+            entry = tarfile.TarInfo(name)
+            entry.size = len(content)
+            tar.addfile(entry, io.BytesIO(content))
+    return raw.getvalue()
+
+
+class Engine:
+    """What `back_up` asks of a runtime."""
+
+    address = HostAddress("h/../x", RuntimeType.DOCKER, ConnectionType.UNIX, "unix:///x")
+
+    def __init__(self, **tars: bytes | Exception) -> None:
+        self.tars = tars
+
+    def state(self, key: str) -> Any:
+        return type("State", (), {"image_id": "sha256:old"})()
+
+    def configuration(self, key: str) -> dict[str, Any]:
+        return {"env": ["SECRET=1"]}
+
+    @contextmanager
+    def read_mount(self, key: str, mount: Mount) -> Iterator[Iterator[bytes]]:
+        tar = self.tars[mount.name]
+        yield self._chunks(tar)
+
+    @staticmethod
+    def _chunks(tar: bytes | Exception) -> Iterator[bytes]:
+        if isinstance(tar, Exception):
+            yield b"half of it"
+            raise tar
+        yield tar[:100]
+        yield tar[100:]
+
+
+def keep(engine: Engine, directory: Path, mounts: tuple[Mount, ...] = (DATA, LOGS)) -> Backup:
+    return back_up(engine, "web", mounts, directory, image_reference="app:1", now=NOW)  # type: ignore[arg-type]  # -- the calls it makes
+
+
+def test_what_comes_out_of_an_archive_is_what_went_in(tmp_path: Path) -> None:
+    tar = tar_of(a=b"1" * 100_000, b=os.urandom(5000))
+    archive = write_archive(DATA, [tar], tmp_path / "a.tar.zst")
+    verify_archive(archive, tmp_path)
+    assert b"".join(read_archive(archive, tmp_path)) == tar
+    assert archive.content_bytes == len(tar)
+    assert archive.bytes == (tmp_path / "a.tar.zst").stat().st_size < len(tar)
+
+
+def test_an_archive_is_for_its_owner_only(tmp_path: Path) -> None:
+    write_archive(DATA, [b"x"], tmp_path / "a")
+    assert stat.S_IMODE((tmp_path / "a").stat().st_mode) == 0o600
+
+
+@pytest.mark.parametrize("damage", ["flip", "cut", "append", "empty", "remove"])
+def test_a_damaged_archive_is_noticed(tmp_path: Path, damage: str) -> None:
+    archive = write_archive(DATA, [tar_of(a=os.urandom(1000))], tmp_path / "a")
+    path, raw = tmp_path / "a", bytearray((tmp_path / "a").read_bytes())
+    match damage:
+        case "flip":
+            raw[500] ^= 1
+            path.write_bytes(raw)
+        case "cut":
+            path.write_bytes(raw[:-1])
+        case "append":
+            path.write_bytes(raw + b"x")
+        case "empty":
+            path.write_bytes(b"")
+        case _:
+            path.unlink()
+    with pytest.raises(PermanentError):
+        verify_archive(archive, tmp_path)
+
+
+def test_an_archive_that_was_cut_is_not_read_as_a_shorter_one(tmp_path: Path) -> None:
+    archive = write_archive(DATA, [tar_of(a=os.urandom(1000))], tmp_path / "a")
+    raw = (tmp_path / "a").read_bytes()
+    (tmp_path / "a").write_bytes(raw[: len(raw) // 2])
+    with pytest.raises(PermanentError):
+        b"".join(read_archive(archive, tmp_path))
+
+
+def test_a_backup_reads_back_as_it_was_written(tmp_path: Path) -> None:
+    backup = keep(Engine(data=tar_of(a=b"1"), logs=tar_of(b=b"2")), tmp_path / "b")
+    assert Backup.read(tmp_path / "b") == backup
+    verify(backup)
+    assert [archive.mount for archive in backup.archives] == [DATA, LOGS]
+    assert backup.configuration == {"env": ["SECRET=1"]}
+    assert stat.S_IMODE((tmp_path / "b").stat().st_mode) == 0o700
+
+
+def test_a_backup_that_stopped_in_the_middle_leaves_nothing(tmp_path: Path) -> None:
+    engine = Engine(data=tar_of(a=b"1"), logs=UnreachableError("the engine went away"))
+    with pytest.raises(UnreachableError):
+        keep(engine, tmp_path / "b")
+    assert not list(tmp_path.iterdir())
+
+
+def test_a_backup_that_stopped_in_the_middle_leaves_the_one_before(tmp_path: Path) -> None:
+    before = keep(Engine(data=tar_of(a=b"1"), logs=tar_of()), tmp_path / "b")
+    with pytest.raises(UnreachableError):
+        keep(Engine(data=tar_of(a=b"2"), logs=UnreachableError("gone")), tmp_path / "b")
+    verify(before)
+
+
+def test_a_backup_made_again_takes_the_place_of_the_one_before(tmp_path: Path) -> None:
+    keep(Engine(data=tar_of(a=b"1"), logs=tar_of()), tmp_path / "b")
+    again = keep(Engine(data=tar_of(a=b"2")), tmp_path / "b", (DATA,))
+    verify(again)
+    assert {path.name for path in (tmp_path / "b").iterdir()} == {"manifest.json", "01-data.tar.zst"}
+
+
+@pytest.mark.parametrize(
+    "manifest", ["", "{", "[]", "{}", '{"format": 2}', '{"format": 1}', '{"format": 1, "archives": [{}]}']
+)
+def test_a_damaged_manifest_is_an_error_in_plain_words(tmp_path: Path, manifest: str) -> None:
+    keep(Engine(), tmp_path / "b", ())
+    (tmp_path / "b" / "manifest.json").write_text(manifest)
+    with pytest.raises(PermanentError, match=str(tmp_path)):
+        Backup.read(tmp_path / "b")
+
+
+def test_a_manifest_of_other_archives_is_not_this_backup(tmp_path: Path) -> None:
+    backup = keep(Engine(data=tar_of(a=b"1")), tmp_path / "b", (DATA,))
+    with pytest.raises(PermanentError, match="not the one that was written"):
+        verify(replace(backup, archives=()))
+
+
+def test_a_backup_that_is_deleted_is_gone_and_may_be_deleted_again(tmp_path: Path) -> None:
+    keep(Engine(), tmp_path / "b", ())
+    delete(tmp_path / "b")
+    delete(tmp_path / "b")
+    assert not list(tmp_path.iterdir())
+
+
+@pytest.mark.parametrize("name", ["../../etc", "/etc/passwd", "..", ".", "", "a b", "ü"])
+def test_no_name_leads_out_of_the_directory(tmp_path: Path, name: str) -> None:
+    path = path_for(tmp_path, name, name, name)
+    assert path.resolve().is_relative_to(tmp_path.resolve())
+    assert len(path.relative_to(tmp_path).parts) == 3
+    assert not any(part.startswith(".") for part in path.relative_to(tmp_path).parts)
+
+
+@pytest.mark.parametrize(
+    ("number", "kind", "said"),
+    [
+        (errno.ENOSPC, PermanentError, "the disk is full"),
+        (errno.EDQUOT, PermanentError, "quota"),
+        (errno.EIO, PermanentError, "Input/output error"),
+        (errno.EACCES, AccessDeniedError, "no permission"),
+    ],
+)
+def test_what_a_disk_refuses_is_said_plainly(
+    tmp_path: Path, number: int, kind: type[Exception], said: str
+) -> None:
+    with pytest.raises(kind, match=said), disk_errors(tmp_path):
+        raise OSError(number, os.strerror(number))
+
+
+def test_a_fault_of_the_engine_is_not_taken_for_one_of_the_disk(tmp_path: Path) -> None:
+    def failing() -> Iterator[bytes]:
+        yield b"some"
+        raise ConnectionResetError
+
+    with pytest.raises(ConnectionResetError):
+        write_archive(DATA, failing(), tmp_path / "a")
+    assert not list(tmp_path.iterdir())

@@ -1,0 +1,45 @@
+from datetime import UTC, datetime, timedelta
+
+import pytest
+
+from uptainer.backups.retention import Kept, select_for_removal
+
+NOW = datetime(2026, 5, 31, tzinfo=UTC)
+
+
+def kept(number: int, days: int, *, good: bool = True, held: bool = False) -> Kept:
+    return Kept(number, NOW - timedelta(days=days), good, held)
+
+
+@pytest.mark.parametrize(
+    ("backups", "keep_last", "keep_days", "removed"),
+    [
+        ([], 3, 7, ()),
+        ([kept(1, 400)], 1, 7, ()),
+        ([kept(1, 400)], 0, 7, ()),
+        ([kept(1, 40), kept(2, 30), kept(3, 20)], 1, 7, (1, 2)),
+        ([kept(1, 40), kept(2, 30), kept(3, 20)], 2, 7, (1,)),
+        ([kept(1, 40), kept(2, 5), kept(3, 1)], 1, 7, (1,)),
+        ([kept(1, 40), kept(2, 30, good=False), kept(3, 20, good=False)], 1, 7, (2, 3)),
+        ([kept(1, 40), kept(2, 1, good=False)], 1, 7, ()),
+        ([kept(1, 40, held=True), kept(2, 1)], 1, 7, ()),
+        ([kept(1, 7), kept(2, 1)], 1, 7, ()),
+    ],
+    ids=[
+        "nothing",
+        "the only one stays",
+        "the only one stays whatever was asked",
+        "by count",
+        "by a higher count",
+        "the young stay beside the count",
+        "the last good one stays behind failed ones",
+        "a failed one stays while it is young",
+        "what an update needs stays",
+        "exactly old enough is not older",
+    ],
+)
+def test_what_is_no_longer_kept(
+    backups: list[Kept], keep_last: int, keep_days: int, removed: tuple[int, ...]
+) -> None:
+    found = select_for_removal(backups, keep_last=keep_last, keep_for=timedelta(days=keep_days), now=NOW)
+    assert found == removed
