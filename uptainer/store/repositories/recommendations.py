@@ -5,7 +5,7 @@ from dataclasses import asdict
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import select
+from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
 from uptainer.core.findings import Advice, Finding, Verdict
@@ -18,15 +18,19 @@ class RecommendationRepository:
         self._session = session
 
     def record(self, advice: Mapping[int, Advice], now: datetime) -> None:
-        """Advice by candidate id. A row is added where it is other advice than the last, so that its history shows."""
-        last = self.latest(list(advice))
-        rows = [
-            _columns(candidate, each, now)
-            for candidate, each in advice.items()
-            if last.get(candidate) != each
-        ]
+        """Advice by candidate id, a row each time that it was asked for: its history shows."""
+        rows = [_columns(candidate, each, now) for candidate, each in advice.items()]
         if rows:
             self._session.execute(insert_rows(AiRecommendation, rows))
+
+    def given_at(self, candidate_ids: Sequence[int]) -> Mapping[int, datetime]:
+        """When advice was last given, by candidate id, for those that there is advice on."""
+        rows = self._session.execute(
+            select(AiRecommendation.candidate_id, func.max(AiRecommendation.created_at))
+            .where(any_of(AiRecommendation.candidate_id, candidate_ids))
+            .group_by(AiRecommendation.candidate_id)
+        )
+        return dict(rows.tuples().all())
 
     def latest(self, candidate_ids: Sequence[int]) -> Mapping[int, Advice]:
         """By candidate id, those that there is advice on."""
