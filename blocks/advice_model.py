@@ -1,7 +1,10 @@
+from datetime import timedelta
 from typing import ClassVar, Literal, Self
 
 from prefect.blocks.core import Block
 from pydantic import Field, HttpUrl, SecretStr, model_validator
+
+from uptainer.advice.model import ModelSettings, Provider
 
 
 class AdviceModel(Block):
@@ -43,3 +46,12 @@ class AdviceModel(Block):
         if self.provider != "anthropic" and self.base_url is None:
             raise ValueError("give the server's address")
         return self
+
+    def settings(self) -> ModelSettings:
+        return ModelSettings(
+            provider=Provider(self.provider),
+            model=self.model,
+            base_url=str(self.base_url or "").rstrip("/"),
+            api_key=self.api_key.get_secret_value(),
+            timeout=timedelta(seconds=self.timeout_seconds),
+        )

@@ -1,6 +1,6 @@
 """From all that is known to proposals: every container is decided on, every decision is kept, and the rest follows."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from datetime import datetime
 from typing import Any
@@ -62,7 +62,7 @@ def decide_fleet(database: Database, now: datetime, *, address: str | None = Non
                 _approve(session, update, now)
     return DecisionReport(
         _count(decision for decision, _ in decisions.values()),
-        tuple(_new(update, approved=update.container_id in unattended) for update in created),
+        tuple(new_update(update, approved=update.container_id in unattended) for update in created),
     )
 
 
@@ -76,14 +76,15 @@ def decide_one(known: Known, now: datetime) -> tuple[Decision, CandidateRow | No
     return best, rows[str(best.candidate.reference), best.candidate.digest]
 
 
-def as_json(decision: Decision) -> dict[str, Any]:
-    """A decision as it is stored, with every finding."""
+def as_json(decision: Decision, brings: Sequence[str] = ()) -> dict[str, Any]:
+    """A decision as it is stored, with every finding; `brings` is what the candidate adds, to be compared later."""
     offered = decision.candidate
     return {
         "outcome": decision.outcome,
         "urgency": decision.urgency,
         "candidate": {"reference": offered.reference.familiar, "digest": offered.digest} if offered else None,
         "findings": [asdict(finding) for finding in decision.findings],
+        "brings": list(brings),
     }
 
 
@@ -127,7 +128,7 @@ def _proposal(known: Known, decision: Decision, row: CandidateRow | None, now: d
         level=row.level,
         platform=container.platform,
         urgency=decision.urgency,
-        decision=as_json(decision),
+        decision=as_json(decision, known.brings(row)),
         policy=policy.model_dump(mode="json"),
         expires_at=None if _is_unattended(decision) else now + policy.approval_expiry,
         over_approved=decision.urgency > (known.open_update.urgency if known.open_update else 0),
@@ -164,7 +165,7 @@ def _tag(reference: str) -> str:
     return reference.partition("@")[0].rpartition("/")[2].partition(":")[2] or "latest"
 
 
-def _new(update: Update, *, approved: bool) -> NewUpdate:
+def new_update(update: Update, *, approved: bool) -> NewUpdate:
     return NewUpdate(update.id, title_of(update), update.host_name, update.workload, approved)
 
 

@@ -84,6 +84,18 @@ def record_failure(database: Database, job: ScanJob, reason: str) -> None:
         ScanRepository(session).record(scan, job.image_pk, utc_now())
 
 
+def record_unavailable(database: Database, jobs: Sequence[ScanJob], reason: str) -> None:
+    """There is no scanner. It is written down once for each image, and again only after there was one."""
+    with database.session() as session:
+        scans = ScanRepository(session)
+        last = scans.latest([job.image_pk for job in jobs])
+        for job in jobs:
+            known = last.get(job.image_pk)
+            if known is None or known.status is not ScanStatus.UNAVAILABLE:
+                scan = Scan(job.digest, job.platform, ScanStatus.UNAVAILABLE, reason, scanned_at=utc_now())
+                scans.record(scan, job.image_pk, utc_now())
+
+
 async def _scan(job: ScanJob, scanner: Scans, keychain: Keychain) -> Scan:
     platform = Platform.parse(job.platform)
     if job.engine is not None and job.image_id is not None:

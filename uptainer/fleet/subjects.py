@@ -49,7 +49,16 @@ class Known:
     def scan_of(self, row: CandidateRow) -> Scan | None:
         return None if row.image_pk is None else self.candidate_scans.get(row.image_pk)
 
-    def decision_subject(self, row: CandidateRow | None, *, approved: bool = False) -> DecisionSubject:
+    def brings(self, row: CandidateRow) -> list[str]:
+        """What the candidate adds to what runs now, by name and severity; sorted, to be compared later."""
+        difference = self.difference(row)
+        added = (*difference.new, *(after for _, after in difference.worse)) if difference else ()
+        return sorted({f"{each.severity} {each.id} in {each.package}" for each in added})
+
+    def decision_subject(
+        self, row: CandidateRow | None, *, approved: bool = False, ignoring_open: bool = False
+    ) -> DecisionSubject:
+        """`ignoring_open` leaves the open update out, to decide on that one itself."""
         check = self.view.check
         return DecisionSubject(
             container=self.facts,
@@ -64,7 +73,7 @@ class Known:
             difference=self.difference(row) if row else None,
             label_faults=self.policy.faults,
             earlier=tuple(_earlier(each) for each in self.outcomes),
-            open_update=_open(self.open_update),
+            open_update=None if ignoring_open else _open(self.open_update),
             skipped=frozenset(_skipped(self.outcomes)),
             snoozed_until=self.open_update.snoozed_until if self.open_update else None,
             approved=approved,
@@ -103,10 +112,16 @@ class Fleet:
         self._known = {each.view.container.id: each for each in known}
 
     @classmethod
-    def load(cls, session: Session, views: Sequence[ContainerView]) -> Self:
+    def load(
+        cls, session: Session, views: Sequence[ContainerView], *, also: Sequence[CandidateRow] = ()
+    ) -> Self:
+        """`also` are candidates that count although the last lookup no longer gave them."""
         ids = [view.container.id for view in views]
         book = PolicyBook.load(session)
-        candidates = CheckRepository(session).candidates(ids)
+        candidates = dict(CheckRepository(session).candidates(ids))
+        for row in also:
+            if all(each.id != row.id for each in candidates[row.container_id]):
+                candidates[row.container_id] += (row,)
         earlier = outcomes(session, ids)
         rows = [row for found in candidates.values() for row in found]
         scans = ScanRepository(session).latest(sorted(_images(views, rows)))

@@ -1,0 +1,45 @@
+"""The check: lookups, scans of what was found, advice, decisions, and the updates that follow."""
+
+from typing import Annotated, Any
+
+from prefect import flow
+from prefect.client.schemas.objects import State
+from prefect.states import Completed
+from pydantic import Field
+
+from flows.naming import about
+from flows.reporting import publish
+from flows.scan import scan_all
+from flows.starting import start_updates
+from flows.sweeping import sweep
+from tasks.decisions import advise, decide
+from tasks.notices import send_notices
+from tasks.registries import check_registry, plan_check
+from uptainer.fleet.scanning import UNSCANNED
+
+ContainerName = Annotated[
+    str | None,
+    Field(title="Container", description="One container, as `host/name`; empty for the whole fleet."),
+]
+
+
+@flow(
+    name="check",
+    description="Looks up each distinct image reference once, scans and advises on what is newer, and proposes updates.",
+    flow_run_name=lambda: about("check", "container"),
+)
+async def check(container: ContainerName = None) -> State[Any]:
+    """What could not be looked up is unknown, with the reason; it is never taken for up to date."""
+    plan = await plan_check(container)
+    looked_up = await sweep(plan.registries.items(), lambda item: check_registry(*item))
+    await scan_all(UNSCANNED)
+    await advise(container)
+    decided = await decide(container)
+    await start_updates(decided.proposed)
+    await publish("fleet", "waiting", "security")
+    await send_notices()
+    asked = sum(report.containers for report in looked_up.results)
+    unknown = sum(report.unknown for report in looked_up.results)
+    said = f"{asked + plan.settled} containers, {unknown} of them unknown; {len(decided.proposed)} updates proposed"
+    failed = [f"{registry} could not be asked: {error}" for (registry, _), error in looked_up.failures]
+    return Completed(message="; ".join([said, *failed]))

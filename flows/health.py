@@ -1,0 +1,34 @@
+"""Health of the whole fleet, host by host, side by side."""
+
+from typing import Annotated, Any
+
+from prefect import flow
+from prefect.client.schemas.objects import State
+from prefect.states import Completed
+from pydantic import Field
+
+from flows.naming import about
+from flows.sweeping import sweep
+from tasks.health import probe_host
+from tasks.hosts import list_hosts
+from tasks.notices import send_notices
+
+HostName = Annotated[str | None, Field(title="Host", description="One host by its name; empty for all.")]
+
+
+@flow(
+    name="health",
+    description="Probes the workloads, keeps the history, and tells when one turns.",
+    flow_run_name=lambda: about("health", "host"),
+)
+async def health(host: HostName = None) -> State[Any]:
+    hosts = [address.name for address in await list_hosts(host)]
+    swept = await sweep(hosts, probe_host)
+    await send_notices()
+    probed = sum(report.containers for report in swept.results)
+    unhealthy = sum(report.unhealthy for report in swept.results)
+    turned = [sentence for report in swept.results for sentence in report.turned]
+    failed = [f"{name} does not answer: {error}" for name, error in swept.failures]
+    return Completed(
+        message="; ".join([f"{probed} workloads probed, {unhealthy} unhealthy", *turned, *failed])
+    )

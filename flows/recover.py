@@ -1,0 +1,53 @@
+"""Recovery: what a dead run left behind is finished or undone, and gates whose time is over are closed."""
+
+from typing import Annotated, Any
+
+from prefect import flow
+from prefect.artifacts import acreate_markdown_artifact
+from prefect.client.schemas.objects import State
+from prefect.states import Completed, Failed
+from pydantic import Field
+
+from flows.naming import about
+from flows.starting import settle_runs
+from tasks.maintenance import recover_updates
+from tasks.notices import send_notices
+from tasks.updates import close_update
+from uptainer.updates.recovery import Found, Recovered
+
+Insist = Annotated[
+    int | None,
+    Field(
+        title="Insist",
+        description="An update whose undo failed so often that it is only tried again when asked for.",
+    ),
+]
+_ENDED = (Found.FINISHED, Found.UNDONE, Found.NEEDS_A_PERSON)
+
+
+@flow(
+    name="recover",
+    description="Finishes or undoes what a run that died has left behind, and closes approvals that have expired.",
+    flow_run_name=lambda: about("recover", "insist"),
+)
+async def recover(insist: Insist = None) -> State[Any]:
+    report = await recover_updates(insist)
+    for each in report.updates:
+        if each.found in _ENDED:
+            account = await close_update(each.update_id)
+            await acreate_markdown_artifact(
+                account, key=f"update-{each.update_id}", description=each.workload
+            )
+    await settle_runs()
+    await send_notices()
+    return _end(report.updates, report.expired)
+
+
+def _end(updates: tuple[Recovered, ...], expired: tuple[int, ...]) -> State[Any]:
+    said = [
+        f"update {each.update_id} of {each.host}/{each.workload}: {each.status}, {each.reason}"
+        for each in updates
+    ]
+    said += [f"update {number} expired: nobody answered" for number in expired]
+    made = Failed if any(each.found is Found.NEEDS_A_PERSON for each in updates) else Completed
+    return made(message="; ".join(said) or "nothing was left behind")

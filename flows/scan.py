@@ -1,0 +1,46 @@
+"""Scans of the fleet: each distinct digest and platform once."""
+
+from datetime import timedelta
+from typing import Annotated, Any
+
+from prefect import flow
+from prefect.client.schemas.objects import State
+from prefect.states import Completed
+from pydantic import Field
+
+from flows.reporting import publish
+from flows.sweeping import Swept, sweep
+from tasks.scans import plan_scans, record_failed_scan, scan_image
+from uptainer.core.findings import Scan
+from uptainer.fleet.scanning import ScanJob
+
+AT_ONCE = 3
+"""Each Trivy takes 110 to 140 MB."""
+
+Hours = Annotated[
+    int,
+    Field(
+        ge=0, title="Older than (hours)", description="Scan again what was last scanned longer ago than this."
+    ),
+]
+
+
+@flow(
+    name="scan",
+    description="Scans each distinct image digest and platform of the fleet with Trivy, and keeps every finding.",
+    flow_run_name="scan",
+)
+async def scan(older_than_hours: Hours = 20) -> State[Any]:
+    swept = await scan_all(timedelta(hours=older_than_hours))
+    await publish("security")
+    said = f"{len(swept.results)} images scanned"
+    failed = [f"{job.title} could not be scanned: {error}" for job, error in swept.failures]
+    return Completed(message="; ".join([said, *failed]))
+
+
+async def scan_all(older_than: timedelta) -> Swept[ScanJob, Scan]:
+    """Scan what has no younger scan; why one failed is written down for people to see."""
+    swept = await sweep(await plan_scans(older_than), scan_image, at_once=AT_ONCE)
+    for job, error in swept.failures:
+        await record_failed_scan(job, str(error))
+    return swept

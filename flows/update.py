@@ -1,0 +1,104 @@
+"""One update, from its gate to its end. The run reads the update's state and does what is next."""
+
+from typing import Annotated, Any
+from uuid import UUID
+
+from prefect import flow, runtime
+from prefect.artifacts import acreate_markdown_artifact
+from prefect.client.schemas.objects import State
+from prefect.flow_runs import asuspend_flow_run
+from prefect.states import Completed, Failed
+from pydantic import Field
+
+from flows.form import GateForm
+from flows.naming import about, name_run
+from tasks.notices import send_notices
+from tasks.updates import (
+    apply_update,
+    ask_readiness,
+    bind_run,
+    close_update,
+    open_gate,
+    plan_update,
+    read_update,
+    take_answer,
+)
+from uptainer.core.clock import utc_now
+from uptainer.core.enums import UpdateStatus
+from uptainer.core.transitions import CLOSED
+from uptainer.fleet.gates import Gate
+from uptainer.fleet.situations import Situation
+
+UpdateId = Annotated[
+    int, Field(ge=1, title="Update", description="Its number, as `uptainer updates` lists it.")
+]
+DryRun = Annotated[bool, Field(title="Dry run", description="Only say every step that would be taken.")]
+
+_ENDS = {
+    UpdateStatus.SUCCEEDED: Completed,
+    UpdateStatus.ROLLED_BACK: Failed,
+    UpdateStatus.ROLLBACK_FAILED: Failed,
+    UpdateStatus.FAILED: Failed,
+}
+
+
+@flow(
+    name="update",
+    description="Carries one update through: gate, backup, apply, validate, then commit or roll back.",
+    flow_run_name=lambda: about("update", "update_id"),
+)
+async def update(update_id: UpdateId, dry_run: DryRun = False) -> State[Any]:
+    """Started again at any time, it does what is next: an update that is closed is only told of."""
+    situation = await read_update(update_id)
+    await name_run(f"update {situation.title}", f"host:{situation.host}", f"workload:{situation.workload}")
+    if dry_run:
+        return await _tell_plan(update_id)
+    if situation.status not in CLOSED:
+        await bind_run(update_id, UUID(runtime.flow_run.id))
+    gate = await open_gate(update_id)
+    while gate is not None:
+        await send_notices()
+        await _ask(gate)
+        gate = await open_gate(update_id)
+    return await _go_on(update_id)
+
+
+async def _ask(gate: Gate) -> None:
+    """Suspend until somebody answers; no process waits. A resumed run starts from the top and comes here again."""
+    form = await asuspend_flow_run(
+        wait_for_input=GateForm.with_initial_data(description=gate.account),
+        key=gate.key,
+        timeout=int(gate.patience(utc_now()).total_seconds()),
+    )
+    await take_answer(gate.update_id, form.answer(utc_now()), gate.account_hash)
+
+
+async def _go_on(update_id: int) -> State[Any]:
+    situation = await read_update(update_id)
+    if situation.status not in CLOSED:
+        ready = await ask_readiness(update_id)
+        if not ready.go:
+            when = f" It opens at {ready.opens_at:%Y-%m-%d %H:%M %Z}." if ready.opens_at else ""
+            return Completed(name="Waiting", message=f"{situation.title}: {ready.reason}.{when}")
+        await apply_update(update_id, situation.to_reference)
+    return await _end(update_id)
+
+
+async def _end(update_id: int) -> State[Any]:
+    account = await close_update(update_id)
+    situation = await read_update(update_id)
+    await acreate_markdown_artifact(account, key=f"update-{update_id}", description=situation.title)
+    await send_notices()
+    return _state_of(situation)
+
+
+def _state_of(situation: Situation) -> State[Any]:
+    name = situation.status.replace("_", " ").title().replace(" ", "")
+    made = _ENDS.get(situation.status, Completed)
+    return made(name=name, message=f"{situation.title}: {situation.reason}")
+
+
+async def _tell_plan(update_id: int) -> State[Any]:
+    plan = await plan_update(update_id)
+    await acreate_markdown_artifact(plan, key=f"update-{update_id}-plan", description="What would be done")
+    return Completed(name="Planned", message=plan)

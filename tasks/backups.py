@@ -1,0 +1,41 @@
+"""Backups and restores, a task a workload."""
+
+from collections.abc import Sequence
+
+from tasks.resources import database, engines, settings
+from tasks.retries import retryable
+from uptainer.fleet import backing_up
+from uptainer.fleet.backing_up import Kept
+from uptainer.fleet.updating import backups_below
+from uptainer.store.repositories.audit import Actor
+
+
+@retryable(
+    name="list what to back up",
+    run_name="list what is to be backed up",
+    description="Finds the workloads whose policy asks for their volumes to be backed up.",
+)
+def wanting_backup() -> Sequence[str]:
+    return backing_up.wanting_backup(database())
+
+
+@retryable(
+    name="back up",
+    run_name="back up {address}",
+    description="Keeps a workload's configuration and the data in its volumes, and reads all of it again.",
+)
+def back_up_workload(address: str, by: str, reason: str, stop: bool) -> Kept:
+    root = backups_below(settings())
+    return backing_up.back_up_workload(
+        database(), address, engines(), root, actor=Actor(by), reason=reason, stop=stop
+    )
+
+
+@retryable(
+    name="restore",
+    run_name="restore backup {backup_id}",
+    description="Puts back what a backup holds, after checking it and keeping what is there now.",
+)
+def restore_backup(backup_id: int, by: str) -> str:
+    root = backups_below(settings())
+    return backing_up.restore_backup(database(), backup_id, engines(), root, actor=Actor(by))

@@ -1,0 +1,29 @@
+"""Maintenance and recovery, across the fleet."""
+
+from collections.abc import Sequence
+
+from tasks.resources import database, engines
+from tasks.retries import retryable
+from uptainer.core.clock import utc_now
+from uptainer.fleet import maintenance
+from uptainer.fleet.maintenance import HostPlan
+from uptainer.updates import recovery
+from uptainer.updates.recovery import RecoveryReport
+
+
+@retryable(
+    name="plan maintenance",
+    run_name="plan what is due",
+    description="Asks policy and window again for each approved update, and orders what may begin.",
+)
+def plan_maintenance() -> Sequence[HostPlan]:
+    return maintenance.plan_maintenance(database(), utc_now())
+
+
+@retryable(
+    name="recover",
+    run_name="take up what was left behind",
+    description="Finishes or undoes each update whose process is dead, and closes approvals that have expired.",
+)
+def recover_updates(insist: int | None) -> RecoveryReport:
+    return recovery.recover(database(), engines(), insist=insist)

@@ -1,0 +1,132 @@
+"""What every task works with: the database, the registries' credentials, the scanner. Opened once for a process."""
+
+import asyncio
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import cache
+
+from blocks.advice_model import AdviceModel
+from blocks.database import Database as DatabaseBlock
+from blocks.loading import find, load_all
+from blocks.registry_credentials import RegistryCredentials
+from blocks.trivy import Trivy
+from uptainer.advice.advisor import Advisor
+from uptainer.advice.model import AdviceModel as Model
+from uptainer.advice.model import ModelAnswer
+from uptainer.advice.model import connect as connect_model
+from uptainer.advice.release_notes import GitHubReleases
+from uptainer.core.errors import InvalidInputError, UnsupportedError
+from uptainer.core.settings import Settings
+from uptainer.fleet.updating import Opens, opener
+from uptainer.images.credentials import Credential, DockerConfig, Keychain
+from uptainer.runtimes.connections import connect
+from uptainer.scanning.server import TrivyServer
+from uptainer.scanning.trivy import Scanner, ServerAddress
+from uptainer.store.database import Database
+from uptainer.store.repositories.policies import PolicyRepository
+
+NO_DATABASE = "no database is known here: set UPTAINER_DATABASE_URL, or make an `Uptainer database` block named uptainer"
+
+
+@cache
+def settings() -> Settings:
+    return Settings.read()
+
+
+@cache
+def database() -> Database:
+    """The one that the environment names, else the one that the block `uptainer` holds.
+
+    Raises:
+        InvalidInputError: there is neither.
+    """
+    given = settings().database_url
+    if given is not None:
+        return Database(given.get_secret_value())
+    block = asyncio.run(find(DatabaseBlock))
+    if block is None:
+        raise InvalidInputError(NO_DATABASE)
+    return Database(block.url.get_secret_value())
+
+
+def engines() -> Opens:
+    return opener(database(), connect)
+
+
+def keychain() -> Keychain:
+    """The logins of all registry credential blocks, then those of Docker's `config.json`.
+
+    Where several blocks are for one registry, the table `registry_credentials` says which counts.
+    """
+    blocks = asyncio.run(load_all(RegistryCredentials))
+    with database().session() as session:
+        chosen = PolicyRepository(session).credentials()
+    return Keychain(_logins(blocks, chosen), DockerConfig.load())
+
+
+def _logins(blocks: Mapping[str, RegistryCredentials], chosen: Mapping[str, str]) -> dict[str, Credential]:
+    logins = {block.registry: block.credential() for _, block in sorted(blocks.items())}
+    for registry, name in chosen.items():
+        if name not in blocks:
+            raise InvalidInputError(
+                f"the credentials for {registry} should be in the block {name!r}, which is not there"
+            )
+        logins[registry] = blocks[name].credential()
+    return logins
+
+
+def registry_auth(registry: str) -> Mapping[str, str] | None:
+    """What a pull from this registry is to be done with, as an engine takes it; None for an anonymous one."""
+    found = asyncio.run(keychain().find(registry))
+    if found is None:
+        return None
+    if found.identity_token:
+        return {"identitytoken": found.identity_token}
+    return {"username": found.username, "password": found.password}
+
+
+def scanner() -> Scanner:
+    """The scanner, by the Trivy server of the settings, of the block `uptainer`, or of the running system.
+
+    Raises:
+        UnsupportedError: there is none of them, so that nothing can be scanned.
+    """
+    ours = settings()
+    cache_dir = ours.data_dir / "trivy" / "java"
+    if ours.trivy_server is not None:
+        token = ours.trivy_token.get_secret_value() if ours.trivy_token else ""
+        return Scanner(ServerAddress(ours.trivy_server, token), cache_dir, ours.trivy_path)
+    block = asyncio.run(find(Trivy))
+    if block is not None:
+        return Scanner(block.address(), cache_dir, ours.trivy_path, offline=block.offline)
+    running = TrivyServer(ours.data_dir, ours.trivy_path).running()
+    if running is None:
+        raise UnsupportedError(
+            "there is no scanner: install Trivy (https://trivy.dev) on this machine and start Uptainer again, "
+            "or name a Trivy server in a Trivy block"
+        )
+    return Scanner(running.address, cache_dir, ours.trivy_path)
+
+
+def advisor() -> Advisor:
+    """The rules, release notes, and the language model of the block `uptainer` where there is one."""
+    block = asyncio.run(find(AdviceModel))
+    return Advisor(GitHubReleases(), _model(block) if block else None)
+
+
+def _model(block: AdviceModel) -> Model:
+    try:
+        return connect_model(block.settings())
+    except UnsupportedError as error:
+        return _Unheard(error)
+
+
+@dataclass(frozen=True, slots=True)
+class _Unheard:
+    """A model that is configured and whose client is not installed: the advice goes on without it, and says so."""
+
+    reason: UnsupportedError
+    name: str = "model"
+
+    async def ask(self, _instructions: str, _question: str) -> ModelAnswer:
+        raise self.reason

@@ -1,0 +1,167 @@
+"""Backups and restores outside of an update: on request, and by schedule."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import timedelta
+from pathlib import Path
+
+from uptainer.backups.directory import Backup, back_up, path_for
+from uptainer.backups.restore import bring_back, restore_on_request
+from uptainer.core.clock import utc_now
+from uptainer.core.enums import BackupStatus, ContainerStatus
+from uptainer.core.errors import RefusedError, UptainerError
+from uptainer.core.workloads import Mount
+from uptainer.fleet.policies import PolicyBook
+from uptainer.fleet.updating import Opens
+from uptainer.fleet.views import facts_of
+from uptainer.runtimes.port import Runtime
+from uptainer.store.database import Database
+from uptainer.store.repositories.audit import Actor, AuditRepository
+from uptainer.store.repositories.backups import BackupRepository
+from uptainer.store.repositories.containers import ContainerRepository, ContainerView
+from uptainer.updates.locks import claim_workload
+
+_UP = {ContainerStatus.RUNNING, ContainerStatus.PAUSED, ContainerStatus.RESTARTING}
+
+
+@dataclass(frozen=True, slots=True)
+class Kept:
+    """A backup that was made and verified. `bytes` are those of its archives, as they lie on the disk."""
+
+    backup_id: int
+    workload: str
+    directory: Path
+    archives: int
+    bytes: int
+
+
+def find_workload(database: Database, address: str) -> ContainerView:
+    with database.session() as session:
+        return ContainerRepository(session).by_address(address, with_vanished=True)
+
+
+def wanting_backup(database: Database) -> Sequence[str]:
+    """The workloads whose policy asks for their volumes to be backed up, by address."""
+    with database.session() as session:
+        book = PolicyBook.load(session)
+        views = ContainerRepository(session).listing()
+        return [
+            view.address for view in views if book.policy_of(view).policy.backup_volumes and _volumes(view)
+        ]
+
+
+def back_up_workload(
+    database: Database,
+    address: str,
+    opens: Opens,
+    root: Path,
+    *,
+    actor: Actor,
+    reason: str,
+    stop: bool = True,
+) -> Kept:
+    """Keep a workload's configuration and the data in its volumes, verified; it is stopped meanwhile, unless told not to.
+
+    Raises:
+        BusyError: an update or another backup works on it.
+        NotFoundError, UnreachableError, PermanentError: as `uptainer.backups.directory.back_up`.
+    """
+    view = find_workload(database, address)
+    label = f"{utc_now():%Y%m%dT%H%M%SZ}"
+    directory = path_for(root, view.host.name, view.container.key, label)
+    with claim_workload(database, view.host.name, view.container.key), opens(view.host.name) as runtime:
+        backup_id = _begin(database, view, runtime, directory, reason)
+        try:
+            backup = _copy(view, runtime, directory, stop=stop)
+        except UptainerError as error:
+            with database.session() as session:
+                BackupRepository(session).fail(backup_id, str(error), utc_now())
+            raise
+    _finish(database, backup_id, backup, actor)
+    return Kept(backup_id, view.address, directory, len(backup.archives), backup.bytes)
+
+
+def restore_backup(database: Database, backup_id: int, opens: Opens, root: Path, *, actor: Actor) -> str:
+    """Put back what a backup holds: into its workload, after a safety copy, or by creating it again where it is gone.
+
+    Returns what was done, as a sentence.
+
+    Raises:
+        RefusedError: the backup did not succeed, or its files were removed.
+    """
+    with database.session() as session:
+        row = BackupRepository(session).by_id(backup_id)
+        view = ContainerRepository(session).by_ids([row.container_id])[0]
+    if row.status is not BackupStatus.SUCCEEDED:
+        raise RefusedError(
+            f"backup {backup_id} of {view.address} is {row.status}: there is nothing to restore from it"
+        )
+    backup, key = Backup.read(Path(row.directory)), view.container.key
+    with claim_workload(database, view.host.name, key), opens(view.host.name) as runtime:
+        if any(each.key == key for each in runtime.containers()):
+            safety = path_for(root, view.host.name, key, f"{utc_now():%Y%m%dT%H%M%SZ}-safety")
+            restore_on_request(backup, runtime, key, safety=safety, now=utc_now())
+            said = f"{view.address}: {len(backup.archives)} volumes are as they were; what was there is kept in {safety}"
+        else:
+            bring_back(backup, runtime)
+            said = f"{view.address} was created again from its backup, with {len(backup.archives)} volumes"
+    with database.session() as session:
+        AuditRepository(session).append(
+            actor, "backup.restored", f"workload/{view.address}", {"backup": backup_id, "said": said}
+        )
+    return said
+
+
+def _volumes(view: ContainerView) -> tuple[Mount, ...]:
+    return tuple(mount for mount in facts_of(view).mounts if mount.kind == "volume" and not mount.read_only)
+
+
+def _begin(database: Database, view: ContainerView, runtime: Runtime, directory: Path, reason: str) -> int:
+    configuration = runtime.configuration(view.container.key)
+    with database.session() as session:
+        row = BackupRepository(session).begin(
+            view.container.id,
+            reason=reason,
+            image_reference=view.container.image_reference,
+            image_digest=view.image.digest if view.image else view.container.image_id,
+            image_id=view.container.image_id,
+            configuration=configuration,
+            directory=str(directory),
+            now=utc_now(),
+        )
+        return row.id
+
+
+def _copy(view: ContainerView, runtime: Runtime, directory: Path, *, stop: bool) -> Backup:
+    key = view.container.key
+    ran = runtime.state(key).status in _UP
+    if ran and stop:
+        runtime.stop(key)
+    try:
+        return back_up(
+            runtime,
+            key,
+            _volumes(view),
+            directory,
+            image_reference=view.container.image_reference,
+            now=utc_now(),
+        )
+    finally:
+        if ran and stop:
+            runtime.start(key)
+
+
+def _finish(database: Database, backup_id: int, backup: Backup, actor: Actor) -> None:
+    archives = [archive.as_json() for archive in backup.archives]
+    with database.session() as session:
+        backups = BackupRepository(session)
+        backups.finish(backup_id, archives, size=backup.bytes, now=utc_now())
+        backups.verified(backup_id, utc_now())
+        subject = f"workload/{backup.host}/{backup.workload}"
+        AuditRepository(session).append(
+            actor, "backup.made", subject, {"backup": backup_id, "bytes": backup.bytes}
+        )
+
+
+DEFAULT_KEEP_FOR = timedelta(days=7)
+"""A backup younger than this is not removed, however many there are."""

@@ -1,0 +1,203 @@
+"""The gate of one update: the account that a person decides on, written anew each time it opens."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+from sqlalchemy.orm import Session
+
+from uptainer.core.enums import UpdateStatus
+from uptainer.core.errors import InvalidInputError, UptainerError
+from uptainer.fleet.deciding import as_json, findings_from, title_of
+from uptainer.fleet.readiness import known_of
+from uptainer.fleet.subjects import Known
+from uptainer.fleet.updating import Opens
+from uptainer.notices.notice import Event, update_turned
+from uptainer.policy.decisions import decide
+from uptainer.policy.settings import EffectivePolicy
+from uptainer.policy.windows import next_opening
+from uptainer.store.database import Database
+from uptainer.store.models import CandidateRow, Update
+from uptainer.store.repositories.approvals import Answer, ApprovalRepository
+from uptainer.store.repositories.audit import SYSTEM
+from uptainer.store.repositories.notices import NoticeRepository
+from uptainer.store.repositories.updates import UpdateRepository
+from uptainer.updates.account import Account, hash_account, write_account
+from uptainer.updates.engine import dry_run
+from uptainer.updates.gate import ASKED, Ruling, answer
+from uptainer.updates.options import UpdateOptions
+from uptainer.updates.steps import Plan
+
+
+@dataclass(frozen=True, slots=True)
+class Gate:
+    """An open gate. `generation` counts the answers before it: one that was not taken, or a snooze, asks anew."""
+
+    update_id: int
+    generation: int
+    title: str
+    account: str
+    account_hash: str
+    expires_at: datetime | None
+
+    @property
+    def key(self) -> str:
+        return f"gate-{self.update_id}-{self.generation}"
+
+    def patience(self, now: datetime) -> timedelta:
+        """How long the form is kept open; expiry itself is ours, and comes first."""
+        return timedelta(days=365) if self.expires_at is None else self.expires_at - now + timedelta(days=1)
+
+
+def open_gate(database: Database, update_id: int, opens: Opens, backups: Path, now: datetime) -> Gate | None:
+    """Write the account of an update that nobody has answered, and let it wait; None where none is waited for.
+
+    Called again, as each resumed run does, it gives the gate that stands.
+    """
+    with database.session() as session:
+        update = UpdateRepository(session).by_id(update_id)
+        if update.status not in ASKED:
+            return None
+        if update.status is UpdateStatus.AWAITING_APPROVAL and update.account_hash:
+            return _gate(session, update)
+    plan, notes = _plan(database, update_id, opens, backups)
+    with database.session() as session:
+        update = UpdateRepository(session).by_id(update_id, lock=True)
+        if update.status not in ASKED:
+            return None
+        return _written(session, update, plan, notes, now)
+
+
+def give_answer(
+    database: Database, update_id: int, given: Answer, now: datetime, *, answered_account: str | None = None
+) -> Ruling:
+    """Take an answer, or record why it was not; a gate that opens anew gets a new account."""
+    with database.session() as session:
+        update = UpdateRepository(session).by_id(update_id)
+        ruling = _rule_on(session, update, given, now, answered_account)
+        if ruling.reopens:
+            UpdateRepository(session).amend(update_id, account_hash="")
+    return ruling
+
+
+def _rule_on(session: Session, update: Update, given: Answer, now: datetime, account: str | None) -> Ruling:
+    if given.refusal:
+        return _not_taken(session, update, given, now)
+    moved, worse = _since(session, update)
+    try:
+        return answer(
+            session, update.id, given, now, candidate_digest=moved, answered_account=account, worse=worse
+        )
+    except InvalidInputError as error:
+        return _not_taken(session, update, replace(given, refusal=str(error)), now)
+
+
+def _not_taken(session: Session, update: Update, given: Answer, now: datetime) -> Ruling:
+    """It says nothing that can be followed: kept with the reason, and asked anew."""
+    ApprovalRepository(session).record(update, given, now)
+    return Ruling(None, given.refusal, refusal=given.refusal, reopens=True)
+
+
+def _written(
+    session: Session, update: Update, plan: Plan | None, notes: tuple[str, ...], now: datetime
+) -> Gate:
+    known, row = known_of(session, update)
+    decision = _decided_anew(known, row, now) if row else update.decision
+    account = replace(_account(known, row, update, plan, now), findings=findings_from(decision))
+    text = write_account(replace(account, notes=notes, changed_since=_refusals(session, update)))
+    values = {"account": text, "account_hash": hash_account(text), "decision": decision}
+    updates = UpdateRepository(session)
+    if update.status is UpdateStatus.PROPOSED:
+        reason = "a person must decide"
+        update = updates.transition(
+            update.id,
+            (UpdateStatus.PROPOSED,),
+            UpdateStatus.AWAITING_APPROVAL,
+            reason=reason,
+            actor=SYSTEM,
+            now=now,
+            **values,
+        )
+    else:
+        update = updates.amend(update.id, **values)
+    gate = _gate(session, update)
+    title = f"{gate.title} waits for approval"
+    workload = f"{update.host_name}/{update.workload}"
+    notice = update_turned(Event.UPDATE_WAITING, update.id, workload, title, generation=str(gate.generation))
+    NoticeRepository(session).put(notice)
+    return gate
+
+
+def _decided_anew(known: Known, row: CandidateRow, now: datetime) -> Mapping[str, Any]:
+    """The decision as it is now: the account must not say what was true when the update was proposed."""
+    return as_json(decide(known.decision_subject(row, ignoring_open=True), now), known.brings(row))
+
+
+def _gate(session: Session, update: Update) -> Gate:
+    answers = ApprovalRepository(session).for_update(update.id)
+    return Gate(
+        update.id, len(answers), title_of(update), update.account, update.account_hash, update.expires_at
+    )
+
+
+def _refusals(session: Session, update: Update) -> tuple[str, ...]:
+    rows = ApprovalRepository(session).for_update(update.id)
+    return tuple(row.refusal for row in rows[-1:] if not row.taken)
+
+
+def _plan(
+    database: Database, update_id: int, opens: Opens, backups: Path
+) -> tuple[Plan | None, tuple[str, ...]]:
+    """What would be done, or why that cannot be said now; it is planned again before anything is touched."""
+    with database.session() as session:
+        update = UpdateRepository(session).by_id(update_id)
+        options = UpdateOptions.of(EffectivePolicy.model_validate(update.policy), backups=backups)
+    try:
+        with opens(update.host_name) as runtime:
+            return dry_run(update_id, database, runtime, options), ()
+    except UptainerError as error:
+        return None, (f"It could not be planned to the end, and will not be begun while that is so: {error}",)
+
+
+def _account(
+    known: Known, row: CandidateRow | None, update: Update, plan: Plan | None, now: datetime
+) -> Account:
+    policy = known.policy.policy
+    windows = policy.windows
+    return Account(
+        workload=update.workload,
+        host=update.host_name,
+        from_reference=update.from_reference,
+        from_digest=update.from_digest,
+        to_reference=update.to_reference,
+        to_digest=update.to_digest,
+        level=update.level,
+        findings=(),
+        from_version=update.from_version,
+        to_version=update.to_version,
+        published_at=row.published_at if row else None,
+        running_scan=known.running_scan,
+        candidate_scan=known.scan_of(row) if row else None,
+        difference=known.difference(row) if row else None,
+        advice=known.advice.get(row.id) if row else None,
+        has_window=bool(windows),
+        opens_at=next_opening(windows, policy.freezes, now) if windows else None,
+        backs_up_volumes=policy.backup_volumes,
+        volumes=tuple(each.name or each.source for each in known.facts.mounts if each.kind == "volume"),
+        affected=plan.affected if plan else (),
+    )
+
+
+def _since(session: Session, update: Update) -> tuple[str | None, tuple[str, ...]]:
+    """What the tag stands for by the last lookup, and what the candidate's scan found since the account was written."""
+    known, row = known_of(session, update)
+    same_tag = [
+        each.digest
+        for each in known.candidates
+        if each.reference == update.to_reference and each.gone_at is None
+    ]
+    before = set(update.decision.get("brings", ()))
+    added = [each for each in known.brings(row) if each not in before] if row else []
+    return (same_tag[-1] if same_tag else None), tuple(f"its scan now also finds {each}" for each in added)

@@ -1,0 +1,70 @@
+"""Carrying one approved update out, or saying why not now; and from a host's name to its open engine."""
+
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import AbstractContextManager, closing, contextmanager
+from pathlib import Path
+
+from uptainer.core.settings import Settings
+from uptainer.core.workloads import HostAddress
+from uptainer.policy.settings import EffectivePolicy
+from uptainer.runtimes.port import Runtime
+from uptainer.store.database import Database
+from uptainer.store.repositories.hosts import HostRepository
+from uptainer.store.repositories.updates import UpdateRepository
+from uptainer.updates.engine import apply, dry_run
+from uptainer.updates.options import UpdateOptions
+from uptainer.updates.run import Outcome
+from uptainer.updates.steps import Plan
+
+Connect = Callable[[HostAddress], Runtime]
+Opens = Callable[[str], AbstractContextManager[Runtime]]
+"""Opens the runtime of the host with this name."""
+
+
+def opener(database: Database, connect: Connect) -> Opens:
+    @contextmanager
+    def opens(host: str) -> Iterator[Runtime]:
+        with database.session() as session:
+            address = HostRepository.address(HostRepository(session).by_name(host))
+        with closing(connect(address)) as runtime:
+            yield runtime
+
+    return opens
+
+
+def backups_below(settings: Settings) -> Path:
+    return settings.data_dir / "backups"
+
+
+def carry_out(
+    database: Database,
+    update_id: int,
+    opens: Opens,
+    settings: Settings,
+    *,
+    registry_auth: Mapping[str, str] | None = None,
+) -> Outcome:
+    """Apply an approved update, or go on with one that was left in the middle; see `uptainer.updates.engine.apply`."""
+    host, options = _host_and_options(database, update_id, settings)
+    with opens(host) as runtime:
+        return apply(update_id, database, runtime, options, registry_auth=registry_auth)
+
+
+def plan_update(database: Database, update_id: int, opens: Opens, settings: Settings) -> Plan:
+    """Every step that the update would take, and nothing done."""
+    host, options = _host_and_options(database, update_id, settings)
+    with opens(host) as runtime:
+        return dry_run(update_id, database, runtime, options)
+
+
+def _host_and_options(database: Database, update_id: int, settings: Settings) -> tuple[str, UpdateOptions]:
+    with database.session() as session:
+        update = UpdateRepository(session).by_id(update_id)
+        policy = EffectivePolicy.model_validate(update.policy)
+    options = UpdateOptions.of(
+        policy,
+        backups=backups_below(settings),
+        host_slots=settings.max_updates_per_host,
+        server_slots=settings.max_updates_per_server,
+    )
+    return update.host_name, options
