@@ -170,6 +170,20 @@ def test_each_test_has_an_empty_database(postgres_url: str, postgres_server: Pos
     postgres_server.drop_database(copy)
 
 
+def test_a_postgresql_that_was_stopped_comes_up_again_with_its_data(room: Room) -> None:
+    server = PostgresServer(room)
+    url = server.create_database().replace("+psycopg", "")
+    with psycopg.connect(url) as connection:
+        connection.execute("CREATE TABLE kept (id int)")
+    server.stop()
+    with pytest.raises(psycopg.OperationalError):
+        psycopg.connect(url)
+    server.start()
+    with psycopg.connect(url) as connection:
+        assert connection.execute("SELECT count(*) FROM kept").fetchone() == (0,)
+    server.close()
+
+
 def test_prefect_answers_and_this_process_speaks_to_it(prefect_server: PrefectServer) -> None:
     from prefect.client.orchestration import get_client  # noqa: PLC0415 -- takes a second
 

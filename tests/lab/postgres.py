@@ -55,6 +55,15 @@ class PostgresServer:
         )
         return url.render_as_string(hide_password=False)
 
+    def stop(self) -> None:
+        """Connections are ended, and nobody answers on the socket until `start`."""
+        self._server.stop()
+
+    def start(self) -> None:
+        """Up again, with all its data, under the same URLs."""
+        with self._server._lock:
+            self._server.ensure_postgres_running()
+
     def close(self) -> None:
         self._server.cleanup()
         atexit.unregister(self._server._cleanup)  # it would make its lock file anew after all is tidied up
