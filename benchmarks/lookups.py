@@ -31,6 +31,7 @@ from uptainer.images.manifests import ACCEPT
 from uptainer.images.queries import Query
 from uptainer.images.registry import RegistryClient
 from uptainer.images.tag_policy import TagPolicy
+from uptainer.images.trust import shared_trust
 
 FLEETS = ((1_000, 100), (10_000, 500))
 ROUNDS = 5
@@ -111,7 +112,7 @@ async def fleet_lookup(queries: list[Query]) -> None:
 async def bare_loop(registry: Registry, references: list[Reference]) -> None:
     """The same HEADs by httpx alone, as many at once."""
     turns = asyncio.Semaphore(Patience().at_once)
-    async with httpx.AsyncClient(headers={"Accept": ACCEPT}) as client:
+    async with httpx.AsyncClient(headers={"Accept": ACCEPT}, verify=shared_trust()) as client:
 
         async def head(reference: Reference) -> None:
             async with turns:

@@ -6,7 +6,7 @@ from pathlib import Path
 import httpx
 
 from uptainer.core.errors import ProtocolError
-from uptainer.images.trust import DOCKER_CERTIFICATES, registry_trusts, system_trust
+from uptainer.images.trust import DOCKER_CERTIFICATES, registry_trusts, shared_trust
 
 MAX_BODY = 4 * 1024 * 1024
 """Bytes: what the distribution specification lets a manifest have. Tag pages and configurations are smaller."""
@@ -28,7 +28,7 @@ def open_http(
         for registry, trust in registry_trusts(certificates).items()
     }
     return httpx.AsyncClient(
-        verify=system_trust(),
+        verify=shared_trust(),
         mounts=own,
         timeout=timeout,
         limits=limits,

@@ -68,6 +68,7 @@ class RegistryClient:
         self._limits = limits or Limits()
         self._insecure = insecure
         self._tokens = Tokens()
+        self._endpoints: dict[str, Endpoint] = {}
         timeout = httpx.Timeout(self._limits.read, connect=self._limits.connect, pool=None)
         self._http = open_http(timeout, self._count)
 
@@ -120,7 +121,7 @@ class RegistryClient:
     async def tags(self, reference: Reference) -> tuple[str, ...]:
         """All tags of a repository, over as many pages as the registry makes of them."""
         what = f"the tags of {reference.name}"
-        base = Endpoint.of(reference.registry, self._insecure).url
+        base = self._endpoint(reference).url
         path = f"/v2/{reference.repository}/tags/list"
         here = base.join(f"{path}?n={self._limits.page_size}")
         seen: dict[httpx.URL, tuple[str, ...]] = {}
@@ -134,10 +135,16 @@ class RegistryClient:
             here = _next_page(here, following, what)
         raise ProtocolError(f"{what} do not end: {len(seen)} pages were read, and there was always one more")
 
+    def _endpoint(self, reference: Reference) -> Endpoint:
+        name = reference.registry
+        if name not in self._endpoints:
+            self._endpoints[name] = Endpoint.of(name, self._insecure)
+        return self._endpoints[name]
+
     async def _send(
         self, method: str, reference: Reference, path: str, headers: Mapping[str, str]
     ) -> httpx.Response:
-        endpoint = Endpoint.of(reference.registry, self._insecure)
+        endpoint = self._endpoint(reference)
         scope = f"repository:{reference.repository}:pull"
         auth = RegistryAuth(endpoint, scope, self._keychain, self._tokens)
         try:

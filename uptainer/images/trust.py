@@ -5,6 +5,7 @@ Source: https://docs.docker.com/engine/security/certificates/.
 
 import ssl
 from collections.abc import Mapping
+from functools import cache
 from pathlib import Path
 
 import certifi
@@ -19,6 +20,12 @@ def system_trust() -> ssl.SSLContext:
     context = ssl.create_default_context()
     context.load_verify_locations(certifi.where())
     return context
+
+
+@cache
+def shared_trust() -> ssl.SSLContext:
+    """`system_trust`, read once in a process: reading some hundred authorities takes longer than a lookup."""
+    return system_trust()
 
 
 def registry_trusts(folder: Path = DOCKER_CERTIFICATES) -> Mapping[str, ssl.SSLContext]:
