@@ -2,7 +2,6 @@
 
 from collections import Counter
 from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
@@ -11,14 +10,14 @@ from playwright.sync_api import Browser
 from tests.lab import environment
 from tests.lab.browser import find_chromium, open_browser
 from tests.lab.docker import DockerEngine
+from tests.lab.environment import LEFT_OUT, lab_part
 from tests.lab.llm import LanguageModelServer
 from tests.lab.postgres import PostgresServer
 from tests.lab.prefect import PrefectServer
 from tests.lab.registry import Registry
-from tests.lab.room import LabUnavailableError, Room, take_room
+from tests.lab.room import Room, take_room
 from tests.lab.trivy import find_trivy, write_cache
 
-LEFT_OUT = "left out: "
 _home = pytest.StashKey[Path]()
 
 
@@ -38,17 +37,6 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
         terminalreporter.section("left out on this machine")
         for reason, tests in reasons.most_common():
             terminalreporter.write_line(f"{LEFT_OUT}{reason} ({tests} tests)")
-
-
-@contextmanager
-def lab_part() -> Iterator[None]:
-    """Around the start of an engine: without it the test is skipped, or fails where the lab is required."""
-    try:
-        yield
-    except LabUnavailableError as error:
-        if environment.lab_is_required():
-            pytest.fail(f"the lab is required here: {error}", pytrace=False)
-        pytest.skip(f"{LEFT_OUT}{error}")
 
 
 @pytest.fixture(scope="session")

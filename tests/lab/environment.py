@@ -3,9 +3,17 @@
 import os
 import shutil
 import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
+import pytest
+
 from tests.lab.prefect import QUIET
+from tests.lab.room import LabUnavailableError
+
+LEFT_OUT = "left out: "
+"""What a skip begins with, so that the end of the run can gather them."""
 
 REQUIRE = "UPTAINER_REQUIRE_LAB"
 _OTHERS = ("PREFECT_", "DOCKER_", "CONTAINER_HOST", "COMPOSE_", "KUBECONFIG", "UPTAINER_", "PG", "TRIVY_")
@@ -36,6 +44,17 @@ def isolate() -> Path:
 
 def forget(home: Path) -> None:
     shutil.rmtree(home, ignore_errors=True)
+
+
+@contextmanager
+def lab_part() -> Iterator[None]:
+    """Around the start of an engine: without it the test is skipped, or fails where the lab is required."""
+    try:
+        yield
+    except LabUnavailableError as error:
+        if lab_is_required():
+            pytest.fail(f"the lab is required here: {error}", pytrace=False)
+        pytest.skip(f"{LEFT_OUT}{error}")
 
 
 def lab_is_required() -> bool:
