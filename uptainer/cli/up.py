@@ -7,10 +7,12 @@ from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from types import FrameType
 
+from pydantic import SecretStr
+
 from uptainer.cli.screen import Screen
 from uptainer.console import lock, orphans, prefect_server, record
 from uptainer.console.children import Child
-from uptainer.console.databases import Databases, opened
+from uptainer.console.databases import opened
 from uptainer.core.clock import utc_now
 from uptainer.core.settings import Settings
 from uptainer.scanning.server import TrivyServer
@@ -47,29 +49,31 @@ def _start(settings: Settings, screen: Screen, started: ExitStack) -> None:
     started.callback(server.stop)
     with screen.step("bringing the tables up to date"):
         schema.upgrade(databases.url)
-    _set_environment(settings, databases, environment)
+    settings = settings.model_copy(update={"database_url": SecretStr(databases.url)})
+    _set_environment(settings, environment)
     with screen.step("starting the Prefect server"):
         from uptainer.cli.prefect.serving import serve  # noqa: PLC0415 -- it reads the environment that was just set
 
         prefect_server.wait_until_ready(server, settings, environment)
     started.callback(record.remove, settings.data_dir)
-    asyncio.run(serve(settings, server, screen, on_ready=lambda: _write_record(settings, databases, server)))
+    asyncio.run(serve(settings, server, screen, on_ready=lambda: _write_record(settings, server)))
 
 
-def _set_environment(settings: Settings, databases: Databases, prefect: dict[str, str]) -> None:
+def _set_environment(settings: Settings, prefect: dict[str, str]) -> None:
     """This process's own, and so that of every flow run that it starts."""
     os.environ.update(prefect)
     os.environ.update(settings.variables())
-    os.environ["UPTAINER_DATA_DIR"] = str(settings.data_dir)
-    os.environ["UPTAINER_DATABASE_URL"] = databases.url
+    os.environ["UPTAINER_DATA_DIR"] = str(
+        settings.data_dir
+    )  # said even where it is the default: orphans are known by it
 
 
-def _write_record(settings: Settings, databases: Databases, server: Child) -> None:
+def _write_record(settings: Settings, server: Child) -> None:
     record.Record(
         pid=os.getpid(),
         started_at=utc_now(),
         url=prefect_server.url(settings),
-        database_url=databases.url,
+        database_url=record.database_url(settings),
         processes={"uptainer up": os.getpid(), "Prefect server": server.process.pid},
     ).write(settings.data_dir)
 

@@ -44,10 +44,10 @@ def read(data_dir: Path) -> Record:
         raise UnreachableError(NOT_RUNNING)
     try:
         record = Record.model_validate_json(_path(data_dir).read_text())
-    except FileNotFoundError as error:
-        raise UnreachableError(
-            f"Uptainer (process {pid}) is still starting: try again in a moment"
-        ) from error
+    except FileNotFoundError:
+        record = None
+    if record is None or record.pid != pid:
+        raise UnreachableError(f"Uptainer (process {pid}) is still starting: try again in a moment")
     return record
 
 

@@ -1,0 +1,220 @@
+import json
+import os
+import signal
+import socket
+from typing import Any
+from uuid import uuid4
+
+import httpx
+import psutil
+import pytest
+
+from deployments import definition
+from tests.integration.running.conftest import READY, Console
+from tests.lab.docker import DockerEngine
+from tests.lab.images import make_image
+from tests.lab.registry import Registry
+from tests.lab.room import wait_until
+from uptainer.cli.prefect.first_look import NO_HOST
+
+pytestmark = pytest.mark.timeout(600)
+
+
+def named(console: Console, part: str) -> list[psutil.Process]:
+    return [each for each in console.processes() if part in " ".join(each.cmdline())]
+
+
+def test_a_newcomer_without_an_engine_is_told_what_to_do_and_everything_stops_at_ctrl_c(
+    console: Console,
+) -> None:
+    console.start()
+    console.wait_for(NO_HOST)
+    assert READY in console.output
+    assert httpx.get(f"{console.url}/", follow_redirects=True).status_code == httpx.codes.OK
+    served = httpx.post(f"{console.url}/api/deployments/filter", json={}).json()
+    assert sorted(each["name"] for each in served) == sorted(each.name for each in definition.read())
+    kinds = httpx.post(f"{console.url}/api/block_types/filter", json={}).json()
+    assert {"docker-host", "trivy"} <= {each["slug"] for each in kinds}
+
+    status = json.loads(console.run("status", "--json").stdout)
+    assert {each["name"] for each in status["processes"]} >= {"uptainer up", "Prefect server", "PostgreSQL"}
+    assert {"discover", "check", "recover"} <= {each["deployment"] for each in status["next_runs"]}
+    assert "Traceback" not in console.output
+
+    assert console.press_ctrl_c() == 0
+    assert console.processes() == []
+    assert console.run("status").returncode == os.EX_TEMPFAIL
+
+
+def test_a_second_start_has_the_same_data_and_down_stops_it(console: Console) -> None:
+    console.start()
+    console.wait_for(READY)
+    ids = {
+        each["name"]: each["id"]
+        for each in httpx.post(f"{console.url}/api/deployments/filter", json={}).json()
+    }
+    assert console.send(signal.SIGTERM) == 0
+    assert console.processes() == []
+
+    console.start()
+    console.wait_for(READY)
+    again = httpx.post(f"{console.url}/api/deployments/filter", json={}).json()
+    assert {each["name"]: each["id"] for each in again} == ids
+
+    stopped = console.run("down")
+    assert (stopped.returncode, console.processes()) == (0, [])
+    assert f"process {console.process.pid if console.process else 0}" in stopped.stdout
+    assert console.run("down").returncode == 1
+
+
+def test_the_fleet_is_looked_at_and_shown(
+    console: Console, clean_engine: DockerEngine, registry: Registry
+) -> None:
+    image = registry.reference("shop/web:1.0.0")
+    make_image(clean_engine, image)
+    clean_engine.client.containers.run(image, name="web", detach=True)
+    console.start({"DOCKER_HOST": clean_engine.url})
+    console.wait_for("workload")
+    console.wait_for("/web")
+    assert "Found Docker" in console.output
+    assert image in console.output
+    assert console.press_ctrl_c() == 0
+    assert console.processes() == []
+
+
+def test_a_killed_console_leaves_no_orphans_and_its_database_is_taken_up(console: Console) -> None:
+    console.start()
+    console.wait_for(READY)
+    postgres = named(console, "postgres -D") or named(console, "bin/postgres")
+    console.send(signal.SIGKILL)
+    wait_until(lambda: not named(console, "prefect server"), what="the Prefect server stayed")
+    assert all(each.is_running() for each in postgres)
+
+    console.start()
+    console.wait_for(READY)
+    assert {each.pid for each in postgres} <= {each.pid for each in console.processes()}
+    assert console.press_ctrl_c() == 0
+    assert console.processes() == []
+
+
+def test_a_flow_run_ends_with_the_console(console: Console) -> None:
+    console.start()
+    console.wait_for(READY)
+    run = _request(console, "report")
+    wait_until(
+        lambda: bool(named(console, "prefect.engine")) or _is_final(console, run), what="it began", timeout=60
+    )
+    assert console.press_ctrl_c() == 0
+    assert console.processes() == []
+
+
+def test_an_orphaned_flow_run_is_ended_by_the_next_start_and_called_crashed(console: Console) -> None:
+    console.start()
+    console.wait_for(READY)
+    run = _request(console, "report")
+    wait_until(lambda: bool(named(console, "prefect.engine")), what="the run began", timeout=60)
+    orphans = named(console, "prefect.engine")
+    for each in orphans:
+        each.suspend()
+    console.send(signal.SIGKILL)
+    wait_until(lambda: not named(console, "prefect server"), what="the Prefect server stayed")
+
+    console.start()
+    console.wait_for(READY)
+    assert not any(each.is_running() for each in orphans)
+    assert _state(console, run)["type"] == "CRASHED"
+    assert console.press_ctrl_c() == 0
+
+
+def test_a_prefect_server_that_dies_ends_the_console_with_try_again(console: Console) -> None:
+    console.start()
+    console.wait_for(READY)
+    for each in named(console, "prefect server"):
+        each.kill()
+    assert console.process
+    assert console.process.wait(120) == os.EX_TEMPFAIL
+    assert "the Prefect server ended by itself" in console.output
+    assert "Traceback" not in console.output
+    assert console.processes() == []
+
+
+def test_a_second_up_on_the_same_directory_is_refused(console: Console) -> None:
+    console.start()
+    wait_until(
+        lambda: (console.data_dir / "lock").exists() and console.run("down", "--help").returncode == 0,
+        what="",
+    )
+    console.wait_for(READY)
+    second = console.run("up")
+    assert second.returncode == 1
+    assert "already running" in second.stderr
+    assert "uptainer down" in second.stderr
+    assert len(second.stderr.strip().splitlines()) == 1
+    assert console.press_ctrl_c() == 0
+
+
+def test_a_port_in_use_is_one_plain_sentence(console: Console) -> None:
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", console.port))
+        taken.listen()
+        refused = console.run("up")
+    assert refused.returncode == 1
+    assert f"port {console.port}" in refused.stderr
+    assert "--port" in refused.stderr
+    assert len(refused.stderr.strip().splitlines()) == 1
+    assert console.processes() == []
+
+
+@pytest.mark.parametrize(
+    ("environment", "says"),
+    [
+        ({"UPTAINER_LISTEN_HOST": "0.0.0.0"}, "PREFECT_SERVER_API_AUTH_STRING"),
+        ({"UPTAINER_PORT": "many"}, "UPTAINER_PORT is wrong"),
+        ({"UPTAINER_PROT": "1"}, "UPTAINER_PROT is not a setting"),
+        ({"UPTAINER_DATABASE_URL": "postgresql://nobody@127.0.0.1:1/none"}, "the database did not answer"),
+        ({"UPTAINER_DATA_DIR": "/proc/none"}, "UPTAINER_DATA_DIR"),
+    ],
+)
+def test_what_cannot_start_is_one_plain_sentence(
+    console: Console, environment: dict[str, str], says: str
+) -> None:
+    refused = console.run("up", **environment)
+    assert refused.returncode in {1, os.EX_TEMPFAIL}
+    assert says in refused.stderr
+    assert "Traceback" not in refused.stderr
+    assert console.processes() == []
+
+
+def test_an_old_data_directory_is_refused_and_left_as_it_is(console: Console) -> None:
+    (console.data_dir / "postgres").mkdir(parents=True)
+    (console.data_dir / "postgres" / "PG_VERSION").write_text("9.6\n")
+    refused = console.run("up")
+    assert refused.returncode == 1
+    assert "9.6" in refused.stderr
+    assert "UPTAINER_DATA_DIR" in refused.stderr
+    assert "Traceback" not in refused.stderr
+    assert (console.data_dir / "postgres" / "PG_VERSION").read_text() == "9.6\n"
+
+
+def test_debug_adds_where_it_went_wrong(console: Console) -> None:
+    refused = console.run("up", UPTAINER_PORT="many", UPTAINER_DEBUG="1")
+    assert "Traceback" in refused.stderr
+
+
+def _request(console: Console, flow: str) -> str:
+    deployment = (
+        httpx.get(f"{console.url}/api/deployments/name/{flow}/{flow}").raise_for_status().json()["id"]
+    )
+    answer = httpx.post(
+        f"{console.url}/api/deployments/{deployment}/create_flow_run", json={"name": uuid4().hex}
+    )
+    return str(answer.raise_for_status().json()["id"])
+
+
+def _state(console: Console, run: str) -> dict[str, Any]:
+    state: dict[str, Any] = httpx.get(f"{console.url}/api/flow_runs/{run}").raise_for_status().json()["state"]
+    return state
+
+
+def _is_final(console: Console, run: str) -> bool:
+    return _state(console, run)["type"] in {"COMPLETED", "FAILED", "CRASHED", "CANCELLED"}
