@@ -70,7 +70,7 @@ def make_plan(subject: Subject, runtime: Runtime, options: UpdateOptions, recove
 
     Raises:
         SupersededError: it is not what it was when the update was approved.
-        RefusedError: it can't be replaced without losing something.
+        RefusedError: it can't be replaced without losing something, or data that is to be kept could not be put back.
         NotFoundError, UnreachableError: the engine's.
     """
     source = subject.update.decision.get(RESTORE_FROM)
@@ -79,6 +79,8 @@ def make_plan(subject: Subject, runtime: Runtime, options: UpdateOptions, recove
     facts = find_workload(runtime, subject)
     replacement = runtime.plan_replacement(subject.request(options, None))
     mounts = choose_mounts(facts.mounts, options)
+    for mount in mounts:
+        runtime.check_mount(subject.key, mount)
     directory = path_for(options.backups, subject.host, subject.key, f"update-{subject.update.id}")
     return Plan(
         steps=sequence(replacement, mounts, subject.key, restores=options.restore_from is not None),

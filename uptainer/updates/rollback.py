@@ -5,9 +5,13 @@ from uptainer.core.errors import PermanentError, TemporaryError
 from uptainer.updates.journal import Record
 from uptainer.updates.planning import RUNS
 from uptainer.updates.run import Outcome, Run
-from uptainer.updates.steps import to_undo, touched
+from uptainer.updates.steps import Entry, to_undo, touched
 
 HELP = "`uptainer recover` tries again; docs/recovery.md says how to do it by hand"
+
+
+PAUSES = (0.5, 2.0)
+"""Seconds before an undo that met a temporary fault is tried again by the same process."""
 
 
 def roll_back(run: Run) -> Outcome:
@@ -21,7 +25,7 @@ def roll_back(run: Run) -> Outcome:
     try:
         for entry in to_undo(record.journal):
             run.journal.undoing(entry.name)
-            run.revert(entry, record)
+            _revert(run, entry, record)
             run.journal.undone(entry.name)
         _check(run, record)
     except TemporaryError:
@@ -29,6 +33,18 @@ def roll_back(run: Run) -> Outcome:
     except Exception as error:  # noqa: BLE001 -- whatever stopped the undo, a person must be told
         return _settle(run, UpdateStatus.ROLLBACK_FAILED, f"{reason}. The undo failed: {error}. {HELP}")
     return _settle(run, _end(run, record), reason)
+
+
+def _revert(run: Run, entry: Entry, record: Record) -> None:
+    """An engine that was busy for a moment is asked again at once: the workload may be down meanwhile."""
+    for pause in PAUSES:
+        try:
+            run.revert(entry, record)
+        except TemporaryError:
+            run.clock.sleep(pause)
+        else:
+            return
+    run.revert(entry, record)
 
 
 def _end(run: Run, record: Record) -> UpdateStatus:

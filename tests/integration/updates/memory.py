@@ -143,6 +143,9 @@ class MemoryRuntime:
     def logs(self, key: str, *, tail: int, since: datetime | None = None) -> str:
         return ""
 
+    def check_mount(self, key: str, mount: Mount) -> None:
+        self._box(key)
+
     @contextmanager
     def read_mount(self, key: str, mount: Mount) -> Iterator[Iterator[bytes]]:
         raw = io.BytesIO()

@@ -268,11 +268,18 @@ def test_an_undo_that_fails_is_told_and_tried_again(world: World, step: str) -> 
 @pytest.mark.parametrize("step", [name for name, _ in STEPS if name != "remove_old"])
 def test_an_undo_that_nobody_answers_goes_on_later(world: World, step: str) -> None:
     world.runtime.bad_images = {"sha256:new"}
-    world.runtime.on_step = fail_at("revert", step, UnreachableError("no answer"))
+    world.runtime.on_step = fail_at("revert", step, UnreachableError("no answer"), times=3)
     with pytest.raises(UnreachableError):
         world.apply()
     assert world.row().status is UpdateStatus.ROLLING_BACK
     assert world.recover().found is Found.UNDONE
+    world.assert_as_before()
+
+
+def test_an_undo_that_fails_for_a_moment_is_tried_again_at_once(world: World) -> None:
+    world.runtime.bad_images = {"sha256:new"}
+    world.runtime.on_step = fail_at("revert", "start", UnreachableError("busy"), times=2)
+    assert world.apply().status is UpdateStatus.ROLLED_BACK
     world.assert_as_before()
 
 

@@ -192,9 +192,10 @@ def stop_new(engine: Engine, swap: Swap, timeout: timedelta | None, new_id: str 
     new = find_new(engine, swap, new_id)
     if new is None:
         return
-    set_restart_policy(engine, new["Id"], configuration.NEVER_RESTART, swap.key)
     if new["State"]["Status"] not in ("created", "exited", "dead"):
         operations.stop(engine, new["Id"], timeout)
+    # After the stop: the engine refuses to update one that crashes at that very moment.
+    set_restart_policy(engine, new["Id"], configuration.NEVER_RESTART, swap.key)
 
 
 def _start(engine: Engine, container: str, about: str) -> None:

@@ -1,0 +1,99 @@
+"""A real process that carries an update out and is killed by SIGKILL at one line of its journal."""
+
+import multiprocessing
+import os
+import signal
+from collections.abc import Iterator
+from contextlib import suppress
+from dataclasses import dataclass
+from typing import Any
+
+from uptainer.core.workloads import HostAddress, Mount
+from uptainer.runtimes.docker.runtime import DockerRuntime
+from uptainer.store.database import Database
+from uptainer.updates.engine import apply
+from uptainer.updates.journal import Journal
+from uptainer.updates.options import UpdateOptions
+
+PATIENCE = 60.0
+
+
+@dataclass(frozen=True, slots=True)
+class Death:
+    """When it dies: at the journal's line `method` of `step`, before it is committed or after it is.
+
+    `intend` committed is before the act, `done` not committed is after it; `undoing` and `undone` are the undo's. The
+    methods `read_mount` and `write_mount` die in the middle of the data.
+    """
+
+    method: str
+    step: str
+    committed: bool = False
+
+    def __str__(self) -> str:
+        return f"{self.step}-{self.method}-{'after' if self.committed else 'before'}"
+
+
+def apply_and_die(
+    update_id: int, url: str, address: HostAddress, options: UpdateOptions, death: Death
+) -> int | None:
+    """Carry the update out in a process that dies; returns its exit code, which is -SIGKILL where it did."""
+    context = multiprocessing.get_context("forkserver")
+    context.set_forkserver_preload([__name__])
+    process = context.Process(target=_work, args=(update_id, url, address, options, death), daemon=True)
+    process.start()
+    process.join(PATIENCE)
+    if process.exitcode is None:
+        process.kill()
+        process.join()
+        raise TimeoutError(f"the update did not come to {death} within {PATIENCE:.0f} s")
+    return process.exitcode
+
+
+def _work(update_id: int, url: str, address: HostAddress, options: UpdateOptions, death: Death) -> None:
+    with DockerRuntime(address) as runtime:
+        if death.method in {"read_mount", "write_mount"}:
+            _die_in_the_data(runtime, death)
+        else:
+            _die_at_a_line(death)
+        with suppress(Exception):
+            apply(update_id, Database(url), runtime, options)
+
+
+def _die_at_a_line(death: Death) -> None:
+    real = getattr(Journal, death.method)
+
+    def line(self: Journal, step: Any, *arguments: Any, **options: Any) -> None:
+        ours = getattr(step, "name", step) == death.step
+        if ours and not death.committed:
+            _die()
+        real(self, step, *arguments, **options)
+        if ours:
+            _die()
+
+    setattr(Journal, death.method, line)
+
+
+def _die_in_the_data(runtime: DockerRuntime, death: Death) -> None:
+    real_write = runtime.write_mount
+
+    def write(key: str, mount: Mount, tar: Iterator[bytes]) -> None:
+        real_write(key, mount, _cut(tar))
+
+    def read(key: str, mount: Mount) -> Any:
+        _die()
+
+    if death.method == "write_mount":
+        runtime.write_mount = write  # type: ignore[method-assign]  # -- the moment is what is tested
+    else:
+        runtime.read_mount = read  # type: ignore[method-assign]  # -- the moment is what is tested
+
+
+def _cut(tar: Iterator[bytes]) -> Iterator[bytes]:
+    whole = b"".join(tar)
+    yield whole[: len(whole) // 2]
+    _die()
+
+
+def _die() -> None:
+    os.kill(os.getpid(), signal.SIGKILL)
