@@ -1,6 +1,6 @@
 """One container's way through its registry: has its tag moved, is there a newer one, what does the tag stand for."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 
@@ -49,7 +49,7 @@ class Search:
             candidates += await self._newer()
         stands_for = None
         with _keeping(self.notes):
-            stands_for = await self._stands_for(head)
+            stands_for = await self._stands_for()
         return self._conclude(head, tuple(candidates), stands_for)
 
     def _conclude(
@@ -69,7 +69,14 @@ class Search:
         if self.query.runs(head.digest):
             return []
         candidate = await self._describe(self.tagged, head.digest, ChangeLevel.DIGEST)
-        return [candidate] if candidate else []
+        if candidate is None:
+            return []
+        version = candidate.version
+        with _keeping(self.notes):
+            version = version or await self._version_of({head.digest})
+        if version is None and self.query.policy.read(self.tag):
+            version = self.tag
+        return [replace(candidate, version=version)]
 
     async def _newer(self) -> list[Candidate]:
         policy = self.query.policy
@@ -118,7 +125,7 @@ class Search:
             raise NotFoundError(
                 f"{reference.familiar} is for {config.platform}, not for {self.query.platform}"
             )
-        version = config.labels.get(VERSION_LABEL) if level is ChangeLevel.DIGEST else reference.tag
+        version = self._told_by(config.labels) if level is ChangeLevel.DIGEST else reference.tag
         return Candidate(reference, digest, level, version, config.created_at, config.labels)
 
     async def _manifest_in(self, index: Index, reference: Reference) -> Manifest:
@@ -130,16 +137,19 @@ class Search:
             raise UnsupportedError(f"{reference.familiar} is an index of indexes")
         return manifest
 
-    async def _stands_for(self, head: Head | None) -> str | None:
+    async def _stands_for(self) -> str | None:
         """The version under a moving tag: what the image's label says, else the version tag with its digest."""
-        label = self.query.labels.get(VERSION_LABEL)
-        if label and says_more(self.tag, label, self.query.policy):
-            return label
-        digests = self.query.digests
-        if not self.query.policy.resolve_versions or (head and head.digest not in digests):
-            return None
-        tags = await self.asker.tags(self.tagged)
-        for tag in plausible_versions(self.tag, tags, self.query.policy, limit=_TRIED_VERSIONS):
+        return self._told_by(self.query.labels) or await self._version_of(self.query.digests)
+
+    def _told_by(self, labels: Mapping[str, str]) -> str | None:
+        label = labels.get(VERSION_LABEL)
+        return label if label and says_more(self.tag, label, self.query.policy) else None
+
+    async def _version_of(self, digests: Collection[str]) -> str | None:
+        """The version tag that has one of these digests, where the policy spends requests on that."""
+        policy = self.query.policy
+        tags = await self.asker.tags(self.tagged) if policy.resolve_versions else ()
+        for tag in plausible_versions(self.tag, tags, policy, limit=_TRIED_VERSIONS):
             if (await self.asker.head(self.query.reference.with_tag(tag))).digest in digests:
                 return tag
         return None

@@ -78,6 +78,20 @@ async def test_a_tag_that_moved_is_a_candidate_with_its_date_and_version(
     assert candidate.pinned.digest == digest
 
 
+@pytest.mark.parametrize(
+    ("tag", "label", "version"),
+    [("1.2", "1.2.4", "1.2.4"), ("1.2", "22.04", "1.2"), ("1.2", None, "1.2"), ("edge", None, None)],
+)
+async def test_a_label_that_a_base_image_left_behind_is_not_the_version(
+    registry: Registry, client: RegistryClient, tag: str, label: str | None, version: str | None
+) -> None:
+    push_image(registry.url, f"fleet/base:{tag}", build_image(labels={VERSION_LABEL: label} if label else {}))
+
+    (candidate,) = (await one(client, query(registry.reference(f"fleet/base:{tag}"), OTHER))).candidates
+
+    assert candidate.version == version
+
+
 async def test_the_fleet_asks_once_for_each_distinct_reference(
     registry: Registry, client: RegistryClient
 ) -> None:
@@ -226,6 +240,23 @@ async def test_a_moving_tag_shows_the_version_it_stands_for(
 
     assert old != digest
     assert (found.result, found.stands_for) == (CheckResult.UP_TO_DATE, stands_for)
+
+
+async def test_a_moving_tag_that_moved_shows_both_versions(
+    registry: Registry, client: RegistryClient
+) -> None:
+    old, new = build_image(), build_image(labels={"v": "new"})
+    for name, image in (("1.2.3", old), ("1.2.4", new), ("latest", new)):
+        digest = push_image(registry.url, f"fleet/both:{name}", image)
+    before = push_image(registry.url, "fleet/both:1.2.3", old)
+    asked = query(
+        registry.reference("fleet/both:latest"), before, policy=TagPolicy.compile(resolve_versions=True)
+    )
+
+    found = await one(client, asked)
+
+    assert found.stands_for == "1.2.3"
+    assert [(candidate.digest, candidate.version) for candidate in found.candidates] == [(digest, "1.2.4")]
 
 
 async def test_what_needs_no_question_is_not_asked(client: RegistryClient) -> None:
