@@ -17,7 +17,9 @@ _ESCAPED_NUL = re.compile(r"(?<!\\)((?:\\\\)*)\\u0000")
 def dump(value: Any) -> str:
     """Frozen values, dates (ISO 8601) and durations (seconds) may be in it."""
     text = json.dumps(value, default=_plain, ensure_ascii=False)
-    return _ESCAPED_NUL.sub(r"\1\\ufffd", text).encode("utf-8", "replace").decode()
+    if "\\u0000" in text:
+        text = _ESCAPED_NUL.sub(r"\1\\ufffd", text)
+    return text.encode("utf-8", "replace").decode()
 
 
 def load(text: str) -> Any:

@@ -39,10 +39,7 @@ class ContainerVulnerability(Base):
     """One CVE in one package of a scanned image: every finding is kept, whatever its severity."""
 
     __tablename__ = "container_vulnerabilities"
-    __table_args__ = (
-        Index("ix_container_vulnerabilities_scan_id", "scan_id", "severity"),
-        Index("ix_container_vulnerabilities_cve", "cve"),
-    )
+    __table_args__ = (Index("ix_container_vulnerabilities_scan_id", "scan_id", "severity"),)
 
     id: Mapped[Id]
     scan_id: Mapped[int] = mapped_column(ForeignKey(VulnerabilityScan.id, ondelete="CASCADE"))

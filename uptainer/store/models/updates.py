@@ -28,6 +28,7 @@ class Update(Base):
         Index("uq_updates_open", "container_id", unique=True, postgresql_where=OPEN),
         Index("ix_updates_status", "status", "created_at"),
         Index("ix_updates_container_id", "container_id", "created_at"),
+        Index("ix_updates_created_at", "created_at"),
     )
 
     id: Mapped[Id]

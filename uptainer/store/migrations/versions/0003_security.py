@@ -76,7 +76,6 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint("id", name="pk_container_vulnerabilities"),
         schema=SCHEMA,
     )
-    op.create_index("ix_container_vulnerabilities_cve", "container_vulnerabilities", ["cve"], schema=SCHEMA)
     op.create_index(
         "ix_container_vulnerabilities_scan_id",
         "container_vulnerabilities",

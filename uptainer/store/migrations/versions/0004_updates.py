@@ -123,6 +123,7 @@ def upgrade() -> None:
     )
     op.create_index("ix_updates_candidate_id", "updates", ["candidate_id"], schema=SCHEMA)
     op.create_index("ix_updates_container_id", "updates", ["container_id", "created_at"], schema=SCHEMA)
+    op.create_index("ix_updates_created_at", "updates", ["created_at"], schema=SCHEMA)
     op.create_index("ix_updates_status", "updates", ["status", "created_at"], schema=SCHEMA)
     op.create_index(
         "uq_updates_open",
