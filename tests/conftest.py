@@ -2,6 +2,7 @@
 
 from collections import Counter
 from collections.abc import Iterator
+from contextlib import ExitStack
 from pathlib import Path
 
 import pytest
@@ -18,15 +19,18 @@ from tests.lab.registry import Registry
 from tests.lab.room import Room, take_room
 from tests.lab.trivy import find_trivy, write_cache
 
-_home = pytest.StashKey[Path]()
+_room = pytest.StashKey[Room]()
+_leaving = pytest.StashKey[ExitStack]()
 
 
 def pytest_configure(config: pytest.Config) -> None:
-    config.stash[_home] = environment.isolate()
+    leaving = config.stash[_leaving] = ExitStack()
+    config.stash[_room] = leaving.enter_context(take_room())
+    environment.isolate(config.stash[_room].directory("home"))
 
 
 def pytest_unconfigure(config: pytest.Config) -> None:
-    environment.forget(config.stash[_home])
+    config.stash.get(_leaving, ExitStack()).close()
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
@@ -40,10 +44,9 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
 
 
 @pytest.fixture(scope="session")
-def room() -> Iterator[Room]:
+def room(pytestconfig: pytest.Config) -> Room:
     """This process's own place on the machine, cleared when the session ends."""
-    with take_room() as taken:
-        yield taken
+    return pytestconfig.stash[_room]
 
 
 @pytest.fixture(scope="session")

@@ -1,8 +1,6 @@
 """Keeps a developer's own engines, settings and data out of the tests' sight."""
 
 import os
-import shutil
-import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -20,10 +18,8 @@ _OTHERS = ("PREFECT_", "DOCKER_", "CONTAINER_HOST", "COMPOSE_", "KUBECONFIG", "U
 _TRUE = {"1", "true", "yes"}
 
 
-def isolate() -> Path:
-    """Forget what the environment says of engines and servers; homes of programs lie in a new folder, returned."""
-    home = Path(tempfile.mkdtemp(prefix="uptainer-tests-"))
-    home.chmod(0o755)
+def isolate(home: Path) -> None:
+    """Forget what the environment says of engines and servers; the homes of programs are made in `home`."""
     for name in [name for name in os.environ if name.startswith(_OTHERS) and name != REQUIRE]:
         del os.environ[name]
     folders = {
@@ -39,11 +35,6 @@ def isolate() -> Path:
     # Without this folder the embedded PostgreSQL's wheel shares one lock file in /tmp with every user of the machine.
     (folders["XDG_RUNTIME_DIR"] / "python_PostgresServer").mkdir()
     os.environ.update({name: str(folder) for name, folder in folders.items()} | dict(QUIET))
-    return home
-
-
-def forget(home: Path) -> None:
-    shutil.rmtree(home, ignore_errors=True)
 
 
 @contextmanager

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 import pytest
 
 from tests.lab import environment
-from tests.lab.room import LabUnavailableError
+from tests.lab.room import LabUnavailableError, Room
 
 
 @pytest.mark.parametrize(
@@ -27,10 +27,10 @@ def test_an_engine_that_is_missing_is_left_out_or_a_failure_where_the_lab_is_req
         raise LabUnavailableError("no dockerd on this machine")
 
 
-def test_no_engine_or_setting_of_the_developer_is_in_sight() -> None:
+def test_no_engine_or_setting_of_the_developer_is_in_sight(room: Room) -> None:
     assert not [
         name
         for name in os.environ
         if name.startswith(("UPTAINER_DATABASE", "DOCKER_HOST", "KUBECONFIG", "PG"))
     ]
-    assert "uptainer-tests-" in os.environ["PREFECT_HOME"]
+    assert os.environ["PREFECT_HOME"].startswith(str(room.path))
