@@ -62,8 +62,11 @@ def test_a_second_start_has_the_same_data_and_down_stops_it(console: Console) ->
     assert {each["name"]: each["id"] for each in again} == ids
 
     stopped = console.run("down")
-    assert (stopped.returncode, console.processes()) == (0, [])
-    assert f"process {console.process.pid if console.process else 0}" in stopped.stdout
+    assert stopped.returncode == 0
+    assert console.process
+    assert console.process.wait(30) == 0
+    assert f"process {console.process.pid}" in stopped.stdout
+    assert console.processes() == []
     assert console.run("down").returncode == 1
 
 
