@@ -1,6 +1,9 @@
 from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
 
 import pytest
+from sqlalchemy import event
 from sqlalchemy.orm import Session
 
 from tests.lab.facts import NOW, address, candidate, container
@@ -78,3 +81,15 @@ class Fleet:
 @pytest.fixture
 def fleet(database: Database) -> Fleet:
     return Fleet(database, "web", "db", "cache")
+
+
+@contextmanager
+def counted_statements(database: Database) -> Iterator[list[str]]:
+    seen: list[str] = []
+
+    def note(_connection: Any, _cursor: Any, statement: str, *_: Any) -> None:
+        seen.append(statement)
+
+    event.listen(database.engine, "before_cursor_execute", note)
+    yield seen
+    event.remove(database.engine, "before_cursor_execute", note)

@@ -1,14 +1,15 @@
 from dataclasses import replace
 from datetime import timedelta
 
-from tests.contract.store.conftest import Fleet
-from tests.lab.facts import AMD64, NOW, candidate, digest
+from tests.contract.store.conftest import Fleet, counted_statements
+from tests.lab.facts import AMD64, NOW, candidate, container, digest
 from tests.lab.threads import side_by_side
 from uptainer.core.enums import CheckResult, ScanStatus
 from uptainer.core.findings import Scan
 from uptainer.core.images import Candidate
 from uptainer.store.database import Database
 from uptainer.store.repositories.checks import CheckRecord, CheckRepository, Lookup
+from uptainer.store.repositories.containers import ContainerRepository
 from uptainer.store.repositories.images import ImageRepository
 from uptainer.store.repositories.scans import ScanRepository
 
@@ -143,3 +144,19 @@ def test_what_an_engine_says_of_an_image_outweighs_what_a_lookup_says(
         row = images.by_keys([(digest("running"), "linux/amd64")])[digest("running"), "linux/amd64"]
         assert row.image_id == digest("image")
         assert row.last_seen_at == LATER
+
+
+def test_a_fleets_lookups_are_recorded_in_as_few_statements_as_one(database: Database, fleet: Fleet) -> None:
+    with database.session() as session:
+        containers = ContainerRepository(session)
+        containers.record(fleet.host_id, [container(f"c{number}") for number in range(2000)], NOW)
+        ids = [view.container.id for view in containers.listing()]
+
+    def statements(count: int) -> int:
+        lookups = [replace(lookup(fleet, candidate("1.28")), container_id=each) for each in ids[:count]]
+        with counted_statements(database) as seen:
+            record(database, *lookups)
+        return len(seen)
+
+    assert statements(1) == 6
+    assert statements(2000) <= 7

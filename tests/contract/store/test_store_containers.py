@@ -1,13 +1,11 @@
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import replace
 from datetime import timedelta
 from typing import Any
 
 import pytest
-from sqlalchemy import event, select
+from sqlalchemy import select
 
-from tests.contract.store.conftest import Fleet
+from tests.contract.store.conftest import Fleet, counted_statements
 from tests.lab.facts import NOW, address, container, digest
 from uptainer.core.enums import ContainerStatus, Health
 from uptainer.core.errors import InvalidInputError, NotFoundError
@@ -18,18 +16,6 @@ from uptainer.store.repositories.containers import ContainerRepository, Recorded
 from uptainer.store.repositories.hosts import HostRepository
 
 LATER = NOW + timedelta(minutes=5)
-
-
-@contextmanager
-def counted_statements(database: Database) -> Iterator[list[str]]:
-    seen: list[str] = []
-
-    def note(_connection: Any, _cursor: Any, statement: str, *_: Any) -> None:
-        seen.append(statement)
-
-    event.listen(database.engine, "before_cursor_execute", note)
-    yield seen
-    event.remove(database.engine, "before_cursor_execute", note)
 
 
 def test_what_was_recorded_is_read_back_as_it_was(database: Database, fleet: Fleet) -> None:

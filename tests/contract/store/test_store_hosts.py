@@ -7,7 +7,7 @@ from uptainer.core.enums import ConnectionType, ContainerStatus, Health, UpdateS
 from uptainer.core.errors import NotFoundError, RefusedError
 from uptainer.store.database import Database
 from uptainer.store.models import Server
-from uptainer.store.repositories.audit import SYSTEM
+from uptainer.store.repositories.audit import SYSTEM, Actor, AuditRepository
 from uptainer.store.repositories.containers import ContainerRepository
 from uptainer.store.repositories.hosts import HostRepository
 from uptainer.store.repositories.updates import UpdateRepository
@@ -126,3 +126,25 @@ def test_a_host_with_an_update_under_way_is_not_removed_even_with_force(
             updates.transition(update.id, [before], after, reason="", actor=SYSTEM, now=NOW)
     with database.session() as session, pytest.raises(RefusedError, match=r"under way: web \(applying\)"):
         HostRepository(session).remove("alpha", NOW, force=True)
+
+
+def test_who_added_changed_and_removed_a_host_is_in_the_audit_log_once(session: Session) -> None:
+    hosts, alice = HostRepository(session), Actor("alice", authenticated=True)
+    for _ in range(2):
+        hosts.add(address("beta"), actor=alice)
+    hosts.add(address("beta", url="unix:///elsewhere.sock"), actor=alice)
+    hosts.remove("beta", NOW, actor=alice)
+    entries = AuditRepository(session).listing(subject="host/beta")
+    assert [(entry.action, entry.actor) for entry in reversed(entries)] == [
+        ("host.added", "alice"),
+        ("host.changed", "alice"),
+        ("host.removed", "alice"),
+    ]
+
+
+def test_a_host_that_is_switched_off_stays_in_the_fleet(session: Session) -> None:
+    hosts = HostRepository(session)
+    hosts.add(address("beta"))
+    hosts.set_enabled("beta", enabled=False)
+    assert [host.name for host in hosts.all()] == ["beta"]
+    assert hosts.all(enabled_only=True) == []

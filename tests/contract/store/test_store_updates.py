@@ -1,10 +1,11 @@
+from dataclasses import replace
 from datetime import timedelta
 
 import pytest
 from sqlalchemy.exc import IntegrityError
 
-from tests.contract.store.conftest import Fleet
-from tests.lab.facts import NOW, candidate
+from tests.contract.store.conftest import Fleet, counted_statements
+from tests.lab.facts import NOW, candidate, container
 from tests.lab.threads import side_by_side
 from uptainer.core.enums import ApprovalChannel, ApprovalDecision, StepStatus, UpdateStatus
 from uptainer.core.errors import NotFoundError, RefusedError
@@ -13,6 +14,7 @@ from uptainer.store.database import Database
 from uptainer.store.models import Update
 from uptainer.store.repositories.approvals import Answer, ApprovalRepository
 from uptainer.store.repositories.audit import SYSTEM, Actor, AuditRepository
+from uptainer.store.repositories.containers import ContainerRepository
 from uptainer.store.repositories.journal import JournalRepository
 from uptainer.store.repositories.proposals import Proposed
 from uptainer.store.repositories.updates import UpdateRepository
@@ -175,7 +177,7 @@ def test_of_two_transitions_at_once_one_is_refused(database: Database, fleet: Fl
     assert len(refused) == 1
     assert "not proposed" in str(refused[0])
     with database.session() as session:
-        assert AuditRepository(session).verify().rows == 2
+        assert len(AuditRepository(session).listing(subject=f"update/{update.id}")) == 2
 
 
 def test_when_it_began_stays_when_it_goes_back_and_forth(database: Database, fleet: Fleet) -> None:
@@ -316,3 +318,20 @@ def test_a_step_that_was_never_begun_has_no_result(database: Database, fleet: Fl
     update = propose(database, fleet, "1.28").created[0]
     with database.session() as session, pytest.raises(NotFoundError, match="no step 'start'"):
         JournalRepository(session).done(update.id, "start", {}, NOW)
+
+
+def test_a_fleets_updates_are_proposed_in_as_few_statements_as_one(database: Database, fleet: Fleet) -> None:
+    with database.session() as session:
+        containers = ContainerRepository(session)
+        containers.record(fleet.host_id, [container(f"c{number}") for number in range(1000)], NOW)
+        ids = [view.container.id for view in containers.listing()]
+
+    def statements(tag: str, count: int) -> int:
+        proposals = [replace(fleet.proposal("web", tag), container_id=each) for each in ids[:count]]
+        with database.session() as session, counted_statements(database) as seen:
+            UpdateRepository(session).propose(proposals, NOW)
+        return len(seen)
+
+    assert statements("1.28", 1) == 3
+    assert statements("1.28", 1000) == 3
+    assert statements("1.29", 1000) <= 5

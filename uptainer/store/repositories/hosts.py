@@ -15,7 +15,7 @@ from uptainer.core.errors import NotFoundError, RefusedError
 from uptainer.core.transitions import CLOSED, WAITING
 from uptainer.core.workloads import EngineFacts, HostAddress
 from uptainer.store.models import Container, ContainerHost, Server, Update
-from uptainer.store.repositories.audit import SYSTEM, Actor
+from uptainer.store.repositories.audit import SYSTEM, Actor, AuditRepository
 from uptainer.store.repositories.updates import UpdateRepository
 
 
@@ -23,13 +23,16 @@ class HostRepository:
     def __init__(self, session: Session) -> None:
         self._session = session
 
-    def add(self, address: HostAddress, server_name: str | None = None) -> ContainerHost:
+    def add(
+        self, address: HostAddress, server_name: str | None = None, *, actor: Actor = SYSTEM
+    ) -> ContainerHost:
         """Add a host, or change the address of the one that has this name; a removed one is taken back.
 
         Raises:
             RefusedError: another host already stands for this engine's address.
         """
         self._refuse_second_address(address)
+        self._audit_address(address, actor)
         values = {
             "server_id": self._server(server_name or _server_of(address)),
             "runtime": address.runtime,
@@ -63,6 +66,7 @@ class HostRepository:
         )
         host.removed_at = now
         self._session.flush()
+        AuditRepository(self._session).append(actor, "host.removed", f"host/{name}", {"forced": force})
 
     def set_enabled(self, name: str, *, enabled: bool) -> None:
         """A host that is not enabled stays in the fleet, and is neither read nor touched."""
@@ -150,6 +154,14 @@ class HostRepository:
             raise RefusedError(
                 f"{address.url} is host {twin!r} already: remove that one first, or use its name"
             )
+
+    def _audit_address(self, address: HostAddress, actor: Actor) -> None:
+        """Only where it is news: every start adds the engines that it finds."""
+        known = [self.address(host) for host in self.all() if host.name == address.name]
+        if known != [address]:
+            action = "host.changed" if known else "host.added"
+            details = {"url": address.url, "connection": address.connection, "block": address.block}
+            AuditRepository(self._session).append(actor, action, f"host/{address.name}", details)
 
     def _give_up_updates(self, host: ContainerHost, *, force: bool, actor: Actor, now: datetime) -> None:
         rows = self._session.scalars(
