@@ -104,7 +104,7 @@ def host_settings(container: Json, names_of: Mapping[str, str], inherited: froze
     host["VolumesFrom"] = _volumes_from(host.get("VolumesFrom"), names_of)
     host["Links"] = [_link(each) for each in host.get("Links") or ()] or None
     host["Mounts"] = _named_mounts(container)
-    host["Binds"] = [*(host.get("Binds") or ()), *_carried_volumes(container, inherited)] or None
+    host["Binds"] = [*_sourced_binds(container), *_carried_volumes(container, inherited)] or None
     return host
 
 
@@ -137,10 +137,16 @@ def _named_mounts(container: Json) -> list[Json] | None:
     ] or None
 
 
+def _sourced_binds(container: Json) -> list[str]:
+    """Those that name what they bind. `/path` alone made a volume, which is carried over by its name."""
+    binds = [str(each) for each in container["HostConfig"].get("Binds") or ()]
+    return [each for each in binds if len(_split_bind(each)) > 1]
+
+
 def _carried_volumes(container: Json, inherited: frozenset[str]) -> list[str]:
     """Unnamed volumes that no bind or mount names yet: made for `VOLUME` in the image, or for `-v /path`."""
     host = container["HostConfig"]
-    asked = {bind_destination(each) for each in host.get("Binds") or ()}
+    asked = {bind_destination(each) for each in _sourced_binds(container)}
     asked |= {each["Target"] for each in host.get("Mounts") or ()} | inherited
     return [
         f"{each['Name']}:{each['Destination']}" + ("" if each.get("RW", True) else ":ro")
@@ -153,8 +159,12 @@ def _carried_volumes(container: Json, inherited: frozenset[str]) -> list[str]:
 
 def bind_destination(bind: str) -> str:
     """`source:destination[:options]`."""
-    parts = re.split(r":(?=/)", bind, maxsplit=1)
-    return parts[-1].split(":")[0].rstrip("/") or "/"
+    return _split_bind(bind)[-1].split(":")[0].rstrip("/") or "/"
+
+
+def _split_bind(bind: str) -> list[str]:
+    """Source and destination with its options, or only the latter."""
+    return re.split(r":(?=/)", bind, maxsplit=1)
 
 
 def moved_labels(labels: Mapping[str, str], old_image_id: str, new_image_id: str) -> dict[str, str]:

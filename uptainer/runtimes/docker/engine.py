@@ -5,6 +5,7 @@ Source: https://docs.docker.com/reference/api/engine/ (1.41 and later).
 
 import errno
 import json
+import re
 from collections.abc import Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from http.client import HTTPException, HTTPResponse
@@ -34,6 +35,7 @@ OLDEST_API = (1, 41)
 LOOPBACK = frozenset({"localhost", "127.0.0.1", "::1"})
 UPLOAD_TIMEOUT = 3600.0
 PIECE = 256 * 1024
+_PATH = re.compile(r"/[\w/.:@+-]*", re.ASCII)
 _BAD_REQUEST = 400
 _SERVER_FAULT = 500
 
@@ -114,6 +116,7 @@ class Engine:
     ) -> Iterator["Answer"]:
         """An answer whose body is still coming; `timeout` is how many seconds it may be silent."""
         about = about or path
+        _refuse_odd_path(path)
         sent = {"Content-Type": "application/json"} if body is not None else {}
         sent |= {"Content-Type": "application/x-tar"} if content is not None else {}
         with ExitStack() as opened:
@@ -156,6 +159,14 @@ class Answer:
     def __iter__(self) -> Iterator[bytes]:
         while piece := self.read(PIECE):
             yield piece
+
+
+def _refuse_odd_path(path: str) -> None:
+    """A name that is no name must not become another request."""
+    if not _PATH.fullmatch(path) or ".." in path.split("/"):
+        raise InvalidInputError(
+            f"{path!r} holds signs that no name of a container, image, network or volume has"
+        )
 
 
 def version_tuple(version: str) -> tuple[int, ...]:

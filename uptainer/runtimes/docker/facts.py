@@ -37,6 +37,11 @@ def engine_facts(info: Json, version: Json) -> EngineFacts:
     )
 
 
+def is_podman(version: Json) -> bool:
+    """Podman answers on Docker's API too, and names itself among its components."""
+    return any("podman" in str(each.get("Name", "")).lower() for each in version.get("Components") or ())
+
+
 def image_facts(image: Json) -> ImageFacts:
     config = image.get("Config") or {}
     return ImageFacts(

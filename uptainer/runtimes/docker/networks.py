@@ -12,6 +12,8 @@ Json = Mapping[str, Any]
 OWN_STACK = frozenset({"host", "none"})
 MAC_ON_ENDPOINTS = (1, 44)
 _BRIDGE = "bridge"
+_NOT_SET = (None, "", 0)
+"""Empty options are something that was asked for: the engine shows them as it got them."""
 
 
 def own_endpoints(container: Json, api_version: str) -> dict[str, dict[str, Any]]:
@@ -57,7 +59,7 @@ def _own_endpoint(endpoint: Json, container_id: str, api_version: str) -> dict[s
     }
     if keeps_mac_on_endpoints(api_version) and not _is_derived(endpoint):
         own["MacAddress"] = endpoint.get("MacAddress")
-    return {name: value for name, value in own.items() if value}
+    return {name: value for name, value in own.items() if value not in _NOT_SET}
 
 
 def _is_derived(endpoint: Json) -> bool:
