@@ -122,6 +122,10 @@ class EmbeddedPostgres:
                 yield
         except PermissionError as error:
             raise self._denied(error) from error
+        except OSError as error:
+            raise UnreachableError(
+                f"{error.filename or self.directory} cannot be used: {error.strerror}; set UPTAINER_DATA_DIR"
+            ) from error
 
     def _check_directory(self) -> None:
         if not _UNQUOTABLE.isdisjoint(str(self.directory)):
@@ -201,9 +205,13 @@ class EmbeddedPostgres:
     def _create_database(self) -> None:
         server = self._server()
         where = str(server.socket_directory if server else self._socket_directory())
-        with psycopg.connect(host=where, user=NAME, dbname="postgres", autocommit=True) as connection:
-            if not connection.execute("SELECT 1 FROM pg_database WHERE datname = %s", [NAME]).fetchone():
-                connection.execute(SQL("CREATE DATABASE {}").format(Identifier(NAME)))
+        try:
+            with psycopg.connect(host=where, user=NAME, dbname="postgres", autocommit=True) as connection:
+                known = connection.execute("SELECT 1 FROM pg_database WHERE datname = %s", [NAME]).fetchone()
+                if known is None:
+                    connection.execute(SQL("CREATE DATABASE {}").format(Identifier(NAME)))
+        except psycopg.OperationalError as error:
+            raise UnreachableError(f"the embedded PostgreSQL does not answer: {error}") from error
 
     def _socket_directory(self) -> Path:
         """The data directory itself; a short one of the same privacy where the path is too long for a socket."""
@@ -249,6 +257,8 @@ def _run(program: str, *arguments: str, account: Account) -> subprocess.Complete
             timeout=START_SECONDS + 30,
             **account.process_options,
         )
+    except subprocess.TimeoutExpired as error:
+        raise UnreachableError(f"PostgreSQL's {program} did not end in {error.timeout:.0f} s") from error
     except PermissionError as error:
         raise AccessDeniedError(
             f"{command[0]} may not be run by {account.name}: give it read and execute permission on {_programs().parent}"

@@ -226,6 +226,12 @@ def test_a_directory_of_somebody_else_is_said_to_be_closed(postgres: EmbeddedPos
         postgres.start()
 
 
+def test_a_data_directory_below_a_file_is_a_plain_sentence(place: Path) -> None:
+    (place / "file").write_text("")
+    with pytest.raises(UnreachableError, match=r"file.* cannot be used: (Not a directory|File exists)"):
+        EmbeddedPostgres(place / "file" / "postgres").start()
+
+
 def test_nothing_looks_for_a_runtime_directory(monkeypatch: pytest.MonkeyPatch, place: Path) -> None:
     monkeypatch.delenv("XDG_RUNTIME_DIR", raising=False)
     with warnings.catch_warnings():
