@@ -23,6 +23,7 @@ from uptainer.updates.options import UpdateOptions
 AS_IT_WAS = "as it was\n"
 FOREVER = "trap 'exit 0' TERM INT; while :; do sleep 1 & wait $!; done"
 WRITES = "echo by-the-new-one > /data/file; echo more > /data/extra; "
+UNLESS_STOPPED: Any = {"Name": "unless-stopped"}
 QUICK = HealthPlan(
     soak=timedelta(seconds=0.3), deadline=timedelta(seconds=20), interval=timedelta(seconds=0.05)
 )
@@ -49,7 +50,12 @@ class Bench:
         self.database = database
         self.host = f"h-{uuid4().hex[:8]}"
         self.address = HostAddress(self.host, RuntimeType.DOCKER, ConnectionType.UNIX, engine.url)
-        self.options = UpdateOptions(backups=directory / "backups", back_up_volumes=True, health=QUICK)
+        self.options = UpdateOptions(
+            backups=directory / "backups",
+            back_up_volumes=True,
+            health=QUICK,
+            stop_timeout=timedelta(seconds=2),
+        )
         self.old_reference = registry.reference("app:1")
         self.old_digest = make_image(engine, self.old_reference, cmd=("/bin/sh", "-c", FOREVER))
         self.old = self._run()
@@ -114,7 +120,7 @@ class Bench:
             self.old_reference,
             detach=True,
             name="web",
-            restart_policy={"Name": "unless-stopped", "MaximumRetryCount": 0},
+            restart_policy=UNLESS_STOPPED,
             volumes=["data:/data", "/scratch"],
         )
         started.exec_run(["/bin/sh", "-c", f"printf '{AS_IT_WAS.strip()}\\n' > /data/file"])
