@@ -2,16 +2,20 @@
 
 import os
 import platform
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass, replace
+from itertools import chain, count
 from pathlib import Path
 from urllib.parse import urlsplit
+
+from sqlalchemy import select
 
 from uptainer.core.enums import ConnectionType, RuntimeType
 from uptainer.core.errors import UptainerError
 from uptainer.core.workloads import HostAddress
 from uptainer.runtimes.connections import connect
 from uptainer.store.database import Database
+from uptainer.store.models import ContainerHost
 from uptainer.store.repositories.hosts import HostRepository
 
 DEFAULT_SOCKET = Path("/var/run/docker.sock")
@@ -48,15 +52,22 @@ def add_engines(database: Database, environment: Mapping[str, str] = os.environ)
 
 
 def _add(database: Database, address: HostAddress) -> str:
+    """What has to be said of it; nothing of one that the fleet has, or that a person has taken out of it."""
     with database.session() as session:
-        known = {host.url for host in HostRepository(session).all()}
+        known = {url: name for name, url in session.execute(select(ContainerHost.name, ContainerHost.url))}
     if address.url in known:
         return ""
+    named = replace(address, name=_free_name(address.name, set(known.values())))
     try:
-        with connect(address) as runtime:
+        with connect(named) as runtime:
             engine = runtime.engine()
         with database.session() as session:
-            HostRepository(session).add(address)
+            HostRepository(session).add(named)
     except UptainerError as error:
         return f"The engine at {address.url} was not added: {error}"
-    return f"Found Docker {engine.version} at {address.url}: added as host {address.name}."
+    return f"Found Docker {engine.version} at {address.url}: added as host {named.name}."
+
+
+def _free_name(wanted: str, taken: Collection[str]) -> str:
+    numbered = (f"{wanted}-{number}" for number in count(2))
+    return next(name for name in chain([wanted], numbered) if name not in taken)
