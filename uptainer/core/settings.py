@@ -22,13 +22,21 @@ READ_ELSEWHERE = frozenset({"UPTAINER_DEBUG", "UPTAINER_WORK_POOL"})
 PortNumber = Annotated[int, Field(ge=1, le=65535)]
 
 
+def default_data_dir() -> Path:
+    """The user's data directory; root's is the system's, for the embedded PostgreSQL runs as another user.
+
+    That user must pass every directory above it, and nobody's home should be opened for that.
+    """
+    return Path("/var/lib/uptainer") if os.geteuid() == 0 else user_data_path("uptainer", appauthor=False)
+
+
 class Settings(BaseModel):
     """Read once where a process starts, and handed on; nothing below asks the environment again."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     data_dir: Path = Field(
-        default_factory=lambda: user_data_path("uptainer", appauthor=False),
+        default_factory=default_data_dir,
         description="Where the embedded PostgreSQL, Prefect's own data, backups and logs are kept.",
     )
     database_url: SecretStr | None = Field(
