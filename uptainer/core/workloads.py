@@ -26,7 +26,10 @@ class HostAddress:
 
 @dataclass(frozen=True, slots=True)
 class EngineFacts:
-    """`id` is the engine's own, which tells two addresses of one engine apart from two engines."""
+    """`id` tells two addresses of one engine apart from two engines.
+
+    `insecure_registries` are those (`host:port`) that the engine itself asks without TLS or without checking it.
+    """
 
     id: str
     name: str
@@ -36,6 +39,7 @@ class EngineFacts:
     server_name: str
     cpus: int
     memory: int
+    insecure_registries: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -21,6 +21,7 @@ from uptainer.store.database import Database
 from uptainer.store.repositories.checks import CheckRepository, Lookup
 from uptainer.store.repositories.checks import Remembered as RememberedHead
 from uptainer.store.repositories.containers import ContainerRepository, ContainerView
+from uptainer.store.repositories.hosts import HostRepository
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,7 +77,8 @@ def check_registry(
     """
     with database.session() as session:
         remembered = _remembered(session, questions)
-    answers, requests = anyio.run(_ask, questions, keychain, remembered)
+        insecure = insecure_registries(session)
+    answers, requests = anyio.run(_ask, questions, keychain, remembered, insecure)
     lookups = [_lookup(each, answer) for each, answer in zip(questions, answers, strict=True)]
     with database.session() as session:
         CheckRepository(session).record(lookups, utc_now())
@@ -87,6 +89,12 @@ def check_registry(
         sum(each.result is CheckResult.UNKNOWN for each in lookups),
         requests,
     )
+
+
+def insecure_registries(session: Session) -> frozenset[str]:
+    """Registries that an engine of the fleet is told to ask without TLS: what it pulls from so, may be asked so."""
+    engines = [host.engine for host in HostRepository(session).all()]
+    return frozenset(name for engine in engines for name in engine.get("insecure_registries", ()))
 
 
 def selected(session: Session, address: str | None) -> Sequence[ContainerView]:
@@ -124,9 +132,9 @@ def _settled(view: ContainerView, result: CheckResult, reason: str) -> Lookup:
 
 
 async def _ask(
-    questions: Sequence[Question], keychain: Keychain, remembered: Remembered
+    questions: Sequence[Question], keychain: Keychain, remembered: Remembered, insecure: frozenset[str]
 ) -> tuple[Sequence[Answer], int]:
-    async with RegistryClient(keychain) as client:
+    async with RegistryClient(keychain, insecure=insecure) as client:
         answers = await look_up([each.query for each in questions], client, remembered=remembered)
         return answers, client.requests
 

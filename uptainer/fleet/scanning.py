@@ -13,7 +13,8 @@ from uptainer.core.enums import ConnectionType, RuntimeType, ScanStatus
 from uptainer.core.findings import Scan
 from uptainer.core.platform import Platform
 from uptainer.core.reference import Reference
-from uptainer.images.credentials import Keychain
+from uptainer.fleet.checking import insecure_registries
+from uptainer.images.credentials import Credential, Keychain
 from uptainer.scanning.trivy import DockerSource, ImageSource, RegistrySource
 from uptainer.store.database import Database
 from uptainer.store.models import Container, ContainerHost, Image
@@ -71,7 +72,9 @@ def scan_image(database: Database, job: ScanJob, scanner: Scans, keychain: Keych
     Raises:
         TemporaryError: the registry, the engine or the scanner's server did not answer; nothing is recorded.
     """
-    scan = anyio.run(_scan, job, scanner, keychain)
+    with database.session() as session:
+        insecure = insecure_registries(session)
+    scan = anyio.run(_scan, job, scanner, keychain, insecure)
     with database.session() as session:
         ScanRepository(session).record(scan, job.image_pk, utc_now())
     return scan
@@ -96,14 +99,14 @@ def record_unavailable(database: Database, jobs: Sequence[ScanJob], reason: str)
                 scans.record(scan, job.image_pk, utc_now())
 
 
-async def _scan(job: ScanJob, scanner: Scans, keychain: Keychain) -> Scan:
+async def _scan(job: ScanJob, scanner: Scans, keychain: Keychain, insecure: frozenset[str]) -> Scan:
     platform = Platform.parse(job.platform)
     if job.engine is not None and job.image_id is not None:
         return await scanner.scan(job.image_id, platform, DockerSource(job.engine))
     assert job.name is not None, "an image that no engine holds came from a registry"
     reference = Reference.parse(f"{job.name}@{job.digest}")
-    credential = await keychain.find(reference.registry)
-    source = RegistrySource(credential.username, credential.password) if credential else RegistrySource()
+    login = await keychain.find(reference.registry) or Credential()
+    source = RegistrySource(login.username, login.password, insecure=reference.registry in insecure)
     return await scanner.scan(reference, platform, source)
 
 

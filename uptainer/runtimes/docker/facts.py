@@ -25,8 +25,9 @@ COMPOSE_DEPENDS_ON = "com.docker.compose.depends_on"
 
 
 def engine_facts(info: Json, version: Json) -> EngineFacts:
+    """The engine's id alone is not enough: before Docker 23 it is the machine's, and a cloned machine keeps it."""
     return EngineFacts(
-        id=info["ID"],
+        id=f"{info['ID']} {info['Name']} {info['DockerRootDir']}",
         name=info["Name"],
         version=version["Version"],
         api_version=version["ApiVersion"],
@@ -34,7 +35,14 @@ def engine_facts(info: Json, version: Json) -> EngineFacts:
         server_name=info["Name"],
         cpus=int(info["NCPU"]),
         memory=int(info["MemTotal"]),
+        insecure_registries=_insecure(info),
     )
+
+
+def _insecure(info: Json) -> tuple[str, ...]:
+    """Registries that the engine's configuration names one by one; ranges of addresses are not expanded."""
+    indexes = (info.get("RegistryConfig") or {}).get("IndexConfigs") or {}
+    return tuple(sorted(name for name, index in indexes.items() if not index.get("Secure", True)))
 
 
 def is_podman(version: Json) -> bool:
