@@ -10,14 +10,40 @@ import traceback
 
 import typer
 
-from uptainer.cli import running
+from uptainer.cli import (
+    approvals,
+    audit,
+    backups,
+    containers,
+    credentials,
+    flow_runs,
+    hosts,
+    policies,
+    running,
+    scans,
+    updates,
+    windows,
+)
 from uptainer.core.errors import TemporaryError, UptainerError
 
 EXIT_PERMANENT = 1
 EXIT_FAULT = os.EX_SOFTWARE
 EXIT_TEMPORARY = os.EX_TEMPFAIL
 EXIT_INTERRUPTED = 130
-MODULES = (running,)
+MODULES = (
+    running,
+    hosts,
+    containers,
+    updates,
+    approvals,
+    backups,
+    scans,
+    policies,
+    windows,
+    credentials,
+    flow_runs,
+    audit,
+)
 
 
 def build() -> typer.Typer:

@@ -1,0 +1,141 @@
+"""`uptainer backups`, `backup` and `restore`."""
+
+from dataclasses import dataclass
+from datetime import datetime
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from uptainer.cli import completion
+from uptainer.cli.asking import Yes, confirm
+from uptainer.cli.groups import examples
+from uptainer.cli.output import AsJson
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from uptainer.store.models import ContainerBackup
+
+MaybeAddress = Annotated[
+    str | None,
+    typer.Argument(metavar="HOST/NAME", help="Only this container's.", autocompletion=completion.containers),
+]
+Address = Annotated[
+    str,
+    typer.Argument(metavar="HOST/NAME", help="What is backed up.", autocompletion=completion.containers),
+]
+BackupId = Annotated[
+    int, typer.Argument(metavar="BACKUP_ID", min=1, help="Its number, as `uptainer backups` lists it.")
+]
+Reason = Annotated[str, typer.Option("--reason", "-r", help="Kept with the backup.")]
+NoStop = Annotated[
+    bool, typer.Option("--no-stop", help="Let it run meanwhile; what it writes may be half in the backup.")
+]
+Limit = Annotated[int, typer.Option("--limit", min=1, max=10_000, help="So many, the newest first.")]
+
+
+@dataclass(frozen=True, slots=True)
+class BackupLine:
+    """`size` in bytes, of the archives as they lie on the disk; `verified_at` is when they were read back."""
+
+    id: int
+    workload: str
+    status: str
+    reason: str
+    image: str
+    volumes: int
+    size: int
+    created_at: datetime
+    verified_at: datetime | None
+    update_id: int | None
+    directory: str
+    why: str
+
+
+def register(app: typer.Typer) -> None:
+    app.command(epilog=examples("uptainer backups", "uptainer backups nas/web --json"))(backups)
+    app.command(epilog=examples('uptainer backup nas/db --reason "before the move"'))(backup)
+    app.command(epilog=examples("uptainer restore 12", "uptainer restore 12 --yes"))(restore)
+
+
+def backups(address: MaybeAddress = None, limit: Limit = 100, as_json: AsJson = False) -> None:
+    """List the backups, the newest first."""
+    from uptainer.cli.rows import print_rows  # noqa: PLC0415 -- help and completion need none of it
+
+    lines = [_line(row, workload) for row, workload in _read(address, limit)]
+    columns = (
+        "id",
+        "workload",
+        "status",
+        "reason",
+        "image",
+        "volumes",
+        "size",
+        "created_at",
+        "verified_at",
+        "why",
+    )
+    print_rows(lines, columns, as_json=as_json, nothing="There is no backup yet.")
+
+
+def backup(address: Address, reason: Reason = "on request", no_stop: NoStop = False) -> None:
+    """Keep a container's configuration and the data in its volumes now, verified by checksum."""
+    from uptainer.cli.connection import caller, database  # noqa: PLC0415 -- help and completion need none of it
+    from uptainer.store.repositories.containers import ContainerRepository  # noqa: PLC0415 -- as above
+
+    with database() as opened, opened.session() as session:
+        exact = ContainerRepository(session).by_address(address).address
+    given = {"workload": exact, "by": caller().name, "reason": reason, "stop": not no_stop}
+    _run("back-up", given, f"backing up {exact}")
+
+
+def restore(backup_id: BackupId, yes: Yes = False) -> None:
+    """Put back what a backup holds; what is there now is kept first."""
+    from uptainer.cli.connection import caller, database  # noqa: PLC0415 -- help and completion need none of it
+    from uptainer.store.repositories.backups import BackupRepository  # noqa: PLC0415 -- as above
+    from uptainer.store.repositories.containers import ContainerRepository  # noqa: PLC0415 -- as above
+
+    with database() as opened, opened.session() as session:
+        row = BackupRepository(session).by_id(backup_id)
+        workload = ContainerRepository(session).by_ids([row.container_id])[0].address
+    confirm(f"Put {workload} back as it was on {row.created_at:%Y-%m-%d %H:%M} UTC?", yes=yes)
+    _run("restore", {"backup_id": backup_id, "by": caller().name}, f"restoring {workload}")
+
+
+def _run(flow: str, given: dict[str, Any], doing: str) -> None:
+    from uptainer.cli.connection import use_server  # noqa: PLC0415 -- help and completion need none of it
+
+    use_server()
+    from uptainer.cli.prefect import requests  # noqa: PLC0415 -- it reads the environment that was just set
+
+    typer.echo(requests.wait(requests.start(flow, given), doing))
+
+
+def _read(address: str | None, limit: int) -> "Sequence[tuple[ContainerBackup, str]]":
+    from uptainer.cli.connection import database  # noqa: PLC0415 -- help and completion need none of it
+    from uptainer.store.repositories.backups import BackupRepository  # noqa: PLC0415 -- as above
+    from uptainer.store.repositories.containers import ContainerRepository  # noqa: PLC0415 -- as above
+
+    with database() as opened, opened.session() as session:
+        containers = ContainerRepository(session)
+        view = containers.by_address(address, with_vanished=True) if address else None
+        return BackupRepository(session).listing(
+            container_id=view.container.id if view else None, limit=limit
+        )
+
+
+def _line(row: "ContainerBackup", workload: str) -> BackupLine:
+    return BackupLine(
+        id=row.id,
+        workload=workload,
+        status=str(row.status),
+        reason=row.reason,
+        image=row.image_reference,
+        volumes=len(row.archives),
+        size=row.size,
+        created_at=row.created_at,
+        verified_at=row.verified_at,
+        update_id=row.update_id,
+        directory=row.directory,
+        why=row.error or "",
+    )

@@ -1,0 +1,75 @@
+"""What a command works on: the database and the Prefect server of the running system, its engines, and who asks."""
+
+import os
+import pwd
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from psycopg import errors as pg
+from sqlalchemy.exc import ProgrammingError
+
+from uptainer.console import prefect_server, record
+from uptainer.core.errors import RefusedError, UnreachableError
+from uptainer.core.settings import Settings
+from uptainer.fleet.updating import Opens, opener
+from uptainer.runtimes.connections import connect
+from uptainer.store.database import Database
+from uptainer.store.repositories.audit import Actor
+
+_NO_TABLES = (pg.UndefinedTable, pg.InvalidSchemaName, pg.UndefinedColumn)
+
+
+@contextmanager
+def database(settings: Settings | None = None) -> Iterator[Database]:
+    """The database of the settings, else that of the running system.
+
+    Raises:
+        UnreachableError: there is neither, or it does not answer.
+        RefusedError: it is there, and its tables are not those of this version.
+    """
+    opened = Database(record.database_url(settings or Settings.read()))
+    try:
+        yield opened
+    except ProgrammingError as error:
+        if not isinstance(error.orig, _NO_TABLES):
+            raise
+        raise RefusedError(
+            "the database does not have the tables of this version of Uptainer: `uptainer up` brings them up to date"
+        ) from error
+    finally:
+        opened.dispose()
+
+
+def engines(database: Database) -> Opens:
+    return opener(database, connect)
+
+
+def caller() -> Actor:
+    """The operating system's account that runs this command: established, and not typed."""
+    number = os.getuid()
+    try:
+        return Actor(pwd.getpwuid(number).pw_name, authenticated=True)
+    except KeyError:
+        return Actor(f"uid {number}", authenticated=True)
+
+
+def use_server(settings: Settings | None = None) -> str:
+    """Make Prefect's client, which is imported after this, speak to the running system's server; gives its address.
+
+    Where nothing runs on this data directory, PREFECT_API_URL may name a server that has the deployments.
+
+    Raises:
+        UnreachableError: there is neither.
+    """
+    chosen = settings or Settings.read()
+    elsewhere = os.environ.get("PREFECT_API_URL")
+    try:
+        url = record.read(chosen.data_dir).url
+    except UnreachableError:
+        if not elsewhere:
+            raise
+        return elsewhere.removesuffix("/api")
+    environment = prefect_server.environment(chosen, prefect_database_url=None)
+    page = chosen.public_url or url
+    os.environ.update({**environment, "PREFECT_API_URL": f"{url}/api", "PREFECT_UI_URL": page})
+    return url

@@ -1,0 +1,153 @@
+"""What `uptainer policy ...` does."""
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass
+from typing import Any
+
+import typer
+from sqlalchemy.orm import Session
+
+from uptainer.cli import connection
+from uptainer.cli.output import print_json
+from uptainer.cli.policy_fields import fields_of
+from uptainer.cli.rows import print_rows
+from uptainer.core.clock import utc_now
+from uptainer.core.enums import PolicyScope
+from uptainer.core.errors import InvalidInputError, NotFoundError
+from uptainer.fleet.policies import PolicyBook, read_windows
+from uptainer.policy.settings import PolicySettings, parse_settings
+from uptainer.store.repositories.containers import ContainerRepository
+from uptainer.store.repositories.hosts import HostRepository
+from uptainer.store.repositories.policies import PolicyRepository
+
+WINDOW_FIELDS = ("windows", "freezes")
+
+
+@dataclass(frozen=True, slots=True)
+class LayerLine:
+    scope: str
+    target: str
+    settings: dict[str, Any]
+    enabled: bool
+
+
+def show(address: str, *, as_json: bool) -> None:
+    with connection.database() as database, database.session() as session:
+        view = ContainerRepository(session).by_address(address)
+        policy = PolicyBook.load(session).policy_of(view)
+    lines, faults = fields_of(policy.policy), [asdict(fault) for fault in policy.faults]
+    if as_json:
+        print_json({"workload": view.address, "policy": [asdict(line) for line in lines], "faults": faults})
+        return
+    print_rows(lines, ("field", "value", "source"), as_json=False, nothing="")
+    for fault in policy.faults:
+        typer.echo(f"A person must approve each update, for {fault}.")
+
+
+def show_all(*, as_json: bool) -> None:
+    with connection.database() as database, database.session() as session:
+        rows = PolicyRepository(session).policies(enabled_only=False)
+        lines = [LayerLine(str(row.scope), row.target, row.settings, row.enabled) for row in rows]
+    nothing = "No policy is stored: the built-in defaults and labels hold. `uptainer policy set default ...` says more."
+    print_rows(lines, ("scope", "target", "settings", "enabled"), as_json=as_json, nothing=nothing)
+
+
+def put(scope: PolicyScope, words: Sequence[str]) -> None:
+    """Raises InvalidInputError, NotFoundError: a field, a value or the target is wrong; nothing is stored then."""
+    target, rest = _target(scope, words)
+    given = read_settings(rest)
+    with connection.database() as database, database.session() as session:
+        exact = _checked(session, scope, target)
+        stored = {**_stored(session, scope, exact), **given}
+        settings = _storable(session, stored)
+        PolicyRepository(session).put_policy(scope, exact, settings, actor=connection.caller(), now=utc_now())
+    typer.echo(f"The {_layer(scope, exact)} says now: {json.dumps(settings)}")
+
+
+def take_out(scope: PolicyScope, words: Sequence[str]) -> None:
+    target, names = _target(scope, words)
+    with connection.database() as database, database.session() as session:
+        policies = PolicyRepository(session)
+        stored = _stored(session, scope, target)
+        absent = [name for name in names if name not in stored]
+        if absent:
+            raise NotFoundError(f"the {_layer(scope, target)} does not set {absent[0]!r}")
+        left = {name: value for name, value in stored.items() if name not in names}
+        if names and left:
+            policies.put_policy(scope, target, left, actor=connection.caller(), now=utc_now())
+        else:
+            policies.remove_policy(scope, target, actor=connection.caller())
+    typer.echo(f"The {_layer(scope, target)} says {json.dumps(left) if names and left else 'nothing'} now.")
+
+
+def read_settings(words: Sequence[str]) -> dict[str, Any]:
+    """`key=value` texts; a key that is given several times is a list, and JSON stands for what has parts.
+
+    Raises:
+        InvalidInputError: one is not `key=value`, or its JSON is broken.
+    """
+    given: dict[str, Any] = {}
+    for word in words:
+        key, equals, text = word.partition("=")
+        if not equals or not key:
+            raise InvalidInputError(f"{word!r} is not KEY=VALUE, as in mode=manual")
+        value = _value(key, text)
+        given[key] = _joined(given[key], value) if key in given else value
+    return given
+
+
+def _value(key: str, text: str) -> Any:
+    if not text.startswith(("[", "{")):
+        return text
+    try:
+        return json.loads(text)
+    except json.JSONDecodeError as error:
+        if text.startswith("{") or key == "probes":
+            raise InvalidInputError(f"{key}: {text!r} is not JSON: {error}") from error
+        return text  # a pattern may begin with a bracket
+
+
+def _joined(before: Any, value: Any) -> list[Any]:
+    return [*(before if isinstance(before, list) else [before]), value]
+
+
+def _target(scope: PolicyScope, words: Sequence[str]) -> tuple[str, Sequence[str]]:
+    if scope is PolicyScope.DEFAULT:
+        return "", words
+    if not words or "=" in words[0]:
+        raise InvalidInputError(f"say which {scope}: uptainer policy set {scope} TARGET KEY=VALUE")
+    return words[0], words[1:]
+
+
+def _checked(session: Session, scope: PolicyScope, target: str) -> str:
+    """A host or container that is not there is a slip; a project or a policy's name may come later."""
+    match scope:
+        case PolicyScope.HOST:
+            return HostRepository(session).by_name(target).name
+        case PolicyScope.CONTAINER:
+            return ContainerRepository(session).by_address(target).address
+        case _:
+            return target
+
+
+def _stored(session: Session, scope: PolicyScope, target: str) -> Mapping[str, Any]:
+    rows = PolicyRepository(session).policies(enabled_only=False)
+    return next((row.settings for row in rows if (row.scope, row.target) == (scope, target)), {})
+
+
+def _storable(session: Session, given: Mapping[str, Any]) -> dict[str, Any]:
+    """Checked whole, and written plainly; windows stay as they were given, for a name follows its window."""
+    windows, freezes = read_windows(PolicyRepository(session).windows())
+    settings: PolicySettings = parse_settings(given, windows=windows, freezes=freezes)
+    plain = settings.model_dump(mode="json", exclude_none=True)
+    kept = {
+        name: _joined([], given[name]) if isinstance(given[name], str) else given[name]
+        for name in WINDOW_FIELDS
+        if name in plain
+    }
+    return {**plain, **kept}
+
+
+def _layer(scope: PolicyScope, target: str) -> str:
+    return "default policy" if scope is PolicyScope.DEFAULT else f"policy of {scope} {target}"
