@@ -71,7 +71,8 @@ def judge(plan: HealthPlan, look: Look) -> Judgement:
         waiting.append(f"it is {look.state.status}")
     if not waiting:
         return Judgement(Proof.HEALTHY, _praise(plan, look, has_healthcheck=has_healthcheck))
-    limit = max(plan.deadline, plan.soak)
+    soaks = not has_healthcheck and not plan.probes
+    limit = max(plan.deadline, plan.soak) if soaks else plan.deadline
     if look.elapsed >= limit:
         return Judgement(
             Proof.UNHEALTHY, f"not healthy after {limit.total_seconds():g} s: {'; '.join(waiting)}"

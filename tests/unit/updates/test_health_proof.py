@@ -85,6 +85,11 @@ def test_a_soak_that_is_longer_than_the_deadline_can_still_be_passed() -> None:
     assert judge(plan, Look(timedelta(minutes=10), state())).proof is Proof.HEALTHY
 
 
+def test_a_probe_that_fails_does_not_wait_for_a_soak_that_is_not_asked_for() -> None:
+    plan = PROBED.model_copy(update={"soak": timedelta(hours=1)})
+    assert judge(plan, Look(timedelta(seconds=60), state(), probes=(FAILS,))).proof is Proof.UNHEALTHY
+
+
 class Engine:
     """Gives one answer after the other; the last one stays."""
 

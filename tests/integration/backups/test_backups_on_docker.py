@@ -1,0 +1,173 @@
+"""Backups of real volumes: kept, damaged, restored, refused by a full disk."""
+
+import io
+import os
+import subprocess
+import tarfile
+from collections.abc import Iterator
+from datetime import UTC, datetime
+from pathlib import Path
+
+import pytest
+from docker.models.containers import Container
+
+from tests.lab.docker import DockerEngine
+from tests.lab.images import make_image
+from tests.lab.registry import Registry
+from tests.lab.room import Room
+from uptainer.backups.directory import Backup, back_up, verify
+from uptainer.backups.restore import bring_back, restore, restore_on_request
+from uptainer.core.enums import ConnectionType, ContainerStatus, RuntimeType
+from uptainer.core.errors import PermanentError
+from uptainer.core.workloads import HostAddress, Mount
+from uptainer.runtimes.docker.runtime import DockerRuntime
+
+NOW = datetime(2026, 5, 1, 12, 0, tzinfo=UTC)
+FILL = (
+    "cd /data && mkdir -p deep/er && echo one > one && echo two > deep/er/two && ln -s one link && ln one hard "
+    "&& chmod 600 one && chown 12:34 deep && mkfifo pipe && touch -d '2020-01-02 03:04:05' deep/er/two"
+)
+
+
+@pytest.fixture
+def runtime(clean_engine: DockerEngine) -> Iterator[DockerRuntime]:
+    with DockerRuntime(HostAddress("h", RuntimeType.DOCKER, ConnectionType.UNIX, clean_engine.url)) as opened:
+        yield opened
+
+
+@pytest.fixture
+def web(clean_engine: DockerEngine, registry: Registry, runtime: DockerRuntime) -> Container:
+    reference = registry.reference("backups:1")
+    make_image(clean_engine, reference)
+    container: Container = clean_engine.client.containers.run(
+        reference, detach=True, name="web", volumes=["data:/data"]
+    )
+    execute(container, FILL)
+    return container
+
+
+def execute(container: Container, command: str) -> str:
+    code, output = container.exec_run(["/bin/sh", "-c", command])
+    assert code == 0, output
+    assert isinstance(output, bytes)
+    return output.decode()
+
+
+def data_mount(runtime: DockerRuntime) -> Mount:
+    return next(mount for each in runtime.containers() for mount in each.mounts)
+
+
+def keep(runtime: DockerRuntime, directory: Path) -> Backup:
+    return back_up(runtime, "web", [data_mount(runtime)], directory, image_reference="backups:1", now=NOW)
+
+
+def listing(container: Container) -> list[tuple[str, bytes, int, int, int, int, str, bytes]]:
+    """All that a restore must bring back."""
+    chunks, _ = container.get_archive("/data")
+    with tarfile.open(fileobj=io.BytesIO(b"".join(chunks))) as tar:
+        found = []
+        for member in tar.getmembers():
+            content = tar.extractfile(member) if member.isreg() else None
+            found.append(
+                (
+                    member.name,
+                    member.type,
+                    member.mode,
+                    member.uid,
+                    member.gid,
+                    int(member.mtime) if member.isreg() else 0,
+                    member.linkname,
+                    content.read() if content else b"",
+                )
+            )
+        return sorted(found)
+
+
+def test_a_restore_makes_a_volume_exactly_what_it_was(
+    web: Container, runtime: DockerRuntime, tmp_path: Path
+) -> None:
+    before = listing(web)
+    backup = keep(runtime, tmp_path / "b")
+    execute(
+        web, "cd /data && rm -r deep && echo other > one && echo new > new && mkdir one2 && chmod 777 one"
+    )
+    web.stop(timeout=0)
+    restore(backup, runtime, "web")
+    assert listing(web) == before
+
+
+def test_a_restore_twice_is_a_restore_once(web: Container, runtime: DockerRuntime, tmp_path: Path) -> None:
+    before = listing(web)
+    backup = keep(runtime, tmp_path / "b")
+    web.stop(timeout=0)
+    restore(backup, runtime, "web")
+    restore(backup, runtime, "web")
+    assert listing(web) == before
+
+
+def test_a_restore_on_request_keeps_what_was_there_and_starts_it_again(
+    web: Container, runtime: DockerRuntime, tmp_path: Path
+) -> None:
+    before = listing(web)
+    backup = keep(runtime, tmp_path / "b")
+    execute(web, "echo later > /data/later")
+    kept = restore_on_request(backup, runtime, "web", safety=tmp_path / "safety", now=NOW)
+    assert listing(web) == before
+    assert runtime.state("web").status is ContainerStatus.RUNNING
+    restore_on_request(kept, runtime, "web", safety=tmp_path / "again", now=NOW)
+    assert execute(web, "cat /data/later") == "later\n"
+
+
+def test_a_damaged_backup_is_not_restored_and_changes_nothing(
+    web: Container, runtime: DockerRuntime, tmp_path: Path
+) -> None:
+    backup = keep(runtime, tmp_path / "b")
+    path = tmp_path / "b" / backup.archives[0].file
+    path.write_bytes(path.read_bytes()[:-1])
+    before = listing(web)
+    with pytest.raises(PermanentError, match="not what was written"):
+        restore_on_request(backup, runtime, "web", safety=tmp_path / "safety", now=NOW)
+    assert listing(web) == before
+    assert runtime.state("web").status is ContainerStatus.RUNNING
+
+
+def test_a_workload_that_is_gone_is_brought_back_with_its_data(
+    clean_engine: DockerEngine, web: Container, runtime: DockerRuntime, tmp_path: Path
+) -> None:
+    before = listing(web)
+    backup = keep(runtime, tmp_path / "b")
+    web.remove(force=True)
+    clean_engine.client.volumes.get("data").remove()
+    assert bring_back(backup, runtime) == "web"
+    assert listing(clean_engine.client.containers.get("web")) == before
+    assert runtime.state("web").status is ContainerStatus.RUNNING
+
+
+@pytest.fixture
+def small_disk(room: Room) -> Iterator[Path]:
+    if os.geteuid() != 0:
+        pytest.skip("left out: a small disk needs root")
+    directory = room.directory("disk")
+    mounted = ["mount", "-t", "tmpfs", "-o", "size=256k", "tmpfs", str(directory)]
+    if subprocess.run(mounted, check=False, capture_output=True, timeout=10).returncode:
+        pytest.skip("left out: this machine mounts no tmpfs")
+    yield directory
+    subprocess.run(["umount", str(directory)], check=True, timeout=10)
+
+
+def test_a_full_disk_is_said_plainly_and_nothing_is_left_on_it(
+    web: Container, runtime: DockerRuntime, small_disk: Path
+) -> None:
+    execute(web, "head -c 2000000 /dev/urandom > /data/big")
+    with pytest.raises(PermanentError, match=r"the disk is full\. Free some space"):
+        keep(runtime, small_disk / "b")
+    assert not list(small_disk.iterdir())
+
+
+def test_a_backup_of_a_running_workload_leaves_it_running_and_is_whole(
+    web: Container, runtime: DockerRuntime, tmp_path: Path
+) -> None:
+    backup = keep(runtime, tmp_path / "b")
+    verify(backup)
+    assert runtime.state("web").status is ContainerStatus.RUNNING
+    assert [each.name for each in web.client.containers.list(all=True)] == ["web"]  # type: ignore[union-attr]  # -- it has one
