@@ -1,6 +1,7 @@
 """Each step of a replacement can be done again, and undone from wherever it stopped."""
 
 from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from datetime import timedelta
 from typing import Any
@@ -12,6 +13,7 @@ from tests.lab.images import build_image, load_image, make_image
 from tests.lab.registry import Registry
 from tests.lab.replacing import (
     Json,
+    address_of,
     comparable,
     open_runtime,
     perform_all,
@@ -19,8 +21,15 @@ from tests.lab.replacing import (
     revert_all,
     run_docker,
 )
-from uptainer.core.errors import InvalidInputError, NotFoundError, PermanentError, RefusedError
+from uptainer.core.errors import (
+    InvalidInputError,
+    NotFoundError,
+    PermanentError,
+    RefusedError,
+    UnreachableError,
+)
 from uptainer.core.platform import Platform
+from uptainer.runtimes.docker.runtime import DockerRuntime
 from uptainer.runtimes.port import Phase, ReplacementPlan, ReplacementRequest, Runtime
 
 STEPS = ("pull", "create", "stop", "disarm", "set_aside", "take_name", "start", "remove_old")
@@ -233,6 +242,66 @@ def test_a_new_one_that_does_not_start_is_a_lasting_failure_and_undone(
         swapping.perform(*UNDOABLE)
     swapping.revert(*reversed(UNDOABLE))
     assert_as_before(swapping, volumes)
+
+
+def test_a_new_one_that_was_only_half_made_is_completed(swapping: Swapping) -> None:
+    """As after a kill between its creation and the connection of its second network."""
+    run_docker(swapping.engine, *["network", "create", "--subnet", "10.98.2.0/24", "back"])
+    run_docker(swapping.engine, *["network", "connect", "--alias", "api", "back", "web"])
+    swapping.plan = swapping.runtime.plan_replacement(swapping.request)
+    swapping.perform("pull", "create")
+    new = swapping.results["create"]["id"]
+    run_docker(swapping.engine, "network", "disconnect", "back", new)
+    swapping.perform("create")
+    assert swapping.results["create"]["id"] == new
+    assert set(swapping.runtime.inspect(new)["NetworkSettings"]["Networks"]) == {"front", "back"}
+
+
+def test_a_stop_that_the_engine_is_still_at_is_waited_for_and_undone(
+    clean_engine: DockerEngine, runtime: Runtime, images: tuple[str, str, str]
+) -> None:
+    """As after a kill while the old one is being stopped: the engine goes on, and would end what was started again."""
+    old, new, digest = images
+    deaf = ("sh", "-c", "trap '' TERM; while :; do sleep 1; done")
+    run_docker(clean_engine, "run", "--detach", "--name", "web", old, *deaf)
+    request = request_for("web", new, digest, stop_timeout=timedelta(seconds=2))
+    plan = runtime.plan_replacement(request)
+    with pytest.raises(UnreachableError), runtime_that_gives_up_soon(clean_engine) as hasty:
+        hasty._engine.post("/containers/web/stop", query={"t": "2"})
+    runtime.revert("stop", request, plan.document, {})
+    assert runtime.state("web").status == "running"
+    assert runtime.inspect("web")["State"]["FinishedAt"] > runtime.inspect("web")["Created"]
+
+
+@contextmanager
+def runtime_that_gives_up_soon(engine: DockerEngine) -> Iterator[DockerRuntime]:
+    with DockerRuntime(replace(address_of(engine), timeout=0.5)) as hasty:
+        yield hasty
+
+
+def test_an_old_one_that_the_engine_started_again_is_not_pushed_aside(swapping: Swapping) -> None:
+    """An engine that dies before the policy is taken away brings it back, and it writes data again: undo is right."""
+    volumes = swapping.volumes()
+    swapping.perform("pull", "create", "stop")
+    swapping.engine.kill()
+    swapping.engine.start()
+    assert swapping.containers()["web"] == "running"
+    with pytest.raises(RefusedError, match="runs again"):
+        swapping.perform("disarm", "set_aside", "take_name", "start")
+    swapping.revert(*reversed(UNDOABLE))
+    assert_as_before(swapping, volumes)
+
+
+@pytest.mark.parametrize("done", [2, *range(4, len(STEPS))])
+def test_an_engine_that_dies_in_between_starts_one_of_them_at_most(swapping: Swapping, done: int) -> None:
+    swapping.perform(*STEPS[:done])
+    swapping.engine.kill()
+    swapping.engine.start()
+    running = [name for name, state in swapping.containers().items() if state == "running"]
+    assert len(running) <= 1
+    swapping.perform(*STEPS[done:])
+    assert swapping.containers() == {"web": "running"}
+    assert swapping.runtime.inspect("web")["Config"]["Labels"] == {"build": "2"}
 
 
 def test_a_container_that_somebody_else_replaced_is_left_alone(swapping: Swapping) -> None:

@@ -122,7 +122,7 @@ def _document(
 ) -> Document:
     names_of = {each["Id"]: facts.key(each) for each in containers}
     reader = _Reader(engine, names_of, containers)
-    tagged = pulling.find_image(engine, str(request.tag)) if request.tag.tag else None
+    tagged = pulling.find_tagged(engine, request.tag)
     return Document(
         main=swap_of(
             target, reader.image_of(target), human_reference(target, request), reader.around(target)

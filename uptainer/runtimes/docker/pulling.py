@@ -59,6 +59,11 @@ def pull(engine: Engine, image: Reference, platform: Platform | None, auth: Mapp
     return str(found["Id"])
 
 
+def find_tagged(engine: Engine, reference: Reference) -> Json | None:
+    """What the tag stands for on this engine now; the digest beside it does not count."""
+    return find_image(engine, f"{reference.name}:{reference.tag}") if reference.tag else None
+
+
 def tag(engine: Engine, image_id: str, reference: Reference) -> None:
     if reference.tag is None:
         return
@@ -68,11 +73,12 @@ def tag(engine: Engine, image_id: str, reference: Reference) -> None:
 
 def restore_tag(engine: Engine, reference: Reference, before: str | None, ours: str) -> None:
     """Point the tag back at the image it named before, unless somebody else moved it since."""
-    current = find_image(engine, str(reference))
-    if reference.tag is None or current is None or current["Id"] != ours or before == ours:
+    current = find_tagged(engine, reference)
+    if current is None or current["Id"] != ours or before == ours:
         return
     if before is None:
-        engine.delete(f"/images/{reference}", about=str(reference), query={"noprune": "1"})
+        name = f"{reference.name}:{reference.tag}"
+        engine.delete(f"/images/{name}", about=name, query={"noprune": "1"})
     elif find_image(engine, before):
         tag(engine, before, reference)
 
