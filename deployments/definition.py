@@ -1,10 +1,12 @@
 """The deployments as prefect.yaml says them: what `uptainer up` serves is what `prefect deploy --all` makes."""
 
 from functools import cache
+from importlib.metadata import version
 from importlib.resources import files
 from pathlib import Path
 from typing import Any
 
+from prefect._internal.versioning import VersionType
 from prefect.client.schemas.actions import DeploymentScheduleCreate
 from prefect.client.schemas.objects import ConcurrencyLimitConfig
 from prefect.client.schemas.schedules import CronSchedule, IntervalSchedule
@@ -49,7 +51,7 @@ class Deployment(BaseModel):
 
     def served(self) -> RunnerDeployment:
         """It, as the runner of this process serves it: without the work pool."""
-        return RunnerDeployment.from_entrypoint(
+        served = RunnerDeployment.from_entrypoint(
             self.entrypoint,
             name=self.name,
             description=self.description,
@@ -57,7 +59,10 @@ class Deployment(BaseModel):
             parameters=self.parameters,
             concurrency_limit=self.concurrency_limit,
             schedules=[schedule.created() for schedule in self.schedules],
+            version=version("uptainer"),
         )
+        served.version_type = VersionType.SIMPLE  # else Prefect asks git several times for each deployment
+        return served
 
 
 @cache

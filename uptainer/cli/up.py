@@ -52,11 +52,13 @@ def _start(settings: Settings, screen: Screen, started: ExitStack) -> None:
     settings = settings.model_copy(update={"database_url": SecretStr(databases.url)})
     _set_environment(settings, environment)
     with screen.step("starting the Prefect server"):
-        from uptainer.cli.prefect.serving import serve  # noqa: PLC0415 -- it reads the environment that was just set
+        from uptainer.cli.prefect.registration import load_deployments  # noqa: PLC0415 -- it reads the environment that was just set
+        from uptainer.cli.prefect.serving import serve  # noqa: PLC0415 -- as above
 
+        served = load_deployments()  # while the server starts
         prefect_server.wait_until_ready(server, settings, environment)
     started.callback(record.remove, settings.data_dir)
-    asyncio.run(serve(settings, server, screen, on_ready=lambda: _write_record(settings, server)))
+    asyncio.run(serve(settings, server, served, screen, on_ready=lambda: _write_record(settings, server)))
 
 
 def _set_environment(settings: Settings, prefect: dict[str, str]) -> None:

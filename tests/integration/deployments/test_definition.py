@@ -13,7 +13,7 @@ from prefect.runner import Runner
 
 from deployments import definition
 from tests.lab.prefect import PrefectServer
-from uptainer.cli.prefect.registration import register_deployments
+from uptainer.cli.prefect.registration import load_deployments, register_deployments
 
 pytestmark = pytest.mark.anyio
 PREFECT = Path(sysconfig.get_path("scripts")) / "prefect"
@@ -75,7 +75,7 @@ async def deployed_by_prefect(client: PrefectClient, server: PrefectServer) -> d
 
 
 async def served_by_uptainer(client: PrefectClient) -> dict[str, dict[str, Any]]:
-    await register_deployments(Runner(name="test", pause_on_shutdown=False))
+    await register_deployments(Runner(name="test", pause_on_shutdown=False), load_deployments())
     return {name: await said(client, each) for name, each in (await ours(client)).items()}
 
 

@@ -2,10 +2,11 @@
 
 import asyncio
 import signal
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 
 from prefect.client.orchestration import get_client
+from prefect.deployments.runner import RunnerDeployment
 from prefect.runner import Runner
 
 from deployments import schedules
@@ -27,7 +28,14 @@ TRIVY_AGAIN_SECONDS = 900.0
 _ENDING = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
 
-async def serve(settings: Settings, server: Child, screen: Screen, on_ready: Callable[[], None]) -> None:
+async def serve(
+    settings: Settings,
+    server: Child,
+    served: Sequence[RunnerDeployment],
+    screen: Screen,
+    *,
+    on_ready: Callable[[], None],
+) -> None:
     """Register, serve, look once, and stay until a signal ends it; flow runs in progress are stopped then.
 
     Raises:
@@ -38,8 +46,8 @@ async def serve(settings: Settings, server: Child, screen: Screen, on_ready: Cal
     with screen.step("registering blocks and deployments"):
         async with get_client() as client:
             await registration.register_blocks(client)
-            deployments = await registration.register_deployments(runner)
-            await leftovers.settle(client, deployments.values())
+            deployments = await registration.register_deployments(runner, served)
+            await leftovers.settle(client, deployments)
             await schedules.keep_in_step(client, await asyncio.to_thread(_windows, settings))
     serving = asyncio.create_task(runner.start())
     await asyncio.sleep(0)
