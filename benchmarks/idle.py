@@ -67,13 +67,14 @@ def _cpu(process: psutil.Process) -> float:
 
 
 def _family(mark: str) -> list[psutil.Process]:
-    found = []
+    """Those that name the directory, and their children, for a PostgreSQL's say nothing of it."""
+    found: set[psutil.Process] = set()
     for process in psutil.process_iter():
         with suppress(psutil.NoSuchProcess, psutil.AccessDenied):
             said = [*process.cmdline(), *process.environ().values()]
             if any(mark in part for part in said) and process.pid != os.getpid():
-                found.append(process)
-    return found
+                found |= {process, *process.children(recursive=True)}
+    return list(found)
 
 
 @contextmanager

@@ -1,9 +1,11 @@
 """Serving the flows in this process, and the first look at the fleet."""
 
 import asyncio
+import logging
 import signal
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
+from typing import Any
 
 from prefect.client.orchestration import get_client
 from prefect.deployments.runner import RunnerDeployment
@@ -22,6 +24,8 @@ from uptainer.fleet.policies import PolicyBook
 from uptainer.policy.windows import Window
 from uptainer.scanning.server import TrivyServer
 from uptainer.store.database import Database
+
+logger = logging.getLogger(__name__)
 
 WATCH_SECONDS = 10.0
 TRIVY_AGAIN_SECONDS = 900.0
@@ -49,6 +53,7 @@ async def serve(
             deployments = await registration.register_deployments(runner, served)
             await leftovers.settle(client, deployments)
             await schedules.keep_in_step(client, await asyncio.to_thread(_windows, settings))
+    asyncio.get_running_loop().set_exception_handler(_log_shortly)
     serving = asyncio.create_task(runner.start())
     await asyncio.sleep(0)
     _end_on_signals(ended)  # after the runner has set its own handlers, which would leave at once
@@ -78,6 +83,11 @@ def _windows(settings: Settings) -> Mapping[str, Window]:
             return PolicyBook.load(session).windows
     finally:
         database.dispose()
+
+
+def _log_shortly(_loop: asyncio.AbstractEventLoop, context: dict[str, Any]) -> None:
+    """What a callback of Prefect's runner meets when its server goes away is a line of the log, not a page of it."""
+    logger.debug("%s: %r", context.get("message"), context.get("exception"))
 
 
 async def _stop(runner: Runner, serving: asyncio.Task[None]) -> None:
