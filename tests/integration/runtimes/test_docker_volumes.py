@@ -244,3 +244,18 @@ def test_a_volume_that_another_running_container_has_is_not_restored(
         runtime.check_mount("web", mount)
     with pytest.raises(RefusedError, match="neighbour"):
         runtime.write_mount("web", mount, iter([kept]))
+
+
+def test_who_watches_the_whole_machine_is_not_in_the_way(
+    clean_engine: DockerEngine, runtime: Runtime, web: str
+) -> None:
+    volumes = f"{clean_engine.directory}/data/volumes"
+    run_docker(clean_engine, "run", "--detach", "--name", "monitor", "--volume", f"{volumes}:/all:ro", IMAGE)
+    shell(clean_engine, "echo kept > /data/file")
+    mount = mount_of(runtime, "/data")
+    runtime.check_mount("web", mount)
+    kept = read(runtime, mount)
+    runtime.stop("web")
+    runtime.write_mount("web", mount, iter([kept]))
+    seen = ("exec", "monitor", "cat", "/all/data/_data/file")
+    assert run_docker(clean_engine, *seen) == "kept"

@@ -10,7 +10,8 @@ from uptainer.runtimes.docker.names import short
 Json = Mapping[str, Any]
 
 OWN_STACK = frozenset({"host", "none"})
-MAC_ON_ENDPOINTS = (1, 44)
+SEVERAL_AT_CREATION = (1, 44)
+MAC_FORGOTTEN = (1, 52)
 _BRIDGE = "bridge"
 _NOT_SET = (None, "", 0)
 """Empty options are something that was asked for: the engine shows them as it got them."""
@@ -22,7 +23,8 @@ def own_endpoints(container: Json, api_version: str) -> dict[str, dict[str, Any]
         return {}
     networks = container["NetworkSettings"].get("Networks") or {}
     return {
-        name: _own_endpoint(endpoint, container["Id"], api_version) for name, endpoint in networks.items()
+        name: _own_endpoint(endpoint, container["Id"], _chosen_mac(container, name, endpoint, api_version))
+        for name, endpoint in networks.items()
     }
 
 
@@ -42,12 +44,12 @@ def first_network(container: Json) -> str:
     return str(mode)
 
 
-def keeps_mac_on_endpoints(api_version: str) -> bool:
-    """Before API 1.44 the one MAC address stands in `Config`, and only where the user chose it."""
-    return version_tuple(api_version) >= MAC_ON_ENDPOINTS
+def takes_all_at_creation(api_version: str) -> bool:
+    """From API 1.44 creation takes every network, each with its MAC address; connecting ignores that until 1.54."""
+    return version_tuple(api_version) >= SEVERAL_AT_CREATION
 
 
-def _own_endpoint(endpoint: Json, container_id: str, api_version: str) -> dict[str, Any]:
+def _own_endpoint(endpoint: Json, container_id: str, mac: str | None) -> dict[str, Any]:
     """The engine adds the short id to the aliases by itself (until API 1.45)."""
     aliases = [each for each in endpoint.get("Aliases") or () if each != short(container_id)]
     own = {
@@ -56,10 +58,23 @@ def _own_endpoint(endpoint: Json, container_id: str, api_version: str) -> dict[s
         "Aliases": aliases or None,
         "DriverOpts": endpoint.get("DriverOpts"),
         "GwPriority": endpoint.get("GwPriority"),
+        "MacAddress": mac,
     }
-    if keeps_mac_on_endpoints(api_version) and not _is_derived(endpoint):
-        own["MacAddress"] = endpoint.get("MacAddress")
     return {name: value for name, value in own.items() if value not in _NOT_SET}
+
+
+def _chosen_mac(container: Json, network: str, endpoint: Json, api_version: str) -> str | None:
+    """The MAC address that the user asked for on a network, as far as the engine tells.
+
+    Before API 1.44 there is one, in `Config`, which the new container gets there. Until 1.52 `Config` still has that of
+    the first network. For the rest an address that does not follow from the IPv4 address is taken for a chosen one.
+    """
+    version = version_tuple(api_version)
+    if version < SEVERAL_AT_CREATION:
+        return None
+    if version < MAC_FORGOTTEN and network == first_network(container):
+        return container["Config"].get("MacAddress") or None
+    return None if _is_derived(endpoint) else endpoint.get("MacAddress")
 
 
 def _is_derived(endpoint: Json) -> bool:

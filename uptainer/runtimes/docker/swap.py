@@ -70,7 +70,7 @@ def swap_of(
         aside=names.name_of(Role.OLD, key, container_id),
         was_running=container["State"]["Status"] in RUNS,
         restart_policy=dict(container["HostConfig"].get("RestartPolicy") or configuration.NEVER_RESTART),
-        body=_body(container, image, reference, around, endpoints.get(first)),
+        body=_body(container, image, reference, around, endpoints),
         endpoints={name: endpoint for name, endpoint in endpoints.items() if name != first},
         detached=first if networks.has_networks(container) and first not in endpoints else None,
         volumes=[each["Name"] for each in container.get("Mounts") or () if each.get("Name")],
@@ -79,15 +79,19 @@ def swap_of(
 
 
 def _body(
-    container: Json, image: Json, reference: str, around: Surroundings, endpoint: Json | None
+    container: Json, image: Json, reference: str, around: Surroundings, endpoints: Json
 ) -> dict[str, Any]:
     body = configuration.user_settings(container["Config"], image.get("Config") or {})
     body |= configuration.host_name(container, around.engine_name)
     body["Image"] = reference
     body["HostConfig"] = configuration.host_settings(container, around.names_of, around.inherited)
     body["HostConfig"]["RestartPolicy"] = dict(configuration.NEVER_RESTART)
-    if endpoint:
-        body["NetworkingConfig"] = {"EndpointsConfig": {networks.first_network(container): endpoint}}
-    if networks.keeps_mac_on_endpoints(around.api_version):
+    if networks.takes_all_at_creation(around.api_version):
         body.pop("MacAddress", None)
+        at_creation = dict(endpoints)
+    else:
+        first = networks.first_network(container)
+        at_creation = {first: endpoints[first]} if endpoints.get(first) else {}
+    if at_creation:
+        body["NetworkingConfig"] = {"EndpointsConfig": at_creation}
     return body

@@ -139,17 +139,18 @@ def _refuse_shared(containers: Sequence[Json], key: str, mount: Mount) -> None:
         state = each["State"]
         if not (state.get("Running") or state.get("Paused")):
             continue
-        if any(_overlap(mount, other) for other in facts.mounts(each)):
+        if any(_is_within(other, mount) for other in facts.mounts(each)):
             raise RefusedError(
                 f"{_words(key, mount)} is in use by {facts.key(each)}, which runs: stop it before data is restored"
             )
 
 
-def _overlap(mount: Mount, other: Mount) -> bool:
+def _is_within(other: Mount, mount: Mount) -> bool:
+    """Who has a folder above it finds the new one by its name, and is not in the way."""
     if not mount.source or not other.source:
         return False
-    one, two = PurePosixPath(mount.source), PurePosixPath(other.source)
-    return one == two or one in two.parents or two in one.parents
+    ours, theirs = PurePosixPath(mount.source), PurePosixPath(other.source)
+    return ours == theirs or ours in theirs.parents
 
 
 def _refuse_kind(engine: Engine, helper: str, place: Place, key: str, mount: Mount) -> bool:
