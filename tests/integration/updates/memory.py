@@ -97,6 +97,8 @@ class MemoryRuntime:
         ]
 
     def image(self, name: str) -> ImageFacts:
+        by_id = {image_id: known for known, image_id in self.pulled.items()}
+        name = by_id.get(name, name)
         if name not in self.pulled:
             raise NotFoundError(f"no image {name}")
         return ImageFacts(self.pulled[name], (), (name,), {}, Platform("linux", "amd64"), None, 1)

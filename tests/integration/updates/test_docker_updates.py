@@ -103,6 +103,17 @@ def test_a_finished_update_can_be_taken_back_and_keeps_what_was_written_since(be
     assert bench.data()["extra"] == "more\n"
 
 
+def test_what_was_taken_back_is_remembered_as_rolled_back(bench: Bench) -> None:
+    """So that it is not offered again."""
+    first = bench.propose("good")
+    carry_out(bench, first)
+    with bench.open() as runtime:
+        apply(reverse(first, bench.database, runtime, ANN, NOW), bench.database, runtime, bench.options)
+    with bench.database.session() as session:
+        earlier = UpdateRepository(session).outcomes([bench.container_id])[bench.container_id]
+    assert [(each.update_id, each.status) for each in earlier] == [(first, UpdateStatus.ROLLED_BACK)]
+
+
 def test_a_finished_update_can_be_taken_back_with_the_data_from_before(bench: Bench) -> None:
     first = bench.propose("good")
     carry_out(bench, first)

@@ -13,17 +13,20 @@ from sqlalchemy import select, text
 from tests.integration.updates.memory import STEPS, Box, MemoryRuntime, one_running
 from tests.integration.updates.seeding import NOW, add_container, add_update
 from uptainer.core.clock import Clock
-from uptainer.core.enums import BackupStatus, StepStatus, UpdateStatus
+from uptainer.core.enums import ApprovalChannel, ApprovalDecision, BackupStatus, StepStatus, UpdateStatus
 from uptainer.core.errors import BusyError, NotFoundError, PermanentError, RefusedError, UnreachableError
 from uptainer.runtimes.port import Runtime
 from uptainer.store.database import Database
 from uptainer.store.models import AuditEntry, ContainerBackup, Update, UpdateStep
+from uptainer.store.repositories.approvals import Answer
+from uptainer.store.repositories.audit import Actor
 from uptainer.updates.engine import MAX_TRIES, apply, dry_run
 from uptainer.updates.health import HealthPlan
 from uptainer.updates.journal import Journal
 from uptainer.updates.locks import claim_workload
 from uptainer.updates.options import UpdateOptions
 from uptainer.updates.recovery import Found, recover
+from uptainer.updates.reversal import reverse
 from uptainer.updates.run import Outcome
 
 DIGEST = "sha256:" + "a" * 64
@@ -360,6 +363,62 @@ def test_what_the_old_one_wrote_after_the_undo_started_it_is_not_lost_to_a_secon
     world.runtime.data["data"] = b"written by the old one since"
     world.recover()
     assert world.runtime.data == {"data": b"written by the old one since"}
+
+
+OLD_DIGEST = "sha256:" + "0" * 64
+ANN = Answer(ApprovalDecision.APPROVE, ApprovalChannel.COMMAND, Actor("ann", authenticated=True), "it broke")
+
+
+def reversal_with_data(world: World) -> None:
+    """The update has succeeded, the new one has written, and taking it back with its data is approved."""
+    assert world.apply().status is UpdateStatus.SUCCEEDED
+    world.runtime.images[f"localhost:5000/app@{OLD_DIGEST}"] = "sha256:old"
+    world.runtime.data["data"] = b"written since"
+    world.update = reverse(world.update, world.database, world.runtime, ANN, NOW, with_data=True)
+
+
+def test_a_reversal_puts_the_old_image_and_the_old_data_back(world: World) -> None:
+    reversal_with_data(world)
+    seen = []
+    world.runtime.on_step = lambda verb, name: (
+        seen.append(dict(world.runtime.data)) if name == "start" else None
+    )
+    assert world.apply().status is UpdateStatus.SUCCEEDED
+    assert one_running(world.runtime) == "sha256:old"
+    assert seen == [{"data": b"as it was"}]
+
+
+@pytest.mark.parametrize("after", [False, True], ids=["before", "after"])
+@pytest.mark.parametrize("method", ["intend", "done"])
+def test_a_reversal_that_dies_while_data_is_put_back_loses_none(
+    world: World, method: str, *, after: bool
+) -> None:
+    reversal_with_data(world)
+    with killed(method, "restore_volumes", after=after), pytest.raises(KilledError):
+        world.apply()
+    assert world.recover().status is UpdateStatus.ROLLED_BACK
+    assert one_running(world.runtime) == "sha256:new"
+    assert world.runtime.data == {"data": b"written since"}
+
+
+def test_a_reversal_that_is_not_healthy_is_undone_itself_with_what_was_written_since(world: World) -> None:
+    reversal_with_data(world)
+    world.runtime.bad_images = {"sha256:old"}
+    assert world.apply().status is UpdateStatus.ROLLED_BACK
+    assert one_running(world.runtime) == "sha256:new"
+    assert world.runtime.data == {"data": b"written since"}
+
+
+def test_an_update_that_kept_no_data_cannot_give_any_back(world: World) -> None:
+    world.options = world.options.model_copy(update={"back_up_volumes": False})
+    world.apply()
+    with pytest.raises(RefusedError, match="kept no data"):
+        reverse(world.update, world.database, world.runtime, ANN, NOW, with_data=True)
+
+
+def test_an_update_that_did_not_succeed_cannot_be_taken_back(world: World) -> None:
+    with pytest.raises(RefusedError, match="only one that succeeded"):
+        reverse(world.update, world.database, world.runtime, ANN, NOW)
 
 
 def test_a_finished_update_is_only_told_of(world: World) -> None:

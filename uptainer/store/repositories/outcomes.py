@@ -1,11 +1,11 @@
-"""What became of earlier updates: what was rejected or undone is not offered again."""
+"""What became of earlier updates: what was rejected, undone or taken back is not offered again."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
-from sqlalchemy import select
-from sqlalchemy.orm import Session
+from sqlalchemy import or_, select
+from sqlalchemy.orm import Session, aliased
 
 from uptainer.core.enums import ApprovalDecision, UpdateStatus
 from uptainer.store.bulk import any_of
@@ -31,15 +31,24 @@ class Outcome:
 
 
 def outcomes(session: Session, container_ids: Sequence[int]) -> Mapping[int, tuple[Outcome, ...]]:
-    """Rejected, rolled back and failed updates of these containers, by container, the newest first."""
+    """Rejected, rolled back and failed updates of these containers, by container, the newest first.
+
+    One that succeeded and was taken back later counts as rolled back.
+    """
     skipped = (
         select(Approval.id)
         .where(Approval.update_id == Update.id, Approval.decision == ApprovalDecision.SKIP, Approval.taken)
         .exists()
     )
+    reversal = aliased(Update)
+    taken_back = (
+        select(reversal.id)
+        .where(reversal.reverses_id == Update.id, reversal.status == UpdateStatus.SUCCEEDED)
+        .exists()
+    )
     rows = session.execute(
         select(Update, skipped.label("skipped"))
-        .where(any_of(Update.container_id, container_ids), Update.status.in_(_BAD))
+        .where(any_of(Update.container_id, container_ids), or_(Update.status.in_(_BAD), taken_back))
         .order_by(Update.created_at.desc(), Update.id.desc())
     )
     found: dict[int, list[Outcome]] = {each: [] for each in container_ids}
@@ -55,7 +64,7 @@ def _outcome(row: Update, *, skipped: bool) -> Outcome:
         to_reference=row.to_reference,
         to_digest=row.to_digest,
         to_version=row.to_version,
-        status=row.status,
+        status=UpdateStatus.ROLLED_BACK if row.status is UpdateStatus.SUCCEEDED else row.status,
         reason=row.status_reason,
         skipped=skipped,
         created_at=row.created_at,
