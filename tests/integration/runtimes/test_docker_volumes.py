@@ -189,8 +189,8 @@ def test_a_large_content_streams_through(clean_engine: DockerEngine, runtime: Ru
 def test_a_helper_that_a_killed_process_left_is_in_nobodys_way(
     clean_engine: DockerEngine, runtime: Runtime, web: str
 ) -> None:
-    name = f"uptainer-helper-web-{runtime.state('web').runtime_id[:12]}"
-    run_docker(clean_engine, "create", "--name", name, IMAGE)
+    for owner in (runtime.state("web").runtime_id[:12], "0" * 12):
+        run_docker(clean_engine, "create", "--name", f"uptainer-helper-web-{owner}", IMAGE)
     assert [each.key for each in runtime.containers()] == ["web"]
     read(runtime, mount_of(runtime, "/data"))
     assert helpers(clean_engine) == []

@@ -79,7 +79,7 @@ def container_facts(container: Json, image: ImageFacts | None, key_of: Mapping[s
         image_reference=config["Image"],
         image_id=container["Image"],
         repo_digests=image.repo_digests if image else (),
-        status=ContainerStatus(state["Status"]),
+        status=status(state),
         health=health(container),
         restart_count=int(container.get("RestartCount") or 0),
         platform=image.platform if image else None,
@@ -108,7 +108,7 @@ def workload_state(container: Json) -> WorkloadState:
     }
     return WorkloadState(
         runtime_id=container["Id"],
-        status=ContainerStatus(state["Status"]),
+        status=status(state),
         health=health(container),
         restart_count=int(container.get("RestartCount") or 0),
         exit_code=int(state["ExitCode"]) if ended else None,
@@ -117,6 +117,12 @@ def workload_state(container: Json) -> WorkloadState:
         addresses=addresses,
         health_log=_health_log(state),
     )
+
+
+def status(state: Json) -> ContainerStatus:
+    """A word that a later engine invents is not known, and no reason to see nothing at all."""
+    word = state["Status"]
+    return ContainerStatus(word) if word in tuple(ContainerStatus) else ContainerStatus.UNKNOWN
 
 
 def key(container: Json) -> str:

@@ -10,6 +10,7 @@ Source: Docker Engine API, "Extract an archive of files or folders"; moby `pkg/a
 
 import base64
 import json
+import re
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
@@ -179,7 +180,7 @@ def _helper(engine: Engine, key: str, mount: Json) -> Iterator[str]:
     if owner is None:
         raise NotFoundError(f"there is no container named {key}")
     name = names.name_of(Role.HELPER, key, owner["Id"])
-    _remove_helper(engine, name)
+    _remove_stale_helpers(engine, key)
     image = engine.get(f"/images/{owner['Image']}/json", about=key)
     body = {
         "Image": owner["Image"],
@@ -193,6 +194,15 @@ def _helper(engine: Engine, key: str, mount: Json) -> Iterator[str]:
         )
     finally:
         _remove_helper(engine, name)
+
+
+def _remove_stale_helpers(engine: Engine, key: str) -> None:
+    """Also those of containers that have been replaced since."""
+    filters = json.dumps({"name": [f"^/uptainer-{Role.HELPER.value}-{re.escape(key)}-"]})
+    for each in engine.get("/containers/json", about=key, query={"all": "1", "filters": filters}):
+        name = str(each["Names"][0]).removeprefix("/")
+        if names.role(name) is Role.HELPER:
+            _remove_helper(engine, name)
 
 
 def _no_volumes(image: Json) -> list[Json]:
