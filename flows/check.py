@@ -10,7 +10,7 @@ from pydantic import Field
 from flows.naming import about
 from flows.reporting import publish
 from flows.scan import scan_all
-from flows.starting import start_updates
+from flows.starting import settle_runs, start_updates
 from flows.sweeping import sweep
 from tasks.decisions import advise, decide
 from tasks.notices import send_notices
@@ -36,6 +36,7 @@ async def check(container: ContainerName = None) -> State[Any]:
     await advise(container)
     decided = await decide(container)
     await start_updates(decided.proposed)
+    await settle_runs()
     await publish("fleet", "waiting", "security")
     await send_notices()
     asked = sum(report.containers for report in looked_up.results)

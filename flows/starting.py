@@ -75,8 +75,9 @@ async def _cancel(client: PrefectClient, run: UUID) -> None:
 
 
 def _update_of(run: FlowRun) -> int | None:
+    """The update that this run carries; a dry run carries none."""
     number = run.parameters.get("update_id")
-    return number if isinstance(number, int) else None
+    return number if isinstance(number, int) and not run.parameters.get("dry_run") else None
 
 
 def _is_suspended(run: FlowRun) -> bool:

@@ -11,7 +11,9 @@ from prefect.states import Completed, Failed
 from pydantic import Field
 
 from flows.form import GateForm
+from flows.logs import call_suspension_no_error
 from flows.naming import about, name_run
+from flows.progress import shown
 from tasks.notices import send_notices
 from tasks.updates import (
     apply_update,
@@ -49,18 +51,32 @@ _ENDS = {
 )
 async def update(update_id: UpdateId, dry_run: DryRun = False) -> State[Any]:
     """Started again at any time, it does what is next: an update that is closed is only told of."""
+    call_suspension_no_error()
     situation = await read_update(update_id)
-    await name_run(f"update {situation.title}", f"host:{situation.host}", f"workload:{situation.workload}")
+    await name_run(
+        f"{'dry run of' if dry_run else 'update'} {situation.title}",
+        f"host:{situation.host}",
+        f"workload:{situation.workload}",
+    )
     if dry_run:
         return await _tell_plan(update_id)
     if situation.status not in CLOSED:
         await bind_run(update_id, UUID(runtime.flow_run.id))
     gate = await open_gate(update_id)
+    if gate is not None and _is_part_of_another():
+        return Completed(
+            name="Asked", message=f"{situation.title}: it waits for an answer on a run of its own"
+        )
     while gate is not None:
         await send_notices()
         await _ask(gate)
         gate = await open_gate(update_id)
     return await _go_on(update_id)
+
+
+def _is_part_of_another() -> bool:
+    """A run within a run cannot be suspended: `recover` starts one that can."""
+    return bool(runtime.flow_run.parent_flow_run_id)
 
 
 async def _ask(gate: Gate) -> None:
@@ -80,7 +96,8 @@ async def _go_on(update_id: int) -> State[Any]:
         if not ready.go:
             when = f" It opens at {ready.opens_at:%Y-%m-%d %H:%M %Z}." if ready.opens_at else ""
             return Completed(name="Waiting", message=f"{situation.title}: {ready.reason}.{when}")
-        await apply_update(update_id, situation.to_reference)
+        async with shown(update_id, situation.title):
+            await apply_update(update_id, situation.to_reference)
     return await _end(update_id)
 
 

@@ -10,7 +10,7 @@ import psutil
 import pytest
 
 from deployments import definition
-from tests.integration.running.conftest import READY, Console
+from tests.lab.console import READY, Console
 from tests.lab.docker import DockerEngine
 from tests.lab.images import make_image
 from tests.lab.registry import Registry
