@@ -3,22 +3,21 @@
 import os
 import platform
 from collections.abc import Collection, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from itertools import chain, count
-from pathlib import Path
-from urllib.parse import urlsplit
 
 from sqlalchemy import select
 
-from uptainer.core.enums import ConnectionType, RuntimeType
+from uptainer.core.enums import RuntimeType
 from uptainer.core.errors import UptainerError
 from uptainer.core.workloads import HostAddress
-from uptainer.runtimes.connections import connect
+from uptainer.runtimes.machine import FoundEngine, find_engines
 from uptainer.store.database import Database
 from uptainer.store.models import ContainerHost
 from uptainer.store.repositories.hosts import HostRepository
 
-DEFAULT_SOCKET = Path("/var/run/docker.sock")
+_THIS_MACHINE = ("docker", "local")
+"""What the search calls the machine's own engine, which is better known by the machine's name."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,43 +28,50 @@ class Found:
     sentences: tuple[str, ...]
 
 
-def addresses(environment: Mapping[str, str]) -> list[HostAddress]:
-    """Where an engine of this machine may be: DOCKER_HOST where it is set, else Docker's own socket."""
-    given = environment.get("DOCKER_HOST", "")
-    if not given and not DEFAULT_SOCKET.exists():
-        return []
-    url = given or f"unix://{DEFAULT_SOCKET}"
-    connection = ConnectionType.UNIX if urlsplit(url).scheme == "unix" else ConnectionType.TCP
-    return [HostAddress(platform.node() or "localhost", RuntimeType.DOCKER, connection, url)]
-
-
 def add_engines(database: Database, environment: Mapping[str, str] = os.environ) -> Found:
-    """Add the engines that answer and that no host stands for yet.
+    """Add the engines that answer and that no host stands for yet; and say what was found that is not managed.
 
     Raises:
         UnreachableError: the database did not answer.
     """
-    said = [sentence for address in addresses(environment) if (sentence := _add(database, address))]
+    said = [sentence for engine in find_engines(environment) if (sentence := _add(database, engine))]
     with database.session() as session:
         hosts = len(HostRepository(session).all(enabled_only=True))
     return Found(hosts, tuple(said))
 
 
-def _add(database: Database, address: HostAddress) -> str:
+def _add(database: Database, engine: FoundEngine) -> str:
     """What has to be said of it; nothing of one that the fleet has, or that a person has taken out of it."""
+    url = engine.address.url
     with database.session() as session:
         known = {url: name for name, url in session.execute(select(ContainerHost.name, ContainerHost.url))}
-    if address.url in known:
+    if url in known:
         return ""
-    named = replace(address, name=_free_name(address.name, set(known.values())))
+    if not engine.manageable:
+        return _left(engine)
+    named = HostAddress(
+        _free_name(_name(engine.address), set(known.values())),
+        engine.address.runtime,
+        engine.address.connection,
+        url,
+    )
     try:
-        with connect(named) as runtime:
-            engine = runtime.engine()
         with database.session() as session:
             HostRepository(session).add(named)
     except UptainerError as error:
-        return f"The engine at {address.url} was not added: {error}"
-    return f"Found Docker {engine.version} at {address.url}: added as host {named.name}."
+        return f"The engine at {url} was not added: {error}"
+    return f"Found {engine.reason}: added as host {named.name}."
+
+
+def _left(engine: FoundEngine) -> str:
+    if engine.address.runtime is RuntimeType.DOCKER:
+        return f"The engine at {engine.address.url} was not added: {engine.reason}"
+    return f"Found, and left alone: {engine.reason}."
+
+
+def _name(address: HostAddress) -> str:
+    machine = platform.node() or "localhost"
+    return machine if address.name in _THIS_MACHINE else f"{machine}-{address.name}"
 
 
 def _free_name(wanted: str, taken: Collection[str]) -> str:

@@ -57,23 +57,31 @@ def find_engines(
 
 def _addresses(environment: Mapping[str, str], home: Path, root: Path) -> Iterator[tuple[HostAddress, str]]:
     """What the user says stands first, so that an engine found twice has that name."""
+    run = Path(environment.get("XDG_RUNTIME_DIR") or root / "run" / "user" / str(os.getuid()))
     if url := environment.get("DOCKER_HOST"):
         yield _docker("docker", url), "DOCKER_HOST"
+    else:
+        yield from _docker_addresses(environment, home, root, run)
+    for name, path in (
+        ("podman", root / "run/podman/podman.sock"),
+        ("podman-user", run / "podman/podman.sock"),
+    ):
+        if _is_there(path):
+            yield _docker(name, f"unix://{path}"), str(path)
+
+
+def _docker_addresses(
+    environment: Mapping[str, str], home: Path, root: Path, run: Path
+) -> Iterator[tuple[HostAddress, str]]:
+    """As for Docker's own client, they count only where DOCKER_HOST does not name another engine."""
     context = environment.get("DOCKER_CONTEXT") or _current_context(home)
     if context and context != "default" and (url := _context_url(home, context)):
         yield _docker(context, url), f"Docker's context {context}"
-    run = Path(environment.get("XDG_RUNTIME_DIR") or root / "run" / "user" / str(os.getuid()))
     for name, path in (
         ("local", root / "var/run/docker.sock"),
         ("rootless", run / "docker.sock"),
         ("desktop", home / ".docker/run/docker.sock"),
         ("desktop", home / ".docker/desktop/docker.sock"),
-    ):
-        if _is_there(path):
-            yield _docker(name, f"unix://{path}"), str(path)
-    for name, path in (
-        ("podman", root / "run/podman/podman.sock"),
-        ("podman-user", run / "podman/podman.sock"),
     ):
         if _is_there(path):
             yield _docker(name, f"unix://{path}"), str(path)
