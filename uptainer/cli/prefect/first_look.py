@@ -6,14 +6,15 @@ from datetime import timedelta
 from prefect.client.orchestration import PrefectClient, get_client
 from prefect.client.schemas.objects import FlowRun
 
-from uptainer.cli import fleet_table
-from uptainer.cli.output import print_table
+from uptainer.cli.fleet import COLUMNS
 from uptainer.cli.prefect import runs
+from uptainer.cli.rows import print_rows
 from uptainer.cli.screen import Screen
 from uptainer.console.engines import Found, add_engines
 from uptainer.console.record import database_url
 from uptainer.core.errors import UptainerError
 from uptainer.core.settings import Settings
+from uptainer.fleet.listing import list_fleet
 from uptainer.store.database import Database
 
 PATIENCE = timedelta(minutes=30)
@@ -39,7 +40,7 @@ async def look(settings: Settings, screen: Screen) -> None:
         async with get_client() as client:
             for flow, doing in STEPS.items():
                 await _run(client, flow, doing, screen)
-        await asyncio.to_thread(_show, database, screen)
+        await asyncio.to_thread(_show, database)
     except UptainerError as error:
         screen.say(f"The first look did not come to its end: {error}")
     finally:
@@ -67,10 +68,7 @@ def _tell_of_engines(found: Found, screen: Screen) -> None:
         screen.say(NO_HOST)
 
 
-def _show(database: Database, screen: Screen) -> None:
+def _show(database: Database) -> None:
     with database.session() as session:
-        lines = fleet_table.read(session)
-    if lines:
-        print_table(fleet_table.COLUMNS, [line.cells for line in lines])
-    else:
-        screen.say("No containers were found on the hosts that answered.")
+        lines = list_fleet(session)
+    print_rows(lines, COLUMNS, as_json=False, nothing="No containers were found on the hosts that answered.")
