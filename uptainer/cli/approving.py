@@ -133,7 +133,7 @@ def _carry_on(
         connection.use_server(settings)
         _tell_runs(told, given, batch)
     except UptainerError as error:
-        typer.echo(f"The answer stands, and no run has heard of it yet: {error}", err=True)
+        typer.echo(f"It is on record, and no run has heard of it yet: {error}", err=True)
 
 
 def _tell_runs(told: Sequence[tuple[Asked, Ruling]], given: Answer, batch: str | None) -> None:

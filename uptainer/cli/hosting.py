@@ -19,7 +19,6 @@ from uptainer.fleet.discovery import discover_host
 from uptainer.runtimes.connections import connect
 from uptainer.store.database import Database
 from uptainer.store.models import ContainerHost
-from uptainer.store.repositories.audit import AuditRepository
 from uptainer.store.repositories.containers import ContainerRepository
 from uptainer.store.repositories.hosts import HostRepository
 
@@ -70,10 +69,8 @@ def add(
             name, address.runtime, address.connection, address.url, address.block, timeout=timeout
         )
     said = describe(address) if test else "it was not tried"
-    details = {"url": address.url, "block": address.block}
     with connection.database() as database, database.session() as session:
-        HostRepository(session).add(address, server)
-        AuditRepository(session).append(connection.caller(), "host.added", f"host/{name}", details)
+        HostRepository(session).add(address, server, actor=connection.caller())
     typer.echo(f"Added host {name}: {said}.")
     typer.echo(f"What runs on it is read within 5 minutes, or now: uptainer host sync {name}")
 
@@ -112,10 +109,8 @@ def sync(name: str | None, *, as_json: bool) -> None:
 
 
 def remove(name: str, *, force: bool) -> None:
-    actor = connection.caller()
     with connection.database() as database, database.session() as session:
-        HostRepository(session).remove(name, utc_now(), force=force, actor=actor)
-        AuditRepository(session).append(actor, "host.removed", f"host/{name}", {"force": force})
+        HostRepository(session).remove(name, utc_now(), force=force, actor=connection.caller())
     typer.echo(f"Host {name} is out of the fleet; its containers run on, and their history is kept.")
 
 
