@@ -3,8 +3,8 @@
 `apply` may be called again at any time, by any process: it reads the update's state and journal, and does what is next.
 """
 
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Collection, Iterator, Mapping
+from contextlib import contextmanager, suppress
 
 from sqlalchemy import Connection, exists, select
 
@@ -14,14 +14,18 @@ from uptainer.core.errors import PermanentError, RefusedError, TemporaryError
 from uptainer.runtimes.port import Runtime
 from uptainer.store.database import Database
 from uptainer.store.models import CLOSED, Approval
-from uptainer.updates.journal import Journal
+from uptainer.updates.journal import Journal, Record
 from uptainer.updates.locks import claim_workload, take_slots
 from uptainer.updates.options import UpdateOptions
 from uptainer.updates.planning import Subject, SupersededError, find_subject, make_plan
 from uptainer.updates.rollback import roll_back
 from uptainer.updates.run import Outcome, Run
 from uptainer.updates.steps import (
+    FORWARD,
+    IN_FLIGHT,
     READY,
+    START,
+    VALIDATE,
     Course,
     Entry,
     Plan,
@@ -85,13 +89,15 @@ def resume(
         TemporaryError: as `apply`.
     """
     record = journal.read()
-    plan = journal.take_up()
-    if plan is None:
+    if record.status not in IN_FLIGHT:
         raise RefusedError(f"update {subject.update.id} is {record.status}: nobody approved it")
+    plan = journal.take_up()
     run = Run(journal, runtime, subject, plan, clock, registry_auth)
     if course(record.status, plan.steps, record.journal) is Course.FORWARD:
-        return _forward(run)
-    if record.status in (UpdateStatus.BACKING_UP, UpdateStatus.APPLYING, UpdateStatus.VALIDATING):
+        _start_again(run, record)
+        finishing = any(entry.stage is Stage.FINISH for entry in record.journal)
+        return _forward(run, again=() if finishing else (VALIDATE,))
+    if record.status in FORWARD:
         end = UpdateStatus.ROLLED_BACK if touched(record.journal) else UpdateStatus.APPROVED
         journal.turn_back("its process died in the middle", end=_bounded(end, plan))
     return roll_back(Run(journal, runtime, subject, journal.read().plan or plan, clock, registry_auth))
@@ -111,12 +117,20 @@ def dry_run(update_id: int, database: Database, runtime: Runtime, options: Updat
     return make_plan(subject, runtime, options)
 
 
-def _forward(run: Run) -> Outcome:
-    """Every step that is not done yet, in order."""
+def _start_again(run: Run, record: Record) -> None:
+    """An engine that died may have left the new container stopped. One that does not start is not proved healthy."""
+    step = next((step for step in run.plan.steps if step.name == START), None)
+    if step is not None:
+        with suppress(PermanentError):
+            run.perform(step, record)
+
+
+def _forward(run: Run, again: Collection[str] = ()) -> Outcome:
+    """Every step that is not done yet, in order; those in `again` even so."""
     for position, step in enumerate(run.plan.steps):
         record = run.journal.read()
         entry = next((each for each in record.journal if each.name == step.name), None)
-        if entry is not None and entry.status is StepStatus.DONE:
+        if entry is not None and entry.status is StepStatus.DONE and step.name not in again:
             continue
         if step.stage is Stage.STOP and not touched(record.journal):
             try:

@@ -14,7 +14,7 @@ from sqlalchemy import Connection, delete
 from sqlalchemy.orm import Session
 
 from uptainer.core.enums import UpdateStatus
-from uptainer.core.errors import UnreachableError
+from uptainer.core.errors import InvalidInputError, UnreachableError
 from uptainer.store.database import plain_errors
 from uptainer.store.models import Update, UpdateStep
 from uptainer.store.repositories.audit import SYSTEM
@@ -120,12 +120,12 @@ class Journal:
         with self.transaction() as session:
             UpdateRepository(session).amend(self._update_id, status_reason=reason)
 
-    def take_up(self) -> Plan | None:
+    def take_up(self) -> Plan:
         """Another process takes the update up: counted with its plan, and a failed undo is tried again."""
         with self.transaction() as session:
             record = _read(session, self._update_id)
             if record.plan is None:
-                return None
+                raise InvalidInputError(f"update {self._update_id} is {record.status}, and has no plan")
             plan = replace(record.plan, recoveries=record.plan.recoveries + 1)
             UpdateRepository(session).amend(self._update_id, plan=plan.as_json())
             if record.status is UpdateStatus.ROLLBACK_FAILED:

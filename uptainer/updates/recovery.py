@@ -8,11 +8,15 @@ from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from enum import StrEnum
 
+from sqlalchemy import exists, select
+from sqlalchemy.orm import Session
+
 from uptainer.core.clock import Clock
 from uptainer.core.enums import UpdateStatus
 from uptainer.core.errors import BusyError, TemporaryError, UptainerError
 from uptainer.runtimes.port import Runtime
 from uptainer.store.database import Database
+from uptainer.store.models import Container, ContainerHost, Update
 from uptainer.store.repositories.updates import UpdateRepository
 from uptainer.updates.engine import MAX_TRIES, resume
 from uptainer.updates.gate import expire
@@ -23,6 +27,10 @@ from uptainer.updates.steps import IN_FLIGHT
 
 Connect = Callable[[str], AbstractContextManager[Runtime]]
 """Opens the runtime of the host with this name; raises what `uptainer.runtimes.connections.connect` does."""
+
+
+MADE_FOR_AN_UPDATE = "new"
+"""The role that discovery notes in the details of a container that stands beside the one it is to replace."""
 
 
 class Found(StrEnum):
@@ -47,10 +55,14 @@ class Recovered:
 
 @dataclass(frozen=True, slots=True)
 class RecoveryReport:
-    """`expired` are the updates whose gate closed because nobody answered in time."""
+    """`expired` are the updates whose gate closed because nobody answered in time.
+
+    `leftovers` are containers (`host/name`) that were made for an update, and that none on their host is at any more.
+    """
 
     updates: tuple[Recovered, ...]
     expired: tuple[int, ...]
+    leftovers: tuple[str, ...] = ()
 
 
 def recover(
@@ -75,7 +87,25 @@ def recover(
         _recover(database, connect, subject, timing, insist=subject.update.id == insist)
         for subject in subjects
     )
-    return RecoveryReport(recovered, tuple(update.id for update in expired))
+    with database.session() as session:
+        leftovers = _leftovers(session)
+    return RecoveryReport(recovered, tuple(update.id for update in expired), leftovers)
+
+
+def _leftovers(session: Session) -> tuple[str, ...]:
+    """As the last discovery saw them. They are reported, and a person removes them: what they hold is not known."""
+    under_way = exists().where(Update.host_name == ContainerHost.name, Update.status.in_(IN_FLIGHT))
+    found = session.execute(
+        select(ContainerHost.name, Container.name)
+        .join(ContainerHost, ContainerHost.id == Container.host_id)
+        .where(
+            Container.vanished_at.is_(None),
+            Container.details["role"].astext == MADE_FOR_AN_UPDATE,
+            ~under_way,
+        )
+        .order_by(ContainerHost.name, Container.name)
+    )
+    return tuple(f"{host}/{name}" for host, name in found)
 
 
 def _recover(

@@ -143,10 +143,14 @@ def test_what_runs_by_somebody_elses_hand_is_not_taken_back(bench: Bench) -> Non
         reverse(first, bench.database, runtime, ANN, NOW)
 
 
-def test_an_engine_that_stops_in_the_middle_is_waited_for_and_the_update_undone(bench: Bench) -> None:
+@pytest.mark.parametrize("step", ["stop", "set_aside", "start"])
+@pytest.mark.parametrize("how", ["stop", "kill"])
+def test_an_engine_that_ends_in_the_middle_is_waited_for_and_the_update_undone(
+    bench: Bench, how: str, step: str
+) -> None:
     update = bench.propose("good")
     with bench.open() as runtime:
-        before(runtime, "set_aside", bench.engine.stop)
+        before(runtime, step, getattr(bench.engine, how))
         try:
             with pytest.raises(UnreachableError):
                 apply(update, bench.database, runtime, bench.options)
@@ -155,6 +159,20 @@ def test_an_engine_that_stops_in_the_middle_is_waited_for_and_the_update_undone(
     report = recover(bench.database, lambda _: bench.open())
     assert [each.found for each in report.updates if each.update_id == update] == [Found.UNDONE]
     bench.assert_as_before()
+
+
+def test_an_engine_that_ends_when_the_new_one_runs_leaves_the_new_one(bench: Bench) -> None:
+    update = bench.propose("good")
+    with bench.open() as runtime:
+        before(runtime, "remove_old", bench.engine.kill)
+        try:
+            with pytest.raises(UnreachableError):
+                apply(update, bench.database, runtime, bench.options)
+        finally:
+            bench.engine.start()
+    report = recover(bench.database, lambda _: bench.open())
+    assert [each.found for each in report.updates if each.update_id == update] == [Found.FINISHED]
+    bench.assert_updated()
 
 
 @pytest.fixture

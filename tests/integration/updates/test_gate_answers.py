@@ -11,7 +11,7 @@ from uptainer.core.clock import Clock
 from uptainer.core.enums import ApprovalChannel, ApprovalDecision, UpdateStatus
 from uptainer.core.errors import InvalidInputError, RefusedError
 from uptainer.store.database import Database
-from uptainer.store.models import Approval, AuditEntry, Update
+from uptainer.store.models import Approval, AuditEntry, Container, Update
 from uptainer.store.repositories.approvals import Answer
 from uptainer.store.repositories.audit import Actor
 from uptainer.store.repositories.updates import UpdateRepository
@@ -129,6 +129,15 @@ def test_a_gate_that_nobody_answered_closes_by_itself(database: Database, waitin
     report = recover(database, lambda _: pytest.fail("nothing is to be connected"), clock=clock)
     assert waiting in report.expired
     assert row(database, waiting).status is UpdateStatus.EXPIRED
+
+
+def test_a_container_that_an_update_left_behind_is_reported(database: Database) -> None:
+    host = f"h-{uuid4().hex[:8]}"
+    name = "uptainer-new-web-0123456789ab"
+    left = add_container(database, key=name, host=host, url=f"unix:///{host}")
+    with database.session() as session:
+        session.get_one(Container, left).details = {"role": "new"}
+    assert f"{host}/{name}" in recover(database, lambda _: pytest.fail("no")).leftovers
 
 
 def test_what_was_approved_is_asked_again_when_its_scan_got_worse(database: Database, waiting: int) -> None:

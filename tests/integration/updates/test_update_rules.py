@@ -21,6 +21,7 @@ from uptainer.store.models import AuditEntry, ContainerBackup, Update, UpdateSte
 from uptainer.store.repositories.approvals import Answer
 from uptainer.store.repositories.audit import Actor
 from uptainer.updates.engine import MAX_TRIES, apply, dry_run
+from uptainer.updates.gate import reopen
 from uptainer.updates.health import HealthPlan
 from uptainer.updates.journal import Journal
 from uptainer.updates.locks import claim_workload
@@ -441,6 +442,19 @@ def test_an_update_that_nobody_approved_is_refused(world: World) -> None:
     )
     with pytest.raises(RefusedError, match="nobody approved it"):
         world.apply()
+
+
+def test_one_that_was_tried_and_is_asked_about_again_is_not_carried_out_before_its_answer(
+    world: World,
+) -> None:
+    world.runtime.on_step = fail_at("perform", "pull", UnreachableError("no answer"))
+    with pytest.raises(UnreachableError):
+        world.apply()
+    with world.database.session() as session:
+        reopen(session, world.update, ("its scan got worse",), NOW)
+    with pytest.raises(RefusedError, match="nobody approved it"):
+        world.apply()
+    world.assert_as_before()
 
 
 def test_an_approval_of_another_digest_does_not_count(world: World) -> None:
