@@ -1,5 +1,6 @@
 """Replacing containers in tests: all steps in a row, and what of an inspection has to be the same afterwards."""
 
+import os
 import re
 import shutil
 import subprocess
@@ -15,6 +16,9 @@ from uptainer.runtimes.connections import connect
 from uptainer.runtimes.port import Phase, ReplacementPlan, ReplacementRequest, Runtime
 
 Json = dict[str, Any]
+
+LOOPBACK = f"127.1.{os.getpid() // 250 % 250}.{os.getpid() % 250 + 1}"
+"""An address of this test process alone, so that fixed ports of several do not meet."""
 
 ANONYMOUS_NAME = re.compile(r"[0-9a-f]{64}")
 ANONYMOUS_BIND = re.compile(r"[0-9a-f]{64}:/[^:]*(:ro)?")

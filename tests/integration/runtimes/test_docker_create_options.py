@@ -14,7 +14,7 @@ from docker.errors import NotFound
 from tests.lab.docker import DockerEngine
 from tests.lab.images import make_image
 from tests.lab.registry import Registry
-from tests.lab.replacing import comparable, open_runtime, perform_all, request_for, run_docker
+from tests.lab.replacing import LOOPBACK, comparable, open_runtime, perform_all, request_for, run_docker
 from uptainer.runtimes.port import Runtime
 
 IMAGE_DEFAULTS: dict[str, Any] = {
@@ -107,9 +107,9 @@ command                 | CMD {long}
 entrypoint              | --entrypoint /bin/busybox CMD sleep 1000
 entrypoint emptied      | --entrypoint "" CMD {long}
 entrypoint only         | --entrypoint /bin/cat --interactive
-port                    | --publish 127.0.0.1:18461:80
+port                    | --publish {loopback}:18461:80
 ephemeral port          | --publish 80
-port range and UDP      | --publish 127.0.0.1:18471-18472:80-81/tcp --publish 127.0.0.1:18473:53/udp
+port range and UDP      | --publish {loopback}:18471-18472:80-81/tcp --publish {loopback}:18473:53/udp
 all ports               | --publish-all --expose 9000
 exposed port            | --expose 9000/udp
 DNS                     | --dns 10.0.0.1 --dns-search example.org --dns-option ndots:2
@@ -142,7 +142,7 @@ volume driver           | --volume-driver local --volume driven:/d
 volumes from            | --volumes-from provider
 volumes from read-only  | --volumes-from provider:ro
 cid file                | --cidfile {cidfile}
-web service             | --restart unless-stopped --network front --network-alias web --publish 127.0.0.1:18481:8080 --volume named:/seed --env MODE=user --memory 64m --log-opt max-size=1m --init
+web service             | --restart unless-stopped --network front --network-alias web --publish {loopback}:18481:8080 --volume named:/seed --env MODE=user --memory 64m --log-opt max-size=1m --init
 hardened                | --read-only --cap-drop ALL --security-opt no-new-privileges --user 65534 --pids-limit 20 --tmpfs /tmp --network none --ulimit nofile=256
 database                | --volume /unnamed --volume named:/seed --shm-size 96m --stop-timeout 5 --health-cmd /bin/true --health-interval 30s --network front --ip 10.99.1.78 --hostname db
 sidecar                 | --network container:provider --volumes-from provider --pid container:provider --env A=1
@@ -194,6 +194,7 @@ def _places(folder: Path) -> dict[str, str]:
     seccomp = folder / "seccomp.json"
     seccomp.write_text(json.dumps({"defaultAction": "SCMP_ACT_ALLOW", "syscalls": []}))
     return {
+        "loopback": LOOPBACK,
         "folder": str(folder / "bound"),
         "seccomp": str(seccomp),
         "cidfile": str(folder / "cid"),

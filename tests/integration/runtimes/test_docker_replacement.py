@@ -12,6 +12,7 @@ from tests.lab.docker import DockerEngine
 from tests.lab.images import build_image, load_image, make_image
 from tests.lab.registry import Registry
 from tests.lab.replacing import (
+    LOOPBACK,
     Json,
     address_of,
     comparable,
@@ -36,7 +37,7 @@ STEPS = ("pull", "create", "stop", "disarm", "set_aside", "take_name", "start", 
 UNDOABLE = STEPS[:-1]
 SOON = timedelta(seconds=1)
 OPTIONS = (
-    *("--restart", "always", "--network", "front", "--ip", "10.98.1.7", "--publish", "127.0.0.1:18491:80"),
+    *("--restart", "always", "--network", "front", "--ip", "10.98.1.7", "--publish", f"{LOOPBACK}:18491:80"),
     *("--volume", "named:/named", "--volume", "/unnamed", "--env", "A=1", "--hostname", "web"),
 )
 

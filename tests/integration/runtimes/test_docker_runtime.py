@@ -9,7 +9,7 @@ import pytest
 from tests.lab.docker import DockerEngine
 from tests.lab.images import build_image, load_image, make_image
 from tests.lab.registry import Registry
-from tests.lab.replacing import comparable, open_runtime, run_docker
+from tests.lab.replacing import LOOPBACK, comparable, open_runtime, run_docker
 from uptainer.core.enums import ConnectionType, ContainerStatus, Health, RuntimeType
 from uptainer.core.errors import (
     InvalidInputError,
@@ -60,7 +60,7 @@ def test_every_container_is_found_with_all_that_is_known_of_it(
             "--volume",
             "/unnamed",
             "--publish",
-            "127.0.0.1:18496:80",
+            f"{LOOPBACK}:18496:80",
             "--expose",
             "90",
         ),
@@ -75,7 +75,7 @@ def test_every_container_is_found_with_all_that_is_known_of_it(
     assert web.image_id == runtime.image(IMAGE).image_id
     assert web.image_labels == {"from": "image"}
     assert web.repo_digests == ()
-    assert web.ports == (Port(80, "tcp", "127.0.0.1", 18496), Port(90, "tcp"))
+    assert web.ports == (Port(80, "tcp", LOOPBACK, 18496), Port(90, "tcp"))
     assert (web.networks, later.networks) == (("bridge",), ("none",))
     assert web.has_healthcheck
     assert web.health in (Health.STARTING, Health.HEALTHY)
