@@ -10,6 +10,7 @@ from sqlalchemy.orm import Session
 from uptainer.core.enums import ApprovalChannel, ApprovalDecision, UpdateStatus
 from uptainer.core.findings import Finding, Verdict
 from uptainer.fleet.checking import selected
+from uptainer.fleet.outlived import give_up_outlived
 from uptainer.fleet.subjects import Fleet, Known
 from uptainer.policy.decisions import Decision, Outcome, choose, decide
 from uptainer.store.database import Database
@@ -45,6 +46,7 @@ class DecisionReport:
 def decide_fleet(database: Database, now: datetime, *, address: str | None = None) -> DecisionReport:
     """Decide on every container, and propose what may go ahead or must be asked for; one transaction."""
     with database.session() as session:
+        give_up_outlived(session, now)
         fleet = Fleet.load(session, selected(session, address))
         decisions = {known.view.container.id: decide_one(known, now) for known in fleet}
         CheckRepository(session).keep_decisions(
@@ -57,9 +59,7 @@ def decide_fleet(database: Database, now: datetime, *, address: str | None = Non
         ]
         created = UpdateRepository(session).propose(proposals, now).created
         unattended = {container for container, (decision, _) in decisions.items() if _is_unattended(decision)}
-        for update in created:
-            if update.container_id in unattended:
-                _approve(session, update, now)
+        _approve(session, [update for update in created if update.container_id in unattended], now)
     return DecisionReport(
         _count(decision for decision, _ in decisions.values()),
         tuple(new_update(update, approved=update.container_id in unattended) for update in created),
@@ -67,13 +67,17 @@ def decide_fleet(database: Database, now: datetime, *, address: str | None = Non
 
 
 def decide_one(known: Known, now: datetime) -> tuple[Decision, CandidateRow | None]:
-    """The decision on the best of a container's candidates, with its row; or on there being none."""
+    """The decision on the best of a container's candidates, with its row; or on there being none.
+
+    Which one is the best does not depend on which is on its way already: else two would take turns.
+    """
     if not known.candidates:
         return decide(known.decision_subject(None), now), None
-    best = choose([known.decision_subject(row) for row in known.candidates], now)[0]
+    best = choose([known.decision_subject(row, ignoring_open=True) for row in known.candidates], now)[0]
     rows = {(row.reference, row.digest): row for row in known.candidates}
     assert best.candidate is not None, "each of these subjects has a candidate"
-    return best, rows[str(best.candidate.reference), best.candidate.digest]
+    row = rows[str(best.candidate.reference), best.candidate.digest]
+    return decide(known.decision_subject(row), now), row
 
 
 def as_json(decision: Decision, brings: Sequence[str] = ()) -> dict[str, Any]:
@@ -83,7 +87,10 @@ def as_json(decision: Decision, brings: Sequence[str] = ()) -> dict[str, Any]:
         "outcome": decision.outcome,
         "urgency": decision.urgency,
         "candidate": {"reference": offered.reference.familiar, "digest": offered.digest} if offered else None,
-        "findings": [asdict(finding) for finding in decision.findings],
+        "findings": [
+            {**asdict(each), "until": each.until.isoformat() if each.until else None}
+            for each in decision.findings
+        ],
         "brings": list(brings),
     }
 
@@ -131,18 +138,25 @@ def _proposal(known: Known, decision: Decision, row: CandidateRow | None, now: d
         decision=as_json(decision, known.brings(row)),
         policy=policy.model_dump(mode="json"),
         expires_at=None if _is_unattended(decision) else now + policy.approval_expiry,
-        over_approved=decision.urgency > (known.open_update.urgency if known.open_update else 0),
+        over_approved=_is_over_approved(known, decision),
     )
 
 
-def _approve(session: Session, update: Update, now: datetime) -> None:
+def _is_over_approved(known: Known, decision: Decision) -> bool:
+    """What a person approved stands, but for something more urgent; the policy may go on to what it approves now."""
+    standing = known.open_update
+    more_urgent = decision.urgency > (standing.urgency if standing else 0)
+    return more_urgent or (known.by_policy and _is_unattended(decision))
+
+
+def _approve(session: Session, updates: Sequence[Update], now: datetime) -> None:
     """The policy's own approval, on the record like a person's."""
     answer = Answer(
         ApprovalDecision.APPROVE, ApprovalChannel.POLICY, POLICY, "the policy applies it without asking"
     )
-    ApprovalRepository(session).record(update, answer, now)
-    UpdateRepository(session).transition(
-        update.id,
+    ApprovalRepository(session).record_all(updates, answer, now)
+    UpdateRepository(session).transition_all(
+        [update.id for update in updates],
         (UpdateStatus.PROPOSED,),
         UpdateStatus.APPROVED,
         reason=answer.reason,

@@ -1,5 +1,6 @@
 """Everything that is known of containers and their candidates, read in a few statements for the whole fleet."""
 
+import re
 import socket
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -9,21 +10,25 @@ from typing import Self
 from sqlalchemy.orm import Session
 
 from uptainer.advice.subject import AdviceSubject, EarlierFailure
-from uptainer.core.enums import CheckResult
+from uptainer.core.enums import CheckResult, ContainerStatus
 from uptainer.core.findings import Advice, Scan, ScanDifference
 from uptainer.core.reference import Reference
 from uptainer.core.workloads import ContainerFacts
 from uptainer.fleet.policies import ContainerPolicy, PolicyBook
+from uptainer.fleet.scope import left_alone, lookup_of
 from uptainer.fleet.views import candidate_of, facts_of, image_facts_of
 from uptainer.policy.subjects import DecisionSubject, EarlierUpdate, OpenUpdate
 from uptainer.scanning.differences import comparable, compare
 from uptainer.store.models import CandidateRow, Update
+from uptainer.store.repositories.approvals import ApprovalRepository
 from uptainer.store.repositories.checks import CheckRepository
 from uptainer.store.repositories.containers import ContainerView
 from uptainer.store.repositories.outcomes import Outcome, outcomes
 from uptainer.store.repositories.recommendations import RecommendationRepository
 from uptainer.store.repositories.scans import ScanRepository
 from uptainer.store.repositories.updates import UpdateRepository
+
+_SHORT_ID = re.compile(r"[0-9a-f]{12}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,6 +44,8 @@ class Known:
     running_scan: Scan | None
     candidate_scans: Mapping[int, Scan]
     advice: Mapping[int, Advice]
+    by_policy: bool = False
+    """The open update was approved by the policy, and by no person."""
 
     def difference(self, row: CandidateRow) -> ScanDifference | None:
         candidate = self.scan_of(row)
@@ -56,15 +63,25 @@ class Known:
         return sorted({f"{each.severity} {each.id} in {each.package}" for each in added})
 
     def decision_subject(
-        self, row: CandidateRow | None, *, approved: bool = False, ignoring_open: bool = False
+        self,
+        row: CandidateRow | None,
+        *,
+        approved: bool = False,
+        ignoring_open: bool = False,
+        chosen: bool = False,
     ) -> DecisionSubject:
-        """`ignoring_open` leaves the open update out, to decide on that one itself."""
-        check = self.view.check
+        """`ignoring_open` leaves the open update out, to decide on that one itself. `chosen`: it is to be deployed, and
+        whether the registry can be asked for a still newer one does not count any more.
+        """
+        result, reason = lookup_of(self.view)
+        unasked = result is CheckResult.UNKNOWN and self.facts.status is not ContainerStatus.UNKNOWN
+        if chosen and unasked:
+            result, reason = CheckResult.CANDIDATES, ""
         return DecisionSubject(
             container=self.facts,
             policy=self.policy.policy,
-            check=check.result if check else CheckResult.UNKNOWN,
-            check_reason=check.reason if check else "it was not checked yet",
+            check=result,
+            check_reason=reason,
             candidate=candidate_of(row) if row else None,
             first_seen_at=row.found_at if row else None,
             advice=self.advice.get(row.id) if row else None,
@@ -77,7 +94,7 @@ class Known:
             skipped=frozenset(_skipped(self.outcomes)),
             snoozed_until=self.open_update.snoozed_until if self.open_update else None,
             approved=approved,
-            is_self=self.facts.runtime_id.startswith(socket.gethostname()),
+            is_self=_is_ours(self.facts.runtime_id),
         )
 
     def advice_subject(self, row: CandidateRow, now: datetime) -> AdviceSubject:
@@ -127,18 +144,20 @@ class Fleet:
         scans = ScanRepository(session).latest(sorted(_images(views, rows)))
         advice = RecommendationRepository(session).latest([row.id for row in rows])
         open_updates = {row.container_id: row for row in UpdateRepository(session).open()}
+        by_policy = ApprovalRepository(session).of_policy([row.id for row in open_updates.values()])
         return cls(
             [
                 Known(
                     view=view,
                     policy=book.policy_of(view),
                     facts=facts_of(view),
-                    candidates=candidates[view.container.id],
+                    candidates=_offered(view, candidates[view.container.id]),
                     outcomes=earlier[view.container.id],
                     open_update=open_updates.get(view.container.id),
                     running_scan=scans.get(view.container.image_pk or 0),
                     candidate_scans=scans,
                     advice=advice,
+                    by_policy=_id_of(open_updates.get(view.container.id)) in by_policy,
                 )
                 for view in views
             ]
@@ -149,6 +168,25 @@ class Fleet:
 
     def __getitem__(self, container_id: int) -> Known:
         return self._known[container_id]
+
+
+def _offered(view: ContainerView, rows: Sequence[CandidateRow]) -> tuple[CandidateRow, ...]:
+    """What the last lookup found, without what runs since: an update may have ended after it."""
+    if left_alone(view) is not None:
+        return ()
+    known = view.image.repo_digests if view.image else ()
+    running = {view.container.image_id, *(each.rpartition("@")[2] for each in known)}
+    return tuple(row for row in rows if row.digest not in running)
+
+
+def _id_of(update: Update | None) -> int | None:
+    return None if update is None else update.id
+
+
+def _is_ours(runtime_id: str) -> bool:
+    """A container's host name is its short id, unless somebody chose another; a machine may be called `db`."""
+    hostname = socket.gethostname()
+    return _SHORT_ID.fullmatch(hostname) is not None and runtime_id.startswith(hostname)
 
 
 def _images(views: Sequence[ContainerView], rows: Sequence[CandidateRow]) -> set[int]:

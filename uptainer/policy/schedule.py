@@ -14,7 +14,8 @@ from uptainer.core.findings import Finding, Verdict
 class PlannedUpdate:
     """An update that may be applied. `key` is its workload's, as `depends_on` names those it needs.
 
-    `urgency` is a decision's (4: fixes something critical), `duration` how long it is expected to take.
+    `urgency` is a decision's (4: fixes something critical), `duration` how long it is expected to take, `closes_at`
+    when its own window closes.
     """
 
     key: str
@@ -22,6 +23,7 @@ class PlannedUpdate:
     duration: timedelta
     urgency: int = 0
     depends_on: frozenset[str] = field(default_factory=frozenset)
+    closes_at: datetime | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,11 +42,12 @@ class Schedule:
     left: tuple[tuple[PlannedUpdate, Finding], ...]
 
 
-def schedule(updates: Iterable[PlannedUpdate], now: datetime, closes: datetime | None) -> Schedule:
+def schedule(updates: Iterable[PlannedUpdate], now: datetime, closes: datetime | None = None) -> Schedule:
     """The updates of one host: what a workload needs comes before it; among those that may be next, the most urgent, then the oldest.
 
-    An update that would end after `closes` (None: never) is left, and with it what depends on it, for a new version
-    may need the other's new one; a shorter one behind it may still fit. What depends on itself in a circle is left.
+    An update that would end after its window closes, or after `closes` (None: never), is left, and with it what depends
+    on it, for a new version may need the other's new one; a shorter one behind it may still fit. What depends on itself
+    in a circle is left.
 
     Raises:
         InvalidInputError: there are two updates of one workload.
@@ -59,11 +62,12 @@ def schedule(updates: Iterable[PlannedUpdate], now: datetime, closes: datetime |
     at = now
     for update in _in_order([each for key, each in planned.items() if key not in left]):
         missing = sorted(update.depends_on & left.keys())
+        end = min((each for each in (closes, update.closes_at) if each is not None), default=None)
         if missing:
             left[update.key] = _left(f"it needs {missing[0]}, which is not updated now")
-        elif closes is not None and at + update.duration > closes:
+        elif end is not None and at + update.duration > end:
             left[update.key] = _left(
-                f"it would not be done when the window closes at {closes:%Y-%m-%d %H:%M %Z}"
+                f"it would not be done when the window closes at {end:%Y-%m-%d %H:%M %Z}"
             )
         else:
             starts.append(Start(update, at))

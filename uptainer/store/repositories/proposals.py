@@ -9,7 +9,7 @@ from uptainer.core.enums import ChangeLevel, UpdateStatus
 from uptainer.store.models import Update
 
 UNANSWERED = (UpdateStatus.PROPOSED, UpdateStatus.AWAITING_APPROVAL)
-_ANSWERED = (UpdateStatus.APPROVED, UpdateStatus.WAITING_FOR_WINDOW)
+ANSWERED = (UpdateStatus.APPROVED, UpdateStatus.WAITING_FOR_WINDOW)
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,4 +87,4 @@ def _may_begin(proposal: Proposal, standing: Update | None) -> bool:
         return True
     if (standing.to_reference, standing.to_digest) == (proposal.to_reference, proposal.to_digest):
         return False
-    return standing.status in UNANSWERED or (proposal.over_approved and standing.status in _ANSWERED)
+    return standing.status in UNANSWERED or (proposal.over_approved and standing.status in ANSWERED)

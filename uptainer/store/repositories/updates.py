@@ -18,7 +18,7 @@ from uptainer.store.models import Update
 from uptainer.store.models.updates import OPEN
 from uptainer.store.repositories.audit import SYSTEM, Actor, AuditRepository, Entry
 from uptainer.store.repositories.outcomes import Outcome, outcomes
-from uptainer.store.repositories.proposals import UNANSWERED, Proposal, Proposed, row_of, sort_out
+from uptainer.store.repositories.proposals import ANSWERED, UNANSWERED, Proposal, Proposed, row_of, sort_out
 
 _STAMPS: Mapping[UpdateStatus, str] = {
     UpdateStatus.APPROVED: "approved_at",
@@ -84,18 +84,34 @@ class UpdateRepository:
         self, ids: Sequence[int], status: UpdateStatus, *, reason: str, actor: Actor, now: datetime
     ) -> Sequence[Update]:
         """Close those that wait, in one statement; one that is under way by now is left alone and not returned."""
+        return self.transition_all(ids, WAITING, status, reason=reason, actor=actor, now=now)
+
+    def transition_all(
+        self,
+        ids: Sequence[int],
+        expected: Collection[UpdateStatus],
+        new: UpdateStatus,
+        *,
+        reason: str,
+        actor: Actor,
+        now: datetime,
+    ) -> Sequence[Update]:
+        """Move several on, for one reason; one that is in another state by now is left alone and not returned."""
         if not ids:
             return []
+        for status in expected:
+            check_transition(status, new)
+        stamp = _STAMPS.get(new)
+        stamped = {} if stamp is None else {stamp: func.coalesce(getattr(Update, stamp), now)}
         rows = self._session.scalars(
             update(Update)
-            .where(any_of(Update.id, ids), Update.status.in_(WAITING))
-            .values(status=status, status_reason=reason, finished_at=now)
+            .where(any_of(Update.id, ids), Update.status.in_(expected))
+            .values(status=new, status_reason=reason, **stamped)
             .returning(Update)
             .execution_options(populate_existing=True)
         ).all()
         entries = [
-            Entry(actor, f"update.{status}", f"update/{row.id}", _closing(row, status, reason))
-            for row in rows
+            Entry(actor, f"update.{new}", f"update/{row.id}", _closing(row, new, reason)) for row in rows
         ]
         AuditRepository(self._session).append_all(entries)
         return rows
@@ -121,11 +137,16 @@ class UpdateRepository:
         """What a run is at, or was at when it died."""
         return self._listed(OPEN, Update.status.in_(UNDER_WAY))
 
+    def answered(self) -> Sequence[Update]:
+        """Approved and not begun. Nobody else changes them before this transaction ends."""
+        wanted = select(Update).where(OPEN, Update.status.in_(ANSWERED)).order_by(Update.id)
+        return self._session.scalars(wanted.with_for_update().execution_options(populate_existing=True)).all()
+
     def due(self, now: datetime) -> Sequence[Update]:
         """Approved, not snoozed, and not before its window opens."""
         return self._listed(
             OPEN,
-            Update.status.in_((UpdateStatus.APPROVED, UpdateStatus.WAITING_FOR_WINDOW)),
+            Update.status.in_(ANSWERED),
             _past(Update.snoozed_until, now),
             _past(Update.opens_at, now),
         )
