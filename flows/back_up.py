@@ -11,21 +11,8 @@ from flows.naming import about
 from flows.sweeping import sweep
 from tasks.backups import back_up_workload, wanting_backup
 
-WorkloadName = Annotated[
-    str | None,
-    Field(title="Workload", description="As `host/name`; empty for all whose policy backs up their volumes."),
-]
-By = Annotated[
-    str, Field(title="Your name", max_length=200, description="Goes into the audit log, as typed.")
-]
-Reason = Annotated[str, Field(title="Reason", max_length=500)]
-Stop = Annotated[
-    bool,
-    Field(
-        title="Stop it meanwhile",
-        description="Else data that is written meanwhile may be half in the backup.",
-    ),
-]
+By = Annotated[str, Field(max_length=200)]
+Reason = Annotated[str, Field(max_length=500)]
 
 
 @flow(
@@ -34,8 +21,16 @@ Stop = Annotated[
     flow_run_name=lambda: about("back up", "workload"),
 )
 async def back_up(
-    workload: WorkloadName = None, by: By = "uptainer", reason: Reason = "on request", stop: Stop = True
+    workload: str | None = None, by: By = "uptainer", reason: Reason = "on request", stop: bool = True
 ) -> State[Any]:
+    """One workload, or all that want it.
+
+    Args:
+        workload: As `host/name`; empty for all whose policy backs up their volumes.
+        by: Your name. It goes into the audit log, as typed.
+        reason: Goes into the audit log, and is kept with the backup.
+        stop: Stop it meanwhile; else data that is written meanwhile may be half in the backup.
+    """
     wanted = [workload] if workload else await wanting_backup()
     swept = await sweep(wanted, lambda address: back_up_workload(address, by, reason, stop), at_once=2)
     said = [

@@ -1,11 +1,10 @@
 """The check: lookups, scans of what was found, advice, decisions, and the updates that follow."""
 
-from typing import Annotated, Any
+from typing import Any
 
 from prefect import flow
 from prefect.client.schemas.objects import State
 from prefect.states import Completed
-from pydantic import Field
 
 from flows.naming import about
 from flows.reporting import publish
@@ -17,19 +16,18 @@ from tasks.notices import send_notices
 from tasks.registries import check_registry, plan_check
 from uptainer.fleet.scanning import UNSCANNED
 
-ContainerName = Annotated[
-    str | None,
-    Field(title="Container", description="One container, as `host/name`; empty for the whole fleet."),
-]
-
 
 @flow(
     name="check",
     description="Looks up each distinct image reference once, scans and advises on what is newer, and proposes updates.",
     flow_run_name=lambda: about("check", "container"),
 )
-async def check(container: ContainerName = None) -> State[Any]:
-    """What could not be looked up is unknown, with the reason; it is never taken for up to date."""
+async def check(container: str | None = None) -> State[Any]:
+    """What could not be looked up is unknown, with the reason; it is never taken for up to date.
+
+    Args:
+        container: One container, as `host/name`; empty for the whole fleet.
+    """
     plan = await plan_check(container)
     looked_up = await sweep(plan.registries.items(), lambda item: check_registry(*item))
     await scan_all(UNSCANNED)

@@ -1,11 +1,10 @@
 """Discovery of the whole fleet, host by host, side by side."""
 
-from typing import Annotated, Any
+from typing import Any
 
 from prefect import flow
 from prefect.client.schemas.objects import State
 from prefect.states import Completed
-from pydantic import Field
 
 from flows.naming import about
 from flows.reporting import publish
@@ -13,16 +12,18 @@ from flows.sweeping import sweep
 from tasks.hosts import discover_host, list_hosts
 from tasks.notices import send_notices
 
-HostName = Annotated[str | None, Field(title="Host", description="One host by its name; empty for all.")]
-
 
 @flow(
     name="discover",
     description="Reads every host side by side and keeps what runs there in step.",
     flow_run_name=lambda: about("discover", "host"),
 )
-async def discover(host: HostName = None) -> State[Any]:
-    """A host that does not answer is marked unreachable and its containers unknown; the others go on."""
+async def discover(host: str | None = None) -> State[Any]:
+    """A host that does not answer is marked unreachable and its containers unknown; the others go on.
+
+    Args:
+        host: One host by its name; empty for all.
+    """
     hosts = await list_hosts(host)
     swept = await sweep(hosts, discover_host)
     await publish("fleet")

@@ -1,11 +1,10 @@
 """Health of the whole fleet, host by host, side by side."""
 
-from typing import Annotated, Any
+from typing import Any
 
 from prefect import flow
 from prefect.client.schemas.objects import State
 from prefect.states import Completed
-from pydantic import Field
 
 from flows.naming import about
 from flows.sweeping import sweep
@@ -13,15 +12,18 @@ from tasks.health import probe_host
 from tasks.hosts import list_hosts
 from tasks.notices import send_notices
 
-HostName = Annotated[str | None, Field(title="Host", description="One host by its name; empty for all.")]
-
 
 @flow(
     name="health",
     description="Probes the workloads, keeps the history, and tells when one turns.",
     flow_run_name=lambda: about("health", "host"),
 )
-async def health(host: HostName = None) -> State[Any]:
+async def health(host: str | None = None) -> State[Any]:
+    """Hosts side by side.
+
+    Args:
+        host: One host by its name; empty for all.
+    """
     hosts = [address.name for address in await list_hosts(host)]
     swept = await sweep(hosts, probe_host)
     await send_notices()

@@ -1,11 +1,10 @@
 """Maintenance: what is approved and whose window is open is applied, in dependency order, most urgent first."""
 
-from typing import Annotated, Any
+from typing import Any
 
 from prefect import flow
 from prefect.client.schemas.objects import State
 from prefect.states import Completed
-from pydantic import Field
 
 from flows.naming import about
 from flows.reporting import publish
@@ -14,19 +13,18 @@ from flows.update import update
 from tasks.maintenance import plan_maintenance
 from uptainer.fleet.maintenance import HostPlan
 
-WindowName = Annotated[
-    str | None,
-    Field(title="Window", description="The window that opened, for the run's name; what is due is the same."),
-]
-
 
 @flow(
     name="maintain",
     description="Applies the approved updates whose maintenance window is open, and starts nothing that can't finish.",
     flow_run_name=lambda: about("maintain", "window"),
 )
-async def maintain(window: WindowName = None) -> State[Any]:  # noqa: ARG001 -- each window's schedule names itself by it
-    """Hosts side by side, one update at a time on each. What does not fit is carried over to the next opening."""
+async def maintain(window: str | None = None) -> State[Any]:  # noqa: ARG001 -- each window's schedule names itself by it
+    """Hosts side by side, one update at a time on each. What does not fit is carried over to the next opening.
+
+    Args:
+        window: The window that opened, for the run's name; what is due is the same with any.
+    """
     plans = await plan_maintenance()
     swept = await sweep(plans, _apply_in_order)
     await publish("fleet", "waiting", "night")

@@ -13,22 +13,10 @@ from flows.naming import about
 from tasks.operations import operate_workload
 from uptainer.fleet.operating import Operation, Order
 
-OperationName = Annotated[
-    Literal["start", "stop", "restart", "pause", "unpause", "remove", "exec", "inspect", "logs"],
-    Field(title="Operation"),
-]
-WorkloadName = Annotated[str, Field(title="Workload", min_length=1, description="As `host/name`.")]
-Command = Annotated[
-    list[str] | None,
-    Field(title="Command", description='Only for exec, word by word: `["sh", "-c", "date"]`.'),
-]
-Tail = Annotated[
-    int, Field(ge=1, le=10_000, title="Lines", description="Only for logs: how many, from the end.")
-]
-Force = Annotated[bool, Field(title="Force", description="Only for remove: also one that runs.")]
-By = Annotated[
-    str, Field(title="Your name", max_length=200, description="Goes into the audit log, as typed.")
-]
+OperationName = Literal["start", "stop", "restart", "pause", "unpause", "remove", "exec", "inspect", "logs"]
+WorkloadName = Annotated[str, Field(min_length=1)]
+Tail = Annotated[int, Field(ge=1, le=10_000)]
+By = Annotated[str, Field(max_length=200)]
 
 
 @flow(
@@ -40,11 +28,21 @@ async def operate(
     workload: WorkloadName,
     operation: OperationName,
     *,
-    command: Command = None,
+    command: list[str] | None = None,
     tail: Tail = 200,
-    force: Force = False,
+    force: bool = False,
     by: By = "uptainer",
 ) -> State[Any]:
+    """Refused while an update works on the workload, unless it only reads.
+
+    Args:
+        workload: As `host/name`.
+        operation: What is done to it.
+        command: Only for exec, word by word, like `["sh", "-c", "date"]`.
+        tail: Only for logs, how many lines from the end.
+        force: Only for remove, also one that runs.
+        by: Your name. It goes into the audit log, as typed.
+    """
     order = Order(Operation(operation), tuple(command or ()), tail, force)
     said = await operate_workload(workload, order, by)
     if "\n" in said:

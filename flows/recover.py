@@ -1,12 +1,11 @@
 """Recovery: what a dead run left behind is finished or undone, and gates whose time is over are closed."""
 
-from typing import Annotated, Any
+from typing import Any
 
 from prefect import flow
 from prefect.artifacts import acreate_markdown_artifact
 from prefect.client.schemas.objects import State
 from prefect.states import Completed, Failed
-from pydantic import Field
 
 from flows.naming import about
 from flows.starting import settle_runs
@@ -15,13 +14,6 @@ from tasks.notices import send_notices
 from tasks.updates import close_update
 from uptainer.updates.recovery import Found, Recovered
 
-Insist = Annotated[
-    int | None,
-    Field(
-        title="Insist",
-        description="An update whose undo failed so often that it is only tried again when asked for.",
-    ),
-]
 _ENDED = (Found.FINISHED, Found.UNDONE, Found.NEEDS_A_PERSON)
 
 
@@ -30,7 +22,12 @@ _ENDED = (Found.FINISHED, Found.UNDONE, Found.NEEDS_A_PERSON)
     description="Finishes or undoes what a run that died has left behind, and closes approvals that have expired.",
     flow_run_name=lambda: about("recover", "insist"),
 )
-async def recover(insist: Insist = None) -> State[Any]:
+async def recover(insist: int | None = None) -> State[Any]:
+    """What a living process works on is left to it.
+
+    Args:
+        insist: The number of an update whose undo failed so often that it is only tried again when asked for.
+    """
     report = await recover_updates(insist)
     for each in report.updates:
         if each.found in _ENDED:

@@ -10,12 +10,8 @@ from pydantic import Field
 from flows.naming import about
 from tasks.backups import restore_backup
 
-BackupId = Annotated[
-    int, Field(ge=1, title="Backup", description="Its number, as `uptainer backups` lists it.")
-]
-By = Annotated[
-    str, Field(title="Your name", max_length=200, description="Goes into the audit log, as typed.")
-]
+BackupId = Annotated[int, Field(ge=1)]
+By = Annotated[str, Field(max_length=200)]
 
 
 @flow(
@@ -24,4 +20,10 @@ By = Annotated[
     flow_run_name=lambda: about("restore backup", "backup_id"),
 )
 async def restore(backup_id: BackupId, by: By = "uptainer") -> State[Any]:
+    """What is there now is backed up first, and its number is told.
+
+    Args:
+        backup_id: The backup's number, as `uptainer backups` lists it.
+        by: Your name. It goes into the audit log, as typed.
+    """
     return Completed(message=await restore_backup(backup_id, by))

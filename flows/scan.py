@@ -17,12 +17,7 @@ from uptainer.fleet.scanning import ScanJob
 AT_ONCE = 3
 """Each Trivy takes 110 to 140 MB."""
 
-Hours = Annotated[
-    int,
-    Field(
-        ge=0, title="Older than (hours)", description="Scan again what was last scanned longer ago than this."
-    ),
-]
+Hours = Annotated[int, Field(ge=0)]
 
 
 @flow(
@@ -31,6 +26,11 @@ Hours = Annotated[
     flow_run_name="scan",
 )
 async def scan(older_than_hours: Hours = 20) -> State[Any]:
+    """One scan serves all containers of an image.
+
+    Args:
+        older_than_hours: Scan again what was last scanned longer ago than this, in hours; 0 for everything.
+    """
     swept = await scan_all(timedelta(hours=older_than_hours))
     await publish("security")
     said = f"{len(swept.results)} images scanned"

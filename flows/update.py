@@ -31,10 +31,7 @@ from uptainer.core.transitions import CLOSED
 from uptainer.fleet.gates import Gate
 from uptainer.fleet.situations import Situation
 
-UpdateId = Annotated[
-    int, Field(ge=1, title="Update", description="Its number, as `uptainer updates` lists it.")
-]
-DryRun = Annotated[bool, Field(title="Dry run", description="Only say every step that would be taken.")]
+UpdateId = Annotated[int, Field(ge=1)]
 
 _ENDS = {
     UpdateStatus.SUCCEEDED: Completed,
@@ -49,8 +46,13 @@ _ENDS = {
     description="Carries one update through: gate, backup, apply, validate, then commit or roll back.",
     flow_run_name=lambda: about("update", "update_id"),
 )
-async def update(update_id: UpdateId, dry_run: DryRun = False) -> State[Any]:
-    """Started again at any time, it does what is next: an update that is closed is only told of."""
+async def update(update_id: UpdateId, dry_run: bool = False) -> State[Any]:
+    """Started again at any time, it does what is next: an update that is closed is only told of.
+
+    Args:
+        update_id: The update's number, as `uptainer updates` lists it.
+        dry_run: Only say every step that would be taken.
+    """
     call_suspension_no_error()
     situation = await read_update(update_id)
     await name_run(
