@@ -11,10 +11,8 @@ from sqlalchemy.orm import Session
 
 from uptainer.cli import connection
 from uptainer.cli.rows import print_rows
-from uptainer.console import record
 from uptainer.core.clock import utc_now
 from uptainer.core.errors import InvalidInputError, RefusedError, UnreachableError, UptainerError
-from uptainer.core.settings import Settings
 from uptainer.fleet.policies import PolicyBook
 from uptainer.policy.window_text import describe_window, parse_window
 from uptainer.policy.windows import Freeze, Window
@@ -115,15 +113,13 @@ def _named_by(session: Session, name: str) -> tuple[str, ...]:
 
 
 def _follow(database: Database) -> None:
-    """The schedules of `maintain` follow the windows at each start, and now where Uptainer is up."""
-    settings = Settings.read()
-    try:
-        record.read(settings.data_dir)
-    except UnreachableError:
-        return
+    """The schedules of `maintain` follow the windows at each start, and now where the server is up."""
     with database.session() as session:
         windows: Mapping[str, Window] = PolicyBook.load(session).windows
-    connection.use_server(settings)
+    try:
+        connection.use_server()
+    except UnreachableError:
+        return
     from uptainer.cli.prefect.stores import follow_windows  # noqa: PLC0415 -- it reads the environment that was just set
 
     try:

@@ -4,8 +4,8 @@ import getpass
 
 import pytest
 
-from tests.contract.cli.conftest import Stocked
 from tests.lab.commands import uptainer
+from tests.lab.stocked import Stocked
 from uptainer.core.enums import ApprovalChannel, UpdateStatus
 from uptainer.store.models import Approval, Update
 from uptainer.store.repositories.approvals import ApprovalRepository

@@ -5,9 +5,9 @@ from datetime import UTC, datetime
 
 import pytest
 
-from tests.contract.cli.conftest import Stocked
 from tests.lab.commands import uptainer
 from tests.lab.facts import digest
+from tests.lab.stocked import Stocked
 from uptainer.store.database import Database
 
 LISTS = [

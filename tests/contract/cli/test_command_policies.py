@@ -2,8 +2,8 @@
 
 import pytest
 
-from tests.contract.cli.conftest import Stocked
 from tests.lab.commands import uptainer
+from tests.lab.stocked import Stocked
 from uptainer.fleet.policies import PolicyBook
 from uptainer.policy.settings import EffectivePolicy
 from uptainer.store.database import Database
