@@ -4,6 +4,7 @@ from collections.abc import Sequence
 
 from tasks.resources import database, engines, settings
 from tasks.retries import retryable
+from uptainer.core.clock import utc_now
 from uptainer.fleet import backing_up
 from uptainer.fleet.backing_up import Kept
 from uptainer.fleet.updating import backups_below
@@ -13,10 +14,10 @@ from uptainer.store.repositories.audit import Actor
 @retryable(
     name="list what to back up",
     run_name="list what is to be backed up",
-    description="Finds the workloads whose policy asks for their volumes to be backed up.",
+    description="Finds the workloads whose policy asks for regular backups, when one is due and a window is open.",
 )
-def wanting_backup() -> Sequence[str]:
-    return backing_up.wanting_backup(database())
+def due_for_backup() -> Sequence[str]:
+    return backing_up.due_for_backup(database(), utc_now())
 
 
 @retryable(

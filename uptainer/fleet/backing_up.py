@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import timedelta
+from datetime import datetime
 from pathlib import Path
 
 from uptainer.backups.directory import Backup, back_up, path_for
@@ -14,6 +14,8 @@ from uptainer.core.workloads import Mount
 from uptainer.fleet.policies import PolicyBook
 from uptainer.fleet.updating import Opens
 from uptainer.fleet.views import facts_of
+from uptainer.policy.settings import EffectivePolicy
+from uptainer.policy.windows import is_open
 from uptainer.runtimes.port import Runtime
 from uptainer.store.database import Database
 from uptainer.store.repositories.audit import Actor, AuditRepository
@@ -40,14 +42,23 @@ def find_workload(database: Database, address: str) -> ContainerView:
         return ContainerRepository(session).by_address(address, with_vanished=True)
 
 
-def wanting_backup(database: Database) -> Sequence[str]:
-    """The workloads whose policy asks for their volumes to be backed up, by address."""
+def due_for_backup(database: Database, now: datetime) -> Sequence[str]:
+    """The workloads, by address, whose policy asks for regular backups, whose last is too old, and that may stop now."""
     with database.session() as session:
         book = PolicyBook.load(session)
-        views = ContainerRepository(session).listing()
+        views = [view for view in ContainerRepository(session).listing() if _volumes(view)]
+        last = BackupRepository(session).last_success([view.container.id for view in views])
         return [
-            view.address for view in views if book.policy_of(view).policy.backup_volumes and _volumes(view)
+            view.address
+            for view in views
+            if _is_due(book.policy_of(view).policy, last.get(view.container.id), now)
         ]
+
+
+def _is_due(policy: EffectivePolicy, last: datetime | None, now: datetime) -> bool:
+    if policy.backup_every is None or not is_open(policy.windows, policy.freezes, now):
+        return False
+    return last is None or last + policy.backup_every <= now
 
 
 def back_up_workload(
@@ -161,7 +172,3 @@ def _finish(database: Database, backup_id: int, backup: Backup, actor: Actor) ->
         AuditRepository(session).append(
             actor, "backup.made", subject, {"backup": backup_id, "bytes": backup.bytes}
         )
-
-
-DEFAULT_KEEP_FOR = timedelta(days=7)
-"""A backup younger than this is not removed, however many there are."""

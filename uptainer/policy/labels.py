@@ -121,6 +121,7 @@ _OWN: dict[str, tuple[str, Callable[[str], Any]]] = {
     "uptainer.probe.deadline": ("health_deadline", str),
     "uptainer.stop-timeout": ("stop_timeout", str),
     "uptainer.backup.volumes": ("backup_volumes", _read_flag),
+    "uptainer.backup.every": ("backup_every", str),
     "uptainer.backup.keep": ("backup_keep", str.strip),
     "uptainer.security.new-critical": ("new_critical_allowed", _read_word),
     "uptainer.security.new-high": ("new_high_allowed", _read_word),

@@ -66,6 +66,7 @@ class PolicySettings(_Model):
     fast_track: FastTrack | None = None
     fast_track_unattended: bool | None = None
     backup_volumes: bool | None = None
+    backup_every: Duration | None = None
     backup_keep: Count | None = None
     probes: tuple[Probe, ...] | None = None
     soak: Duration | None = None
@@ -130,7 +131,8 @@ class EffectivePolicy(_Model):
 
     `level` is the farthest change that is offered, `auto_level` the farthest that is applied without a person
     in an automatic mode. The allowed counts are of vulnerabilities that a candidate brings; "any" switches the
-    check off. `stop_timeout` None: the container's own. `soak` is how long it must run without a restart.
+    check off. `stop_timeout` None: the container's own. `backup_every` None: only before updates. `soak` is how long
+    it must run without a restart.
     """
 
     enabled: bool = True
@@ -152,6 +154,7 @@ class EffectivePolicy(_Model):
     fast_track: FastTrack = Severity.CRITICAL
     fast_track_unattended: bool = False
     backup_volumes: bool = False
+    backup_every: Duration | None = None
     backup_keep: Count = 3
     probes: tuple[Probe, ...] = ()
     soak: Duration = timedelta(seconds=30)

@@ -42,6 +42,7 @@ FOLLOWED: list[tuple[str, str, dict[str, Any]]] = [
     ("uptainer.probe.deadline", "10m", {"health_deadline": timedelta(minutes=10)}),
     ("uptainer.stop-timeout", "90s", {"stop_timeout": timedelta(seconds=90)}),
     ("uptainer.backup.volumes", "true", {"backup_volumes": True}),
+    ("uptainer.backup.every", "1d", {"backup_every": timedelta(days=1)}),
     ("uptainer.backup.keep", "5", {"backup_keep": 5}),
     ("uptainer.security.new-critical", "any", {"new_critical_allowed": "any"}),
     ("uptainer.security.new-high", "2", {"new_high_allowed": 2}),

@@ -4,11 +4,12 @@ from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import select, update
+from sqlalchemy import func, select, update
 from sqlalchemy.orm import Session
 
 from uptainer.core.enums import BackupStatus
 from uptainer.core.errors import NotFoundError
+from uptainer.store.bulk import any_of
 from uptainer.store.models import Container, ContainerBackup, ContainerHost
 
 
@@ -82,6 +83,19 @@ class BackupRepository:
         )
         newest = wanted.order_by(ContainerBackup.created_at.desc(), ContainerBackup.id.desc())
         return self._session.scalar(newest.limit(1))
+
+    def last_success(self, container_ids: Sequence[int]) -> Mapping[int, datetime]:
+        """When each was last backed up, data and all, by container; an update's backup without data does not count."""
+        rows = self._session.execute(
+            select(ContainerBackup.container_id, func.max(ContainerBackup.created_at))
+            .where(
+                any_of(ContainerBackup.container_id, container_ids),
+                ContainerBackup.status == BackupStatus.SUCCEEDED,
+                func.jsonb_array_length(ContainerBackup.archives) > 0,
+            )
+            .group_by(ContainerBackup.container_id)
+        )
+        return dict(rows.tuples().all())
 
     def listing(
         self,
