@@ -125,7 +125,7 @@ def of_container(session: Session, address: str) -> Explanation:
 
 
 def show(found: Explanation) -> None:
-    typer.secho(found.about[:1].upper() + found.about[1:], bold=True)
+    typer.secho(found.about, bold=True)
     typer.echo(found.stands)
     if found.outcome:
         typer.echo(f"Decision: {found.outcome} (as of {found.as_of:%Y-%m-%d %H:%M} UTC)")

@@ -24,8 +24,8 @@ def print_rows(rows: Sequence[Any], columns: Sequence[str], *, as_json: bool, no
 
 def print_facts(facts: Mapping[str, object]) -> None:
     """One thing, a line for each of its facts; what is empty is left out."""
-    rows = [(name, cell(value)) for name, value in facts.items() if value not in {None, ""}]
-    print_table(("", ""), rows)
+    rows = [(name.replace("_", " "), cell(value)) for name, value in facts.items()]
+    print_table(("", ""), [row for row in rows if row[1]])
 
 
 def heading(text: str) -> None:
