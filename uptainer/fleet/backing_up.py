@@ -1,6 +1,7 @@
 """Backups and restores outside of an update: on request, and by schedule."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
@@ -23,7 +24,7 @@ from uptainer.store.repositories.backups import BackupRepository
 from uptainer.store.repositories.containers import ContainerRepository, ContainerView
 from uptainer.updates.locks import claim_workload
 
-_UP = {ContainerStatus.RUNNING, ContainerStatus.PAUSED, ContainerStatus.RESTARTING}
+UP = frozenset({ContainerStatus.RUNNING, ContainerStatus.PAUSED, ContainerStatus.RESTARTING})
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,14 +82,11 @@ def back_up_workload(
     label = f"{utc_now():%Y%m%dT%H%M%SZ}"
     directory = path_for(root, view.host.name, view.container.key, label)
     with claim_workload(database, view.host.name, view.container.key), opens(view.host.name) as runtime:
-        backup_id = _begin(database, view, runtime, directory, reason)
-        try:
-            backup = _copy(view, runtime, directory, stop=stop)
-        except UptainerError as error:
-            with database.session() as session:
-                BackupRepository(session).fail(backup_id, str(error), utc_now())
-            raise
-    _finish(database, backup_id, backup, actor)
+        stops = stop and runtime.state(view.container.key).status in UP
+        backup_id = _begin(database, view, runtime, directory, reason, was_running=stops)
+        with _failing(database, backup_id):
+            backup = _copy(view, runtime, directory, stops=stops)
+        _finish(database, backup_id, backup, actor)
     return Kept(backup_id, view.address, directory, len(backup.archives), backup.bytes)
 
 
@@ -111,7 +109,7 @@ def restore_backup(database: Database, backup_id: int, opens: Opens, root: Path,
     with claim_workload(database, view.host.name, key), opens(view.host.name) as runtime:
         if any(each.key == key for each in runtime.containers()):
             safety = path_for(root, view.host.name, key, f"{utc_now():%Y%m%dT%H%M%SZ}-safety")
-            restore_on_request(backup, runtime, key, safety=safety, now=utc_now())
+            _restore_into(database, view, runtime, backup, safety, backup_id=backup_id, actor=actor)
             said = f"{view.address}: {len(backup.archives)} volumes are as they were; what was there is kept in {safety}"
         else:
             bring_back(backup, runtime)
@@ -127,7 +125,35 @@ def _volumes(view: ContainerView) -> tuple[Mount, ...]:
     return tuple(mount for mount in facts_of(view).mounts if mount.kind == "volume" and not mount.read_only)
 
 
-def _begin(database: Database, view: ContainerView, runtime: Runtime, directory: Path, reason: str) -> int:
+def _restore_into(
+    database: Database,
+    view: ContainerView,
+    runtime: Runtime,
+    backup: Backup,
+    safety: Path,
+    *,
+    backup_id: int,
+    actor: Actor,
+) -> None:
+    runs = runtime.state(view.container.key).status in UP
+    reason = f"before backup {backup_id} is restored"
+    copy_id = _begin(database, view, runtime, safety, reason, was_running=runs, restores_id=backup_id)
+    with _failing(database, copy_id):
+        kept = restore_on_request(backup, runtime, view.container.key, safety=safety, now=utc_now())
+    _finish(database, copy_id, kept, actor)
+
+
+def _begin(
+    database: Database,
+    view: ContainerView,
+    runtime: Runtime,
+    directory: Path,
+    reason: str,
+    *,
+    was_running: bool,
+    restores_id: int | None = None,
+) -> int:
+    """Before anything is stopped: should this process die, `abandoned` finds the row and knows what to put right."""
     configuration = runtime.configuration(view.container.key)
     with database.session() as session:
         row = BackupRepository(session).begin(
@@ -138,27 +164,31 @@ def _begin(database: Database, view: ContainerView, runtime: Runtime, directory:
             image_id=view.container.image_id,
             configuration=configuration,
             directory=str(directory),
+            was_running=was_running,
+            restores_id=restores_id,
             now=utc_now(),
         )
         return row.id
 
 
-def _copy(view: ContainerView, runtime: Runtime, directory: Path, *, stop: bool) -> Backup:
-    key = view.container.key
-    ran = runtime.state(key).status in _UP
-    if ran and stop:
+@contextmanager
+def _failing(database: Database, backup_id: int) -> Iterator[None]:
+    try:
+        yield
+    except UptainerError as error:
+        with database.session() as session:
+            BackupRepository(session).fail(backup_id, str(error), utc_now())
+        raise
+
+
+def _copy(view: ContainerView, runtime: Runtime, directory: Path, *, stops: bool) -> Backup:
+    key, reference = view.container.key, view.container.image_reference
+    if stops:
         runtime.stop(key)
     try:
-        return back_up(
-            runtime,
-            key,
-            _volumes(view),
-            directory,
-            image_reference=view.container.image_reference,
-            now=utc_now(),
-        )
+        return back_up(runtime, key, _volumes(view), directory, image_reference=reference, now=utc_now())
     finally:
-        if ran and stop:
+        if stops:
             runtime.start(key)
 
 

@@ -8,10 +8,11 @@ from typing import Any
 
 from sqlalchemy.orm import Session
 
-from uptainer.core.enums import UpdateStatus
+from uptainer.core.enums import ApprovalDecision, UpdateStatus
 from uptainer.core.errors import InvalidInputError, UptainerError
+from uptainer.core.reference import Reference
 from uptainer.fleet.deciding import as_json, findings_from, title_of
-from uptainer.fleet.readiness import known_of
+from uptainer.fleet.readiness import known_of, worse_since
 from uptainer.fleet.subjects import Known
 from uptainer.fleet.updating import Opens
 from uptainer.notices.notice import Event, update_turned
@@ -28,7 +29,10 @@ from uptainer.updates.account import Account, hash_account, write_account
 from uptainer.updates.engine import dry_run
 from uptainer.updates.gate import ASKED, Ruling, answer
 from uptainer.updates.options import UpdateOptions
+from uptainer.updates.planning import SupersededError
 from uptainer.updates.steps import Plan
+
+NO_ACCOUNT = "its account has not been written yet, and an approval is given on one"
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,7 +52,9 @@ class Gate:
 
     def patience(self, now: datetime) -> timedelta:
         """How long the form is kept open; expiry itself is ours, and comes first."""
-        return timedelta(days=365) if self.expires_at is None else self.expires_at - now + timedelta(days=1)
+        if self.expires_at is None:
+            return timedelta(days=365)
+        return max(self.expires_at - now, timedelta(0)) + timedelta(days=1)
 
 
 def open_gate(database: Database, update_id: int, opens: Opens, backups: Path, now: datetime) -> Gate | None:
@@ -60,14 +66,18 @@ def open_gate(database: Database, update_id: int, opens: Opens, backups: Path, n
         update = UpdateRepository(session).by_id(update_id)
         if update.status not in ASKED:
             return None
-        if update.status is UpdateStatus.AWAITING_APPROVAL and update.account_hash:
+        if _stands(update):
             return _gate(session, update)
-    plan, notes = _plan(database, update_id, opens, backups)
+    try:
+        plan, notes = _plan(database, update_id, opens, backups)
+    except SupersededError as error:
+        _give_up(database, update_id, str(error), now)
+        return None
     with database.session() as session:
         update = UpdateRepository(session).by_id(update_id, lock=True)
         if update.status not in ASKED:
             return None
-        return _written(session, update, plan, notes, now)
+        return _gate(session, update) if _stands(update) else _written(session, update, plan, notes, now)
 
 
 def give_answer(
@@ -75,16 +85,31 @@ def give_answer(
 ) -> Ruling:
     """Take an answer, or record why it was not; a gate that opens anew gets a new account."""
     with database.session() as session:
-        update = UpdateRepository(session).by_id(update_id)
+        update = UpdateRepository(session).by_id(update_id, lock=True)
         ruling = _rule_on(session, update, given, now, answered_account)
         if ruling.reopens:
             UpdateRepository(session).amend(update_id, account_hash="")
     return ruling
 
 
+def _stands(update: Update) -> bool:
+    """An account that somebody may have before them is not written again."""
+    return update.status is UpdateStatus.AWAITING_APPROVAL and bool(update.account_hash)
+
+
+def _give_up(database: Database, update_id: int, reason: str, now: datetime) -> None:
+    """Nobody is asked about what could not be done any more."""
+    with database.session() as session:
+        UpdateRepository(session).close(
+            [update_id], UpdateStatus.SUPERSEDED, reason=reason, actor=SYSTEM, now=now
+        )
+
+
 def _rule_on(session: Session, update: Update, given: Answer, now: datetime, account: str | None) -> Ruling:
     if given.refusal:
         return _not_taken(session, update, given, now)
+    if given.decision is ApprovalDecision.APPROVE and update.status in ASKED and not update.account_hash:
+        return _not_taken(session, update, replace(given, refusal=NO_ACCOUNT), now)
     moved, worse = _since(session, update)
     try:
         return answer(
@@ -95,9 +120,9 @@ def _rule_on(session: Session, update: Update, given: Answer, now: datetime, acc
 
 
 def _not_taken(session: Session, update: Update, given: Answer, now: datetime) -> Ruling:
-    """It says nothing that can be followed: kept with the reason, and asked anew."""
+    """It says nothing that can be followed: kept with the reason, and asked anew where it was asked."""
     ApprovalRepository(session).record(update, given, now)
-    return Ruling(None, given.refusal, refusal=given.refusal, reopens=True)
+    return Ruling(None, given.refusal, refusal=given.refusal, reopens=update.status in ASKED)
 
 
 def _written(
@@ -143,8 +168,12 @@ def _gate(session: Session, update: Update) -> Gate:
 
 
 def _refusals(session: Session, update: Update) -> tuple[str, ...]:
-    rows = ApprovalRepository(session).for_update(update.id)
-    return tuple(row.refusal for row in rows[-1:] if not row.taken)
+    """Why it is asked again: the last answer was not taken, or what it approved has changed since (`reopen`)."""
+    last = ApprovalRepository(session).for_update(update.id)[-1:]
+    reopened = [row for row in last if row.taken and row.decision is ApprovalDecision.APPROVE]
+    return tuple(row.refusal for row in last if not row.taken) or tuple(
+        update.status_reason for _ in reopened
+    )
 
 
 def _plan(
@@ -157,6 +186,8 @@ def _plan(
     try:
         with opens(update.host_name) as runtime:
             return dry_run(update_id, database, runtime, options), ()
+    except SupersededError:
+        raise
     except UptainerError as error:
         return None, (f"It could not be planned to the end, and will not be begun while that is so: {error}",)
 
@@ -193,11 +224,18 @@ def _account(
 def _since(session: Session, update: Update) -> tuple[str | None, tuple[str, ...]]:
     """What the tag stands for by the last lookup, and what the candidate's scan found since the account was written."""
     known, row = known_of(session, update)
-    same_tag = [
-        each.digest
-        for each in known.candidates
-        if each.reference == update.to_reference and each.gone_at is None
-    ]
-    before = set(update.decision.get("brings", ()))
-    added = [each for each in known.brings(row) if each not in before] if row else []
-    return (same_tag[-1] if same_tag else None), tuple(f"its scan now also finds {each}" for each in added)
+    worse = worse_since(update, known, row) if row else ()
+    return _stands_for(update, known), worse
+
+
+def _stands_for(update: Update, known: Known) -> str | None:
+    """What the update's tag stood for at the last lookup; None where that is not known."""
+    offered = [each for each in known.candidates if each.gone_at is None]
+    same_tag = [each.digest for each in offered if each.reference == update.to_reference]
+    if same_tag:
+        return same_tag[-1]
+    check = known.view.check
+    is_own = check is not None and Reference.parse(update.from_reference) == Reference.parse(
+        update.to_reference
+    )
+    return check.registry_digest if check is not None and is_own else None

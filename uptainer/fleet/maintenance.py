@@ -3,21 +3,18 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
-from statistics import median
 
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
-from uptainer.core.enums import UpdateStatus
 from uptainer.fleet.deciding import title_of
-from uptainer.fleet.readiness import APPROVED, Readiness, readiness
+from uptainer.fleet.durations import durations
+from uptainer.fleet.readiness import Readiness, readiness_of
 from uptainer.policy.schedule import PlannedUpdate, schedule
+from uptainer.store.bulk import any_of
 from uptainer.store.database import Database
 from uptainer.store.models import Container, Update
 from uptainer.store.repositories.updates import UpdateRepository
-
-USUAL = timedelta(minutes=5)
-"""How long an update is expected to take where none was measured."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,17 +39,14 @@ class HostPlan:
 def plan_maintenance(database: Database, now: datetime) -> Sequence[HostPlan]:
     """Ask policy and window again for each approved update, and order what may begin; hosts by name."""
     with database.session() as session:
-        due = [
-            row for row in UpdateRepository(session).open() if row.status in APPROVED and _is_over(row, now)
-        ]
+        due = [row for row in UpdateRepository(session).answered() if _is_over(row, now)]
         needs = _dependencies(session, due)
-        durations = _durations(session, due)
-    ready = [(row, readiness(database, row.id, now)) for row in due]
-    hosts = sorted({row.host_name for row in due})
-    return [
-        _host_plan(host, [each for each in ready if each[0].host_name == host], needs, durations, now)
-        for host in hosts
-    ]
+        expected = durations(session, due)
+        answers = readiness_of(session, due, now)
+    by_host: dict[str, list[tuple[Update, Readiness]]] = {}
+    for row in due:
+        by_host.setdefault(row.host_name, []).append((row, answers[row.id]))
+    return [_host_plan(host, by_host[host], needs, expected, now) for host in sorted(by_host)]
 
 
 def _is_over(row: Update, now: datetime) -> bool:
@@ -63,7 +57,7 @@ def _host_plan(
     host: str,
     ready: Sequence[tuple[Update, Readiness]],
     needs: Mapping[int, frozenset[str]],
-    durations: Mapping[int, timedelta],
+    expected: Mapping[int, timedelta],
     now: datetime,
 ) -> HostPlan:
     rows = {row.workload: row for row, _ in ready}
@@ -73,14 +67,14 @@ def _host_plan(
         PlannedUpdate(
             key=row.workload,
             approved_at=row.approved_at or row.created_at,
-            duration=durations[row.id],
+            duration=expected[row.id],
             urgency=row.urgency,
             depends_on=needs[row.id],
+            closes_at=said.closes_at,
         )
-        for row, _ in going
+        for row, said in going
     ]
-    closing = [said.closes_at for _, said in going if said.closes_at is not None]
-    done = schedule(planned, now, min(closing, default=None))
+    done = schedule(planned, now)
     return HostPlan(
         host,
         tuple(_due(rows[start.update.key], start.update.depends_on) for start in done.starts),
@@ -97,30 +91,14 @@ def _dependencies(session: Session, due: Sequence[Update]) -> Mapping[int, froze
     seen = dict(
         session.execute(
             select(Container.id, Container.depends_on).where(
-                Container.id.in_([row.container_id for row in due])
+                any_of(Container.id, [row.container_id for row in due])
             )
-        ).tuples()
+        )
+        .tuples()
+        .all()
     )
     return {
         row.id: frozenset([*seen.get(row.container_id, ()), *row.policy.get("depends_on", ())])
         - {row.workload}
         for row in due
     }
-
-
-def _durations(session: Session, due: Sequence[Update]) -> Mapping[int, timedelta]:
-    """How long the updates of each workload took so far, the median; the usual for one that has none behind it."""
-    rows = session.execute(
-        select(Update.container_id, Update.started_at, Update.finished_at).where(
-            Update.container_id.in_([row.container_id for row in due]),
-            Update.status == UpdateStatus.SUCCEEDED,
-            Update.started_at.is_not(None),
-            Update.finished_at.is_not(None),
-        )
-    ).tuples()
-    taken: dict[int, list[float]] = {}
-    for container, started, finished in rows:
-        if started is not None and finished is not None:
-            taken.setdefault(container, []).append((finished - started).total_seconds())
-    usual = [USUAL.total_seconds()]
-    return {row.id: timedelta(seconds=median(taken.get(row.container_id, usual))) for row in due}

@@ -1,24 +1,30 @@
 """Whether an approved update may begin now: its policy and its window are asked again, whatever started the run."""
 
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
+from typing import Any
 
+from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from uptainer.core.enums import UpdateStatus
 from uptainer.core.findings import Verdict
+from uptainer.fleet.durations import durations
+from uptainer.fleet.scope import left_alone
 from uptainer.fleet.subjects import Fleet, Known
 from uptainer.policy.decisions import Decision, Outcome, decide
-from uptainer.policy.rules import WINDOW
-from uptainer.policy.windows import closes_at
+from uptainer.policy.windows import closes_at, next_opening
+from uptainer.store.bulk import any_of
 from uptainer.store.database import Database
 from uptainer.store.models import CandidateRow, Update
 from uptainer.store.repositories.audit import SYSTEM
-from uptainer.store.repositories.checks import CheckRepository
 from uptainer.store.repositories.containers import ContainerRepository
 from uptainer.store.repositories.updates import UpdateRepository
+from uptainer.updates.gate import reopen
 
 APPROVED = (UpdateStatus.APPROVED, UpdateStatus.WAITING_FOR_WINDOW)
+_UNATTENDED = (Outcome.APPLY, Outcome.WAITING, Outcome.BLOCKED, Outcome.NONE)
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,46 +39,124 @@ class Readiness:
 
 def known_of(session: Session, update: Update) -> tuple[Known, CandidateRow | None]:
     """What is known of an update's container, and its candidate also where the last lookup no longer gave it."""
-    row = CheckRepository(session).candidate(update.candidate_id) if update.candidate_id is not None else None
-    views = ContainerRepository(session).by_ids([update.container_id])
-    return Fleet.load(session, views, also=[row] if row else [])[update.container_id], row
+    return known_of_all(session, [update])[update.id]
+
+
+def known_of_all(
+    session: Session, updates: Sequence[Update]
+) -> Mapping[int, tuple[Known, CandidateRow | None]]:
+    """As `known_of`, by update id, in a constant number of statements."""
+    wanted = [update.candidate_id for update in updates if update.candidate_id is not None]
+    found = session.scalars(select(CandidateRow).where(any_of(CandidateRow.id, wanted))).all()
+    rows = {row.id: row for row in found}
+    views = ContainerRepository(session).by_ids([update.container_id for update in updates])
+    fleet = Fleet.load(session, views, also=found)
+    return {update.id: (fleet[update.container_id], rows.get(update.candidate_id or 0)) for update in updates}
 
 
 def readiness(database: Database, update_id: int, now: datetime) -> Readiness:
-    """Ask again; an approved update that has to wait for its window is marked so."""
+    """Ask again; an approved update that has to wait is marked so, and one that must be asked for anew is."""
     with database.session() as session:
-        update = UpdateRepository(session).by_id(update_id)
-        if update.status not in APPROVED or update.reverses_id is not None:
-            return Readiness(go=True, reason="")
-        known, row = known_of(session, update)
-        if row is None:
-            return Readiness(go=True, reason="")
-        policy = known.policy.policy
-        decision = decide(known.decision_subject(row, approved=True, ignoring_open=True), now)
-        if decision.outcome is Outcome.APPLY:
-            return Readiness(go=True, reason="", closes_at=closes_at(policy.windows, policy.freezes, now))
-        return _wait(session, update, decision, now)
+        update = UpdateRepository(session).by_id(update_id, lock=True)
+        return readiness_of(session, [update], now)[update_id]
 
 
-def _wait(session: Session, update: Update, decision: Decision, now: datetime) -> Readiness:
-    reasons = [each.reason for each in decision.findings if each.verdict in {Verdict.BLOCK, Verdict.WAIT}]
-    reason = "; ".join(reasons) or f"the decision on it is {decision.outcome}"
-    opens = (
-        decision.until
-        if any(f.rule == WINDOW and f.verdict is Verdict.WAIT for f in decision.findings)
-        else None
-    )
-    updates = UpdateRepository(session)
-    if update.status is UpdateStatus.APPROVED:
-        updates.transition(
-            update.id,
-            (UpdateStatus.APPROVED,),
-            UpdateStatus.WAITING_FOR_WINDOW,
-            reason=reason,
-            actor=SYSTEM,
-            now=now,
-            opens_at=opens,
+def readiness_of(session: Session, updates: Sequence[Update], now: datetime) -> Mapping[int, Readiness]:
+    """As `readiness`, by update id. The caller has locked the rows; only a row that turns is written."""
+    asked = [update for update in updates if update.status in APPROVED and update.reverses_id is None]
+    known = known_of_all(session, asked)
+    expected = durations(session, asked)
+    answers = {update.id: Readiness(go=True, reason="") for update in updates}
+    for update in asked:
+        container, row = known[update.id]
+        offered = row or _as_offered(update)
+        answers[update.id] = _ask(session, update, container, offered, now) or _ask_window(
+            session, update, container, expected[update.id], now
         )
-    else:
-        updates.amend(update.id, status_reason=reason, opens_at=opens)
+    return answers
+
+
+def _ask(
+    session: Session, update: Update, known: Known, row: CandidateRow, now: datetime
+) -> Readiness | None:
+    """Why it has to wait; None where all that speaks against it is the length of its window."""
+    subject = known.decision_subject(row, approved=not known.by_policy, ignoring_open=True, chosen=True)
+    decision = decide(subject, now)
+    changed = _changes(update, known, row, decision)
+    if changed:
+        return _ask_anew(session, update, known, changed, now)
+    excluded = left_alone(known.view)
+    if excluded is not None:
+        return _wait(session, update, excluded, None, now)
+    if decision.outcome is not Outcome.APPLY:
+        return _wait(session, update, _reason(decision), decision.until, now)
+    return None
+
+
+def _ask_window(
+    session: Session, update: Update, known: Known, duration: timedelta, now: datetime
+) -> Readiness:
+    """Nothing is begun that would not be done in time."""
+    policy = known.policy.policy
+    closes = closes_at(policy.windows, policy.freezes, now)
+    if closes is not None and now + duration > closes:
+        reason = f"it would not be done when the window closes at {closes:%Y-%m-%d %H:%M %Z}"
+        return _wait(session, update, reason, next_opening(policy.windows, policy.freezes, closes), now)
+    return Readiness(go=True, reason="", closes_at=closes)
+
+
+def _changes(update: Update, known: Known, row: CandidateRow, decision: Decision) -> tuple[str, ...]:
+    """What the approval no longer covers: for the policy's own, whatever it would ask about now."""
+    if known.by_policy:
+        asked = [each.reason for each in decision.findings if each.verdict is Verdict.ASK]
+        return () if decision.outcome in _UNATTENDED else tuple(asked) or (_reason(decision),)
+    return worse_since(update, known, row)
+
+
+def worse_since(update: Update, known: Known, row: CandidateRow) -> tuple[str, ...]:
+    """What the candidate's scan found since the decision that the update's account speaks of, in words."""
+    before = set(update.decision.get("brings", ()))
+    return tuple(f"its scan now also finds {each}" for each in known.brings(row) if each not in before)
+
+
+def _ask_anew(
+    session: Session, update: Update, known: Known, changed: tuple[str, ...], now: datetime
+) -> Readiness:
+    """Its gate opens again, with a new account and the whole time to answer."""
+    again = reopen(session, update.id, changed, now)
+    expires = now + known.policy.policy.approval_expiry
+    UpdateRepository(session).amend(update.id, account_hash="", expires_at=expires, opens_at=None)
+    return Readiness(go=False, reason=again.status_reason)
+
+
+def _reason(decision: Decision) -> str:
+    reasons = [each.reason for each in decision.findings if each.verdict in {Verdict.BLOCK, Verdict.WAIT}]
+    return "; ".join(reasons) or f"the decision on it is {decision.outcome}"
+
+
+def _wait(session: Session, update: Update, reason: str, opens: datetime | None, now: datetime) -> Readiness:
+    updates = UpdateRepository(session)
+    values: dict[str, Any] = {"opens_at": opens}
+    if update.status is UpdateStatus.APPROVED:
+        waiting = UpdateStatus.WAITING_FOR_WINDOW
+        updates.transition(
+            update.id, (UpdateStatus.APPROVED,), waiting, reason=reason, actor=SYSTEM, now=now, **values
+        )
+    elif (update.status_reason, update.opens_at) != (reason, opens):
+        updates.amend(update.id, status_reason=reason, **values)
     return Readiness(go=False, reason=reason, opens_at=opens)
+
+
+def _as_offered(update: Update) -> CandidateRow:
+    """The candidate as the update remembers it, where its own row is gone."""
+    return CandidateRow(
+        id=0,
+        container_id=update.container_id,
+        reference=update.to_reference,
+        digest=update.to_digest,
+        level=update.level,
+        version=update.to_version,
+        labels={},
+        found_at=update.created_at,
+        last_seen_at=update.created_at,
+    )

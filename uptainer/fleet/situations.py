@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from uuid import UUID
 
 from uptainer.core.enums import UpdateStatus
@@ -26,6 +26,8 @@ _EVENTS = {
     UpdateStatus.ROLLBACK_FAILED: Event.UPDATE_FAILED,
     UpdateStatus.FAILED: Event.UPDATE_FAILED,
 }
+
+FARTHEST = timedelta(days=366)
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,8 +80,15 @@ def parse_until(text: str, now: datetime) -> datetime:
     """`3d`, or a date and time with its offset.
 
     Raises:
-        InvalidInputError: it is neither.
+        InvalidInputError: it is neither, or more than a year away.
     """
+    moment = _moment(text, now)
+    if moment > now + FARTHEST:
+        raise InvalidInputError(f"{text!r} is more than a year away: reject it, or skip the version")
+    return moment
+
+
+def _moment(text: str, now: datetime) -> datetime:
     try:
         return now + parse_duration(text)
     except InvalidInputError:
