@@ -1,5 +1,6 @@
 """Recovery: what a dead run left behind is finished or undone, and gates whose time is over are closed."""
 
+from collections.abc import Sequence
 from typing import Any
 
 from prefect import flow
@@ -9,10 +10,10 @@ from prefect.states import Completed, Failed
 
 from flows.naming import about
 from flows.starting import settle_runs
-from tasks.maintenance import recover_updates
+from tasks.maintenance import recover_updates, settle_abandoned
 from tasks.notices import send_notices
 from tasks.updates import close_update
-from uptainer.updates.recovery import Found, Recovered
+from uptainer.updates.recovery import Found, RecoveryReport
 
 _ENDED = (Found.FINISHED, Found.UNDONE, Found.NEEDS_A_PERSON)
 
@@ -29,6 +30,7 @@ async def recover(insist: int | None = None) -> State[Any]:
         insist: The number of an update whose undo failed so often that it is only tried again when asked for.
     """
     report = await recover_updates(insist)
+    settled = await settle_abandoned()
     for each in report.updates:
         if each.found in _ENDED:
             account = await close_update(each.update_id)
@@ -37,14 +39,15 @@ async def recover(insist: int | None = None) -> State[Any]:
             )
     await settle_runs()
     await send_notices()
-    return _end(report.updates, report.expired)
+    return _end(report, settled)
 
 
-def _end(updates: tuple[Recovered, ...], expired: tuple[int, ...]) -> State[Any]:
+def _end(report: RecoveryReport, settled: Sequence[str]) -> State[Any]:
     said = [
         f"update {each.update_id} of {each.host}/{each.workload}: {each.status}, {each.reason}"
-        for each in updates
+        for each in report.updates
     ]
-    said += [f"update {number} expired: nobody answered" for number in expired]
-    made = Failed if any(each.found is Found.NEEDS_A_PERSON for each in updates) else Completed
+    said += [f"update {number} expired: nobody answered" for number in report.expired]
+    said += [*settled, *(f"left over: {each}" for each in report.leftovers)]
+    made = Failed if any(each.found is Found.NEEDS_A_PERSON for each in report.updates) else Completed
     return made(message="; ".join(said) or "nothing was left behind")

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from tasks.resources import database, engines
 from tasks.retries import retryable
 from uptainer.core.clock import utc_now
-from uptainer.fleet import maintenance
+from uptainer.fleet import abandoned, maintenance
 from uptainer.fleet.maintenance import HostPlan
 from uptainer.updates import recovery
 from uptainer.updates.recovery import RecoveryReport
@@ -18,6 +18,15 @@ from uptainer.updates.recovery import RecoveryReport
 )
 def plan_maintenance() -> Sequence[HostPlan]:
     return maintenance.plan_maintenance(database(), utc_now())
+
+
+@retryable(
+    name="settle backups",
+    run_name="put right what cut-off backups left",
+    description="Starts what a dead backup stopped, and does a dead restore again.",
+)
+def settle_abandoned() -> Sequence[str]:
+    return abandoned.settle_abandoned(database(), engines())
 
 
 @retryable(

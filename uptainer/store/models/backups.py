@@ -10,7 +10,11 @@ backup_status = enum_type(BackupStatus, "backup_status")
 
 
 class ContainerBackup(Base):
-    """What was kept of a workload, and where. Each of `archives` names its mount, file, bytes and sha256."""
+    """What was kept of a workload, and where. Each of `archives` names its mount, file, bytes and sha256.
+
+    `was_running` says that the workload was stopped for it, and must run again; `restores_id` that this is the safety
+    copy of restoring that backup, which is RUNNING until the restore is over.
+    """
 
     __tablename__ = "container_backups"
     __table_args__ = (Index("ix_container_backups_container_id", "container_id", "created_at"),)
@@ -25,6 +29,10 @@ class ContainerBackup(Base):
     image_id: Mapped[str]
     configuration: Mapped[JsonObject]
     directory: Mapped[str]
+    was_running: Mapped[bool] = mapped_column(server_default=text("false"))
+    restores_id: Mapped[int | None] = mapped_column(
+        ForeignKey("uptainer.container_backups.id", ondelete="SET NULL")
+    )
     archives: Mapped[JsonList] = mapped_column(server_default=text("'[]'"))
     size: Mapped[int] = mapped_column(BigInteger, server_default="0")
     error: Mapped[str | None]

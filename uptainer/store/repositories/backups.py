@@ -29,6 +29,8 @@ class BackupRepository:
         directory: str,
         now: datetime,
         update_id: int | None = None,
+        was_running: bool = False,
+        restores_id: int | None = None,
     ) -> ContainerBackup:
         """Written before the first byte is copied, so that a directory without an end is known for what it is."""
         row = ContainerBackup(
@@ -41,6 +43,8 @@ class BackupRepository:
             image_id=image_id,
             configuration=dict(configuration),
             directory=directory,
+            was_running=was_running,
+            restores_id=restores_id,
             created_at=now,
         )
         self._session.add(row)
@@ -83,6 +87,11 @@ class BackupRepository:
         )
         newest = wanted.order_by(ContainerBackup.created_at.desc(), ContainerBackup.id.desc())
         return self._session.scalar(newest.limit(1))
+
+    def unfinished(self) -> Sequence[ContainerBackup]:
+        """Begun and not ended: a living process is at them, or was when it died. The oldest first."""
+        wanted = select(ContainerBackup).where(ContainerBackup.status == BackupStatus.RUNNING)
+        return self._session.scalars(wanted.order_by(ContainerBackup.id)).all()
 
     def last_success(self, container_ids: Sequence[int]) -> Mapping[int, datetime]:
         """When each was last backed up, data and all, by container; an update's backup without data does not count."""

@@ -1,0 +1,48 @@
+"""A worker that is killed in the middle: `python -m tests.integration.fleet.dying URL ROOT ADDRESS BACKUP WHERE`.
+
+It backs ADDRESS up (BACKUP 0) or restores BACKUP, and kills itself with SIGKILL at the engine call named WHERE.
+"""
+
+import os
+import signal
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from uptainer.core.workloads import HostAddress
+from uptainer.fleet.backing_up import back_up_workload, restore_backup
+from uptainer.fleet.updating import opener
+from uptainer.runtimes.connections import connect
+from uptainer.store.database import Database
+from uptainer.store.repositories.audit import SYSTEM
+
+
+class Dying:
+    """A runtime that dies with its process when the named call begins."""
+
+    def __init__(self, runtime: Any, where: str) -> None:
+        self._runtime = runtime
+        self._where = where
+
+    def __getattr__(self, name: str) -> Callable[..., Any]:
+        if name == self._where:
+            os.kill(os.getpid(), signal.SIGKILL)
+        return getattr(self._runtime, name)  # type: ignore[no-any-return]  # whatever the runtime has
+
+
+def main(url: str, root: str, address: str, backup: str, where: str) -> None:
+    database = Database(url)
+
+    def dying(host: HostAddress) -> Any:
+        return Dying(connect(host), where)
+
+    opens = opener(database, dying)
+    if backup == "0":
+        back_up_workload(database, address, opens, Path(root), actor=SYSTEM, reason="test")
+    else:
+        restore_backup(database, int(backup), opens, Path(root), actor=SYSTEM)
+
+
+if __name__ == "__main__":
+    main(*sys.argv[1:])

@@ -1,0 +1,124 @@
+"""Backups and restores whose process is killed: the workload runs again, with whole data."""
+
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.lab.docker import DockerEngine
+from tests.lab.images import SLEEP, make_image
+from tests.lab.registry import Registry
+from uptainer.core.enums import BackupStatus, ConnectionType, RuntimeType
+from uptainer.core.workloads import HostAddress
+from uptainer.fleet.abandoned import settle_abandoned
+from uptainer.fleet.backing_up import back_up_workload
+from uptainer.fleet.discovery import discover_host
+from uptainer.fleet.updating import Opens, opener
+from uptainer.runtimes.connections import connect
+from uptainer.store import schema
+from uptainer.store.database import Database
+from uptainer.store.repositories.audit import SYSTEM
+from uptainer.store.repositories.backups import BackupRepository
+from uptainer.store.repositories.hosts import HostRepository
+
+HOST = "lab"
+DATABASE = f"{HOST}/db"
+
+
+@pytest.fixture
+def database(postgres_url: str) -> Iterator[Database]:
+    schema.upgrade(postgres_url)
+    opened = Database(postgres_url)
+    yield opened
+    opened.dispose()
+
+
+@pytest.fixture
+def container(clean_engine: DockerEngine, registry: Registry, database: Database) -> Any:
+    """A running `db` whose volume holds one file."""
+    reference = registry.reference("db:1")
+    make_image(clean_engine, reference, cmd=SLEEP)
+    volumes = {"db-data": {"bind": "/data", "mode": "rw"}}
+    made = clean_engine.client.containers.run(reference, name="db", detach=True, volumes=volumes)
+    write(made, "before")
+    address = HostAddress(HOST, RuntimeType.DOCKER, ConnectionType.UNIX, clean_engine.url)
+    with database.session() as session:
+        HostRepository(session).add(address)
+    discover_host(database, address, connect)
+    return made
+
+
+@pytest.fixture
+def opens(database: Database) -> Opens:
+    return opener(database, connect)
+
+
+def write(container: Any, text: str) -> None:
+    assert container.exec_run(["/bin/sh", "-c", f"rm -rf /data/*; echo {text} > /data/{text}"]).exit_code == 0
+
+
+def read(container: Any) -> str:
+    return str(
+        container.exec_run(
+            ["/bin/sh", "-c", "cd /data; for f in *; do echo $f: $(cat $f); done"]
+        ).output.decode()
+    )
+
+
+def kill(database: Database, root: Path, *, backup: int, where: str) -> None:
+    """Run the worker and have it die at that call."""
+    command = [sys.executable, "-m", "tests.integration.fleet.dying"]
+    arguments = [database.url, str(root), DATABASE, str(backup), where]
+    done = subprocess.run([*command, *arguments], check=False, capture_output=True, text=True, timeout=120)
+    assert done.returncode == -9, done.stderr
+
+
+def status_of(container: Any) -> str:
+    container.reload()
+    return str(container.status)
+
+
+@pytest.mark.parametrize("where", ["stop", "read_mount", "start"])
+def test_a_workload_that_a_dead_backup_stopped_runs_again(
+    database: Database, container: Any, opens: Opens, tmp_path: Path, where: str
+) -> None:
+    kill(database, tmp_path, backup=0, where=where)
+    (said,) = settle_abandoned(database, opens)
+    assert said == f"a backup of {DATABASE} was cut off before anything was written, which runs again"
+    assert status_of(container) == "running"
+    assert read(container) == "before: before\n"
+    assert not list(tmp_path.rglob("*.partial*"))
+    assert settle_abandoned(database, opens) == []
+    with database.session() as session:
+        assert BackupRepository(session).unfinished() == []
+
+
+@pytest.mark.parametrize("where", ["write_mount", "start"])
+def test_a_restore_that_died_while_writing_is_done_again(
+    database: Database, container: Any, opens: Opens, tmp_path: Path, where: str
+) -> None:
+    kept = back_up_workload(database, DATABASE, opens, tmp_path, actor=SYSTEM, reason="test")
+    write(container, "after")
+    kill(database, tmp_path, backup=kept.backup_id, where=where)
+    (said,) = settle_abandoned(database, opens)
+    assert "has been done again" in said
+    assert status_of(container) == "running"
+    assert read(container) == "before: before\n"
+    with database.session() as session:
+        (copy, _), *_ = BackupRepository(session).listing()
+        assert (copy.status, copy.restores_id) == (BackupStatus.SUCCEEDED, kept.backup_id)
+
+
+def test_a_restore_that_died_before_it_wrote_leaves_the_data_as_it_is(
+    database: Database, container: Any, opens: Opens, tmp_path: Path
+) -> None:
+    kept = back_up_workload(database, DATABASE, opens, tmp_path, actor=SYSTEM, reason="test")
+    write(container, "after")
+    kill(database, tmp_path, backup=kept.backup_id, where="read_mount")
+    (said,) = settle_abandoned(database, opens)
+    assert "before anything was written" in said
+    assert status_of(container) == "running"
+    assert read(container) == "after: after\n"
