@@ -13,7 +13,7 @@ from flows.starting import settle_runs, start_updates
 from flows.sweeping import sweep
 from tasks.decisions import advise, decide
 from tasks.notices import send_notices
-from tasks.registries import check_registry, plan_check
+from tasks.registries import check_registry, plan_check, record_unasked
 from uptainer.fleet.scanning import UNSCANNED
 
 
@@ -30,6 +30,8 @@ async def check(container: str | None = None) -> State[Any]:
     """
     plan = await plan_check(container)
     looked_up = await sweep(plan.registries.items(), lambda item: check_registry(*item))
+    for (registry, questions), error in looked_up.failures:
+        await record_unasked(registry, questions, str(error))
     await scan_all(UNSCANNED)
     await advise(container)
     decided = await decide(container)

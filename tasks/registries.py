@@ -4,6 +4,7 @@ from collections.abc import Sequence
 
 from tasks.resources import database, keychain
 from tasks.retries import retryable
+from uptainer.fleet import checking
 from uptainer.fleet.checking import CheckPlan, CheckReport, Question
 from uptainer.fleet.checking import check_registry as check
 from uptainer.fleet.checking import plan_check as plan
@@ -25,3 +26,12 @@ def plan_check(address: str | None) -> CheckPlan:
 )
 def check_registry(registry: str, questions: Sequence[Question]) -> CheckReport:
     return check(database(), registry, questions, keychain())
+
+
+@retryable(
+    name="record unasked",
+    run_name="record why {registry} was not asked",
+    description="Writes down that a registry could not be asked, so that no older answer is taken for today's.",
+)
+def record_unasked(registry: str, questions: Sequence[Question], reason: str) -> None:
+    checking.record_unasked(database(), questions, f"{registry} could not be asked: {reason}")

@@ -11,6 +11,7 @@ from uptainer.core.enums import CheckResult, ContainerStatus, PolicyMode
 from uptainer.core.errors import InvalidInputError
 from uptainer.core.platform import Platform
 from uptainer.fleet.policies import PolicyBook
+from uptainer.fleet.scope import left_alone
 from uptainer.fleet.views import candidate_of, facts_of, platform_of
 from uptainer.images.credentials import Keychain
 from uptainer.images.lookups import look_up
@@ -91,6 +92,13 @@ def check_registry(
     )
 
 
+def record_unasked(database: Database, questions: Sequence[Question], reason: str) -> None:
+    """Their registry was not asked at all: what was found the last time is not known to hold any more."""
+    lookups = [Lookup(each.container_id, each.reference, CheckResult.UNKNOWN, reason) for each in questions]
+    with database.session() as session:
+        CheckRepository(session).record(lookups, utc_now())
+
+
 def insecure_registries(session: Session) -> frozenset[str]:
     """Registries that an engine of the fleet is told to ask without TLS: what it pulls from so, may be asked so."""
     engines = [host.engine for host in HostRepository(session).all()]
@@ -106,7 +114,7 @@ def selected(session: Session, address: str | None) -> Sequence[ContainerView]:
 def _question(
     view: ContainerView, book: PolicyBook, known: Mapping[str, RememberedHead]
 ) -> Question | Lookup:
-    reason = _off(view, book)
+    reason = left_alone(view) or _off(view, book)
     if reason is not None:
         return _settled(view, CheckResult.EXCLUDED, reason)
     if view.container.status is ContainerStatus.UNKNOWN:
@@ -114,7 +122,11 @@ def _question(
     last = known.get(view.container.image_reference)
     head = Head(last.digest, last.etag) if last and last.digest else None
     try:
-        query = Query.of(facts_of(view), book.policy_of(view).tags, platform_of(view), head)
+        tags = book.policy_of(view).tags
+    except InvalidInputError as error:
+        return _settled(view, CheckResult.UNKNOWN, f"its policy can't be followed: {error}")
+    try:
+        query = Query.of(facts_of(view), tags, platform_of(view), head)
     except InvalidInputError as error:
         return _settled(view, CheckResult.PINNED, f"{error}: there is no tag to follow")
     return Question(view.container.id, view.container.image_reference, query)

@@ -1,21 +1,27 @@
 """Discovery of one host: what runs there, recorded; or that it did not answer, recorded as that."""
 
+import logging
 from collections.abc import Callable, Sequence
 from contextlib import closing
 from dataclasses import dataclass
 from datetime import datetime
 
+from sqlalchemy.orm import Session
+
 from uptainer.core.clock import utc_now
-from uptainer.core.errors import UptainerError
+from uptainer.core.errors import RefusedError, UptainerError
 from uptainer.core.workloads import ContainerFacts, EngineFacts, HostAddress
-from uptainer.notices.notice import Notice, host_turned
+from uptainer.notices.notice import host_turned
 from uptainer.runtimes.port import Runtime
 from uptainer.store.database import Database
+from uptainer.store.models import ContainerHost
 from uptainer.store.repositories.containers import ContainerRepository, Recorded
 from uptainer.store.repositories.hosts import HostRepository
 from uptainer.store.repositories.notices import NoticeRepository
 
 Connect = Callable[[HostAddress], Runtime]
+_log = logging.getLogger(__name__)
+_NOTHING = Recorded((), (), ())
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,50 +37,64 @@ def discover_host(database: Database, address: HostAddress, connect: Connect) ->
     """Ask the host what is there, and record it.
 
     Raises:
-        UptainerError: it could not be asked. It is recorded as unreachable before this is raised, and its
-            containers as unknown.
+        UptainerError: it could not be asked, or is the engine of another host. It is recorded as unreachable before
+            this is raised, and its containers as unknown.
     """
+    asked_at = utc_now()
     try:
-        engine, containers = _ask(address, connect)
+        with closing(connect(address)) as runtime:
+            engine, containers = runtime.engine(), runtime.containers()
     except UptainerError as error:
-        _record_silence(database, address, str(error), utc_now())
+        _record_silence(database, address.name, str(error), asked_at)
         raise
-    recorded = _record_answer(database, address, engine, containers, utc_now())
+    try:
+        recorded = _record_answer(database, address.name, engine, containers, asked_at)
+    except RefusedError as error:
+        _record_silence(database, address.name, str(error), asked_at)
+        raise
     return HostReport(address.name, len(containers), recorded)
 
 
-def _ask(address: HostAddress, connect: Connect) -> tuple[EngineFacts, Sequence[ContainerFacts]]:
-    with closing(connect(address)) as runtime:
-        return runtime.engine(), runtime.containers()
+def look_again(database: Database, host: str, runtime: Runtime) -> None:
+    """Record what runs there now, after it was changed through `runtime`; where that fails, the next round does it."""
+    asked_at = utc_now()
+    try:
+        _record_answer(database, host, runtime.engine(), runtime.containers(), asked_at)
+    except UptainerError as error:
+        _log.warning("%s was not read again: %s", host, error)
 
 
-def _record_silence(database: Database, address: HostAddress, reason: str, now: datetime) -> None:
+def _record_silence(database: Database, name: str, reason: str, asked_at: datetime) -> None:
     with database.session() as session:
         hosts = HostRepository(session)
-        host = hosts.by_name(address.name)
+        host = hosts.by_name(name)
+        if _is_outdated(session, host, asked_at):
+            return
         turned = host.reachable is not False
-        hosts.mark_unreachable(host.id, reason, now)
+        hosts.mark_unreachable(host.id, reason, asked_at)
         if turned:
-            _tell(
-                NoticeRepository(session), host_turned(address.name, reachable=False, reason=reason, at=now)
-            )
+            NoticeRepository(session).put(host_turned(name, reachable=False, reason=reason, at=asked_at))
 
 
 def _record_answer(
     database: Database,
-    address: HostAddress,
+    name: str,
     engine: EngineFacts,
     containers: Sequence[ContainerFacts],
-    now: datetime,
+    asked_at: datetime,
 ) -> Recorded:
     with database.session() as session:
         hosts = HostRepository(session)
-        host = hosts.by_name(address.name)
+        host = hosts.by_name(name)
+        if _is_outdated(session, host, asked_at):
+            return _NOTHING
         if host.reachable is False:
-            _tell(NoticeRepository(session), host_turned(address.name, reachable=True, reason="", at=now))
-        hosts.mark_seen(host.id, engine, now)
-        return ContainerRepository(session).record(host.id, containers, now)
+            NoticeRepository(session).put(host_turned(name, reachable=True, reason="", at=asked_at))
+        hosts.mark_seen(host.id, engine, asked_at)
+        return ContainerRepository(session).record(host.id, containers, asked_at)
 
 
-def _tell(notices: NoticeRepository, notice: Notice) -> None:
-    notices.put(notice)
+def _is_outdated(session: Session, host: ContainerHost, asked_at: datetime) -> bool:
+    """Whether somebody asked later and was answered sooner. Nobody else records this host before the end of this."""
+    session.refresh(host, with_for_update=True)
+    return host.last_seen_at is not None and host.last_seen_at > asked_at

@@ -6,9 +6,10 @@ from typing import Any
 
 from sqlalchemy.orm import Session
 
-from uptainer.core.enums import ContainerStatus
+from uptainer.core.enums import CheckResult, ContainerStatus
 from uptainer.core.findings import Finding, Verdict
 from uptainer.fleet.deciding import findings_from, title_of
+from uptainer.fleet.scope import left_alone, lookup_of
 from uptainer.store.models import Update
 from uptainer.store.repositories.containers import ContainerRepository, ContainerView
 from uptainer.store.repositories.updates import UpdateRepository
@@ -65,17 +66,22 @@ def _version(view: ContainerView) -> str:
 def _candidate(view: ContainerView, update: Update | None) -> str:
     if update is not None:
         return title_of(update).rpartition(" -> ")[2]
+    if lookup_of(view)[0] is not CheckResult.CANDIDATES:
+        return ""
     decision: Mapping[str, Any] = view.check.decision if view.check else {}
     offered = decision.get("candidate")
     return offered["reference"].rpartition("/")[2] if offered else ""
 
 
 def _why(view: ContainerView, update: Update | None) -> str:
+    result, reason = lookup_of(view)
     if view.check is None:
-        return NOT_CHECKED
+        return reason if left_alone(view) else NOT_CHECKED
     if update is not None:
         said = f"update {update.id} {update.status.replace('_', ' ')}"
         return f"{said}: {update.status_reason}" if update.status_reason else said
+    if result is not view.check.result:
+        return reason
     findings = [each for each in findings_from(view.check.decision) if each.verdict in _DECISIVE]
     return _told(findings) or view.check.reason or view.check.result.replace("_", " ")
 

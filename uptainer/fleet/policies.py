@@ -1,8 +1,9 @@
 """Which policy holds for a container: the stored layers and its labels, read once for the whole fleet."""
 
+import logging
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, Self
+from typing import Any, Self, TypeVar
 
 from sqlalchemy.orm import Session
 
@@ -19,6 +20,8 @@ from uptainer.store.repositories.containers import ContainerView
 from uptainer.store.repositories.policies import PolicyRepository
 
 Key = tuple[PolicyScope, str]
+AnyWindow = TypeVar("AnyWindow", bound=Window)
+_log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,7 +108,19 @@ class PolicyBook:
 
 
 def read_windows(rows: Sequence[MaintenanceWindow]) -> tuple[Mapping[str, Window], Mapping[str, Freeze]]:
-    """The stored windows and freezes, by name. One is stored as the text that it was given in: `{"text": ...}`."""
-    windows = {row.name: parse_window(row.definition["text"], Window) for row in rows if not row.freeze}
-    freezes = {row.name: parse_window(row.definition["text"], Freeze) for row in rows if row.freeze}
-    return windows, freezes
+    """The stored windows and freezes, by name. One is stored as the text that it was given in: `{"text": ...}`.
+
+    One that can no longer be read is left out: it is a fault of each policy that names it.
+    """
+    windows = _read_all([row for row in rows if not row.freeze], Window)
+    return windows, _read_all([row for row in rows if row.freeze], Freeze)
+
+
+def _read_all(rows: Sequence[MaintenanceWindow], kind: type[AnyWindow]) -> dict[str, AnyWindow]:
+    found: dict[str, AnyWindow] = {}
+    for row in rows:
+        try:
+            found[row.name] = parse_window(str(row.definition.get("text", "")), kind)
+        except InvalidInputError as error:
+            _log.warning("the %s %s can't be read: %s", kind.noun, row.name, error)
+    return found

@@ -17,10 +17,12 @@ from uptainer.store.database import Database
 from uptainer.store.repositories.containers import ContainerRepository, ContainerView
 from uptainer.store.repositories.health import HealthRepository, Observation, Turn
 from uptainer.store.repositories.notices import NoticeRepository
+from uptainer.store.repositories.updates import UpdateRepository
 from uptainer.updates.probes import run_probe
 
 _WELL = {Health.HEALTHY, Health.NONE}
-_RUNS = {ContainerStatus.RUNNING, ContainerStatus.PAUSED}
+_STOPPED_BY_SIGNAL = {130, 137, 143}
+"""How a container ends that was told to stop: by SIGINT, SIGKILL or SIGTERM."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,13 +36,18 @@ class HealthReport:
 
 
 def probe_host(database: Database, host: str, opens: Opens) -> HealthReport:
-    """Probe every workload of one host.
+    """Probe every workload of one host, but for those that an update is replacing at this moment.
 
     Raises:
         UptainerError: the host did not answer; its workloads are recorded as unknown first.
     """
     with database.session() as session:
-        views = ContainerRepository(session).listing(host=host)
+        busy = {update.container_id for update in UpdateRepository(session).under_way()}
+        views = [
+            view
+            for view in ContainerRepository(session).listing(host=host)
+            if view.container.id not in busy and not view.container.details.get("role")
+        ]
         book = PolicyBook.load(session)
         probes = {view.container.id: book.policy_of(view).policy.probes for view in views}
     try:
@@ -59,7 +66,7 @@ def _look(view: ContainerView, probes: Sequence[Probe], runtime: Runtime) -> Obs
         state = runtime.state(container.key)
     except NotFoundError:
         return Observation(container.id, Health.UNKNOWN, "it is not there any more")
-    if state.status not in _RUNS:
+    if state.status is not ContainerStatus.RUNNING:
         return Observation(container.id, _of_stopped(state), f"it is {state.status}")
     results = [
         run_probe(probe, runtime, container.key, state=state, ports=facts_of(view).ports) for probe in probes
@@ -74,11 +81,10 @@ def _look(view: ContainerView, probes: Sequence[Probe], runtime: Runtime) -> Obs
 
 def _of_stopped(state: WorkloadState) -> Health:
     """A container that ended by itself with an error is not well; one that was stopped says nothing of its health."""
-    ended_badly = state.status in {
-        ContainerStatus.DEAD,
-        ContainerStatus.RESTARTING,
-    } or state.exit_code not in {0, None}
-    return Health.UNHEALTHY if ended_badly else Health.NONE
+    if state.status in {ContainerStatus.DEAD, ContainerStatus.RESTARTING}:
+        return Health.UNHEALTHY
+    said_nothing = state.exit_code in {0, None} or state.exit_code in _STOPPED_BY_SIGNAL
+    return Health.UNKNOWN if said_nothing else Health.UNHEALTHY
 
 
 def _words(health: Health, state: WorkloadState) -> str:
@@ -105,10 +111,12 @@ def _record(
 
 
 def _counts(turn: Turn) -> bool:
-    """Told are turns from well to unhealthy and back, and a first look that finds it unhealthy; STARTING is neither."""
+    """Told are turns from well to unhealthy and back, and a first look that finds it unhealthy, once each: a start or
+    a host that was away in between is no news.
+    """
     if turn.after is Health.UNHEALTHY:
-        return True
-    return turn.before is Health.UNHEALTHY and turn.after in _WELL
+        return turn.known is not Health.UNHEALTHY
+    return turn.known is Health.UNHEALTHY and turn.after in _WELL
 
 
 def _notice(turn: Turn, name: str, now: datetime) -> Notice:

@@ -6,6 +6,7 @@ from pathlib import Path
 
 from uptainer.core.settings import Settings
 from uptainer.core.workloads import HostAddress
+from uptainer.fleet.discovery import look_again
 from uptainer.policy.settings import EffectivePolicy
 from uptainer.runtimes.port import Runtime
 from uptainer.store.database import Database
@@ -44,10 +45,15 @@ def carry_out(
     *,
     registry_auth: Mapping[str, str] | None = None,
 ) -> Outcome:
-    """Apply an approved update, or go on with one that was left in the middle; see `uptainer.updates.engine.apply`."""
+    """Apply an approved update, or go on with one that was left in the middle; see `uptainer.updates.engine.apply`.
+
+    What runs afterwards is recorded at once: else the next check would speak of the container that was replaced.
+    """
     host, options = _host_and_options(database, update_id, settings)
     with opens(host) as runtime:
-        return apply(update_id, database, runtime, options, registry_auth=registry_auth)
+        outcome = apply(update_id, database, runtime, options, registry_auth=registry_auth)
+        look_again(database, host, runtime)
+    return outcome
 
 
 def plan_update(database: Database, update_id: int, opens: Opens, settings: Settings) -> Plan:

@@ -1,6 +1,6 @@
 """The history of health: a row for each turn, stretched while nothing changes."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -11,6 +11,8 @@ from sqlalchemy.orm import Session
 from uptainer.core.enums import Health
 from uptainer.store.bulk import any_of, insert_rows, recordset
 from uptainer.store.models import HealthObservation
+
+CERTAIN = (Health.HEALTHY, Health.NONE, Health.UNHEALTHY)
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,12 +27,15 @@ class Observation:
 
 @dataclass(frozen=True, slots=True)
 class Turn:
-    """`before` is None for a container that was never observed."""
+    """`before` is None for a container that was never observed; `known` is how it was when that was last known for
+    sure: neither starting nor unknown.
+    """
 
     container_id: int
     before: Health | None
     after: Health
     reason: str
+    known: Health | None = None
 
 
 class HealthRepository:
@@ -41,7 +46,8 @@ class HealthRepository:
         """One observation for each container; gives those whose status is another one than before."""
         if not observations:
             return ()
-        before = self.latest([each.container_id for each in observations])
+        ids = [each.container_id for each in observations]
+        before, known = self.latest(ids), self.latest(ids, among=CERTAIN)
         same = [each for each in observations if _status(before, each) is each.status]
         stretched = {each.container_id for each in same}
         turned = [each for each in observations if each.container_id not in stretched]
@@ -49,14 +55,17 @@ class HealthRepository:
         if turned:
             self._session.execute(insert_rows(HealthObservation, [_columns(each, now) for each in turned]))
         return tuple(
-            Turn(each.container_id, _status(before, each), each.status, each.reason) for each in turned
+            Turn(each.container_id, _status(before, each), each.status, each.reason, _status(known, each))
+            for each in turned
         )
 
-    def latest(self, container_ids: Sequence[int]) -> Mapping[int, HealthObservation]:
-        """Those that were observed at all."""
+    def latest(
+        self, container_ids: Sequence[int], *, among: Collection[Health] = tuple(Health)
+    ) -> Mapping[int, HealthObservation]:
+        """The last observation of each, of these kinds; those that were observed at all."""
         rows = self._session.scalars(
             select(HealthObservation)
-            .where(any_of(HealthObservation.container_id, container_ids))
+            .where(any_of(HealthObservation.container_id, container_ids), HealthObservation.status.in_(among))
             .order_by(
                 HealthObservation.container_id, HealthObservation.first_at.desc(), HealthObservation.id.desc()
             )
