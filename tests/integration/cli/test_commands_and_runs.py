@@ -1,0 +1,125 @@
+"""Commands that speak to Prefect, on a real server with the real deployments; nothing serves their runs here."""
+
+import asyncio
+import os
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from prefect.client.orchestration import get_client
+from prefect.runner import Runner
+from pydantic import SecretStr
+
+from blocks import BLOCKS
+from blocks.docker_host import DockerHost
+from blocks.registry_credentials import RegistryCredentials
+from tests.lab.commands import uptainer
+from tests.lab.prefect import PrefectServer
+from tests.lab.stocked import Stocked
+from uptainer.cli.prefect.registration import load_deployments, register_deployments
+from uptainer.core.enums import UpdateStatus
+from uptainer.store import schema
+from uptainer.store.database import Database
+from uptainer.store.repositories.updates import UpdateRepository
+
+
+@pytest.fixture(scope="module")
+def served(prefect_server: PrefectServer) -> PrefectServer:
+    async def register() -> None:
+        await register_deployments(Runner(name="commands", pause_on_shutdown=False), load_deployments())
+        async with get_client() as client:
+            for block in BLOCKS:
+                await block.register_type_and_schema(client=client)
+
+    asyncio.run(register())
+    return prefect_server
+
+
+@pytest.fixture
+def stocked(
+    served: PrefectServer, postgres_url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> Iterator[Stocked]:
+    for name in [name for name in os.environ if name.startswith("UPTAINER_")]:
+        monkeypatch.delenv(name)
+    schema.upgrade(postgres_url)
+    monkeypatch.setenv("UPTAINER_DATABASE_URL", postgres_url)
+    monkeypatch.setenv("UPTAINER_DATA_DIR", str(tmp_path / "data"))
+    monkeypatch.setenv("PREFECT_API_URL", served.api_url)
+    monkeypatch.setenv("PREFECT_HOME", str(served.home))
+    monkeypatch.setenv("COLUMNS", "200")
+    made = Stocked(Database(postgres_url))
+    made.fill()
+    yield made
+    made.database.dispose()
+
+
+def status_of(stocked: Stocked, update_id: int) -> UpdateStatus:
+    with stocked.database.session() as session:
+        return UpdateRepository(session).by_id(update_id).status
+
+
+def test_an_approval_without_a_run_starts_one(stocked: Stocked) -> None:
+    ended = uptainer("approve", str(stocked.update_id), "--yes")
+    assert ended.code == 0, ended.err
+    assert "was started" in ended.out
+    assert status_of(stocked, stocked.update_id) is UpdateStatus.APPROVED
+
+
+def test_a_flow_is_run_with_parameters_that_were_checked(stocked: Stocked) -> None:
+    started = uptainer("run", "operate", "-p", "workload=alpha/web", "-p", "operation=logs", "-p", "tail=5")
+    assert started.code == 0, started.err
+    assert "/runs/flow-run/" in started.out
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (("nope",), "there is no flow 'nope'; there are: back-up, check, discover"),
+        (("operate", "-p", "workload=alpha/web"), "'operation' is a required property"),
+        (("operate", "-p", "workload=w", "-p", "operation=explode"), "'explode' is not one of"),
+        (("scan", "-p", "older=3"), "scan has no parameter 'older'; it has: older_than_hours"),
+        (("update", "-p", "update_id=zero"), "not of type 'integer'"),
+    ],
+)
+def test_a_run_that_cannot_be_is_refused_before_it_is(
+    words: tuple[str, ...], said: str, stocked: Stocked
+) -> None:
+    ended = uptainer("run", *words)
+    assert ended.code == 1
+    assert said in ended.err
+
+
+def test_schedules_follow_the_windows(stocked: Stocked) -> None:
+    added = uptainer("window", "add", "nights", "daily 02:00-04:00 UTC")
+    assert "made window-nights" in added.out, added.err
+    assert "removed window-nights" in uptainer("window", "remove", "nights").out
+
+
+def test_a_block_names_a_host_and_a_login(stocked: Stocked) -> None:
+    async def save() -> None:
+        await DockerHost(url="unix:///run/other.sock", timeout_seconds=7).save("other", overwrite=True)
+        login = RegistryCredentials(registry="ghcr.io", username="u", password=SecretStr("p"))
+        await login.save("ghcr", overwrite=True)
+
+    asyncio.run(save())
+    assert uptainer("host", "add", "other", "--block", "other", "--no-test").code == 0
+    hosts = {line["name"]: line for line in uptainer("host", "list", "--json").json}
+    assert (hosts["other"]["url"], hosts["other"]["block"]) == ("unix:///run/other.sock", "other")
+    assert uptainer("credentials", "add", "ghcr.io", "--block", "ghcr").code == 0
+    assert uptainer("credentials", "--json").json == [{"registry": "ghcr.io", "block": "ghcr"}]
+    wrong = uptainer("credentials", "add", "quay.io", "--block", "ghcr")
+    assert "holds the login for ghcr.io, and not for quay.io" in wrong.err
+    assert (
+        "no Registry credentials block 'none'"
+        in uptainer("credentials", "add", "a.io", "--block", "none").err
+    )
+
+
+def test_a_server_that_is_gone_is_said_to_be(stocked: Stocked, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("PREFECT_API_URL", "http://127.0.0.1:9/api")
+    from prefect.settings import PREFECT_API_URL, temporary_settings  # noqa: PLC0415 -- as a new process would read it
+
+    with temporary_settings({PREFECT_API_URL: "http://127.0.0.1:9/api"}):
+        ended = uptainer("run", "scan")
+    assert ended.code == 75
+    assert "the Prefect server does not answer" in ended.err
