@@ -9,7 +9,7 @@ from pydantic import Field
 
 from flows.naming import about
 from flows.sweeping import sweep
-from tasks.backups import back_up_workload, wanting_backup
+from tasks.backups import back_up_workload, due_for_backup
 
 By = Annotated[str, Field(max_length=200)]
 Reason = Annotated[str, Field(max_length=500)]
@@ -26,12 +26,12 @@ async def back_up(
     """One workload, or all that want it.
 
     Args:
-        workload: As `host/name`; empty for all whose policy backs up their volumes.
+        workload: As `host/name`; empty for those whose regular backup is due.
         by: Your name. It goes into the audit log, as typed.
         reason: Goes into the audit log, and is kept with the backup.
         stop: Stop it meanwhile; else data that is written meanwhile may be half in the backup.
     """
-    wanted = [workload] if workload else await wanting_backup()
+    wanted = [workload] if workload else await due_for_backup()
     swept = await sweep(wanted, lambda address: back_up_workload(address, by, reason, stop), at_once=2)
     said = [
         f"{kept.workload}: backup {kept.backup_id}, {kept.archives} volumes, {kept.bytes} bytes"
@@ -39,4 +39,4 @@ async def back_up(
     ]
     failed = [f"{address} was not backed up: {error}" for address, error in swept.failures]
     made = Failed if failed else Completed
-    return made(message="; ".join([*failed, *said]) or "no policy asks for a backup of volumes")
+    return made(message="; ".join([*failed, *said]) or "no regular backup is due")
