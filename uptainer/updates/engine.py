@@ -10,7 +10,7 @@ from sqlalchemy import Connection, exists, select
 
 from uptainer.core.clock import Clock
 from uptainer.core.enums import ApprovalDecision, StepStatus, UpdateStatus
-from uptainer.core.errors import PermanentError, RefusedError, TemporaryError
+from uptainer.core.errors import PermanentError, RefusedError, TemporaryError, UptainerError
 from uptainer.runtimes.port import Runtime
 from uptainer.store.database import Database
 from uptainer.store.models import CLOSED, Approval
@@ -230,4 +230,6 @@ def _claimed(database: Database, update_id: int) -> Iterator[tuple[Connection, S
 
 
 def _words(error: Exception) -> str:
-    return str(error) or type(error).__name__
+    """A fault that is not ours may be many lines, with SQL in them: people read the first, and the log has all."""
+    text = str(error) if isinstance(error, UptainerError) else f"{type(error).__name__}: {error}"
+    return text.strip().partition("\n")[0] or type(error).__name__
