@@ -22,8 +22,11 @@ async def prune() -> State[Any]:
     backups = await prune_backups()
     hosts = await sweep([address.name for address in await list_hosts(None)], prune_images)
     images = sum(each.images for each in hosts.results)
+    containers = sum(each.containers for each in hosts.results)
     counted = ", ".join(f"{count} {name}" for name, count in rows.items() if count) or "no rows"
     failed = [f"{each.host}: {failure}" for each in hosts.results for failure in each.failures]
     failed += [f"{name} does not answer: {error}" for name, error in hosts.failures]
-    said = f"removed: {counted} of the database, {backups} backups, {images} images"
+    said = (
+        f"removed: {counted} of the database, {backups} backups, {containers} old containers, {images} images"
+    )
     return Completed(message="; ".join([said, *failed]))

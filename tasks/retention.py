@@ -3,8 +3,8 @@
 from tasks.resources import database, engines
 from tasks.retries import retryable
 from uptainer.core.clock import utc_now
-from uptainer.fleet import pruning
-from uptainer.fleet.pruning import HostPruned
+from uptainer.fleet import leftovers, pruning
+from uptainer.fleet.leftovers import HostPruned
 from uptainer.store.repositories.retention import Pruned, Retention
 
 
@@ -29,7 +29,7 @@ def prune_backups() -> int:
 @retryable(
     name="prune images",
     run_name="remove replaced images from {host}",
-    description="Removes the images that updates replaced, when their policy no longer keeps them and nothing uses them.",
+    description="Removes the containers and images that updates replaced, when their policy no longer keeps them.",
 )
 def prune_images(host: str) -> HostPruned:
-    return pruning.prune_images(database(), host, engines(), utc_now())
+    return leftovers.prune_host(database(), host, engines(), utc_now())

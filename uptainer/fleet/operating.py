@@ -6,7 +6,8 @@ from dataclasses import dataclass
 from datetime import timedelta
 from enum import StrEnum
 
-from uptainer.core.errors import InvalidInputError, RefusedError
+from uptainer.core.errors import InvalidInputError, RefusedError, UptainerError
+from uptainer.fleet.discovery import look_again
 from uptainer.fleet.updating import Opens
 from uptainer.runtimes.port import Runtime
 from uptainer.store.database import Database
@@ -65,13 +66,22 @@ def operate(database: Database, address: str, order: Order, opens: Opens, *, act
         with opens(host) as runtime:
             return _READ[order.operation](runtime, key, order)
     with claim_workload(database, host, key), opens(host) as runtime:
-        said = _DO[order.operation](runtime, key, order)
-    with database.session() as session:
         details = {"command": list(order.command)} if order.command else {}
-        AuditRepository(session).append(
-            actor, f"workload.{order.operation}", f"workload/{host}/{key}", details
-        )
+        _note(database, actor, f"workload.{order.operation}", view.address, details)
+        try:
+            said = _DO[order.operation](runtime, key, order)
+        except UptainerError as error:
+            failure = {**details, "error": str(error)}
+            _note(database, actor, f"workload.{order.operation}.failed", view.address, failure)
+            raise
+        look_again(database, host, runtime)
     return said or f"{host}/{key}: {order.operation} done"
+
+
+def _note(database: Database, actor: Actor, action: str, address: str, details: Mapping[str, object]) -> None:
+    """Before it is done, so that nothing is done that is not on record; and again where it did not work."""
+    with database.session() as session:
+        AuditRepository(session).append(actor, action, f"workload/{address}", details)
 
 
 def _inspect(runtime: Runtime, key: str, _order: Order) -> str:

@@ -1,7 +1,6 @@
-"""Retention: backups, kept containers and images that are no longer needed, and old rows; never the last way back."""
+"""Retention of backups and of old rows; never the last way back. What is kept on engines: `leftovers`."""
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping
 from datetime import datetime, timedelta
 from itertools import groupby
 from pathlib import Path
@@ -11,29 +10,21 @@ from sqlalchemy.orm import Session
 
 from uptainer.backups.directory import delete
 from uptainer.backups.retention import Kept, select_for_removal
-from uptainer.core.enums import BackupStatus, UpdateStatus
-from uptainer.core.errors import NotFoundError, UptainerError
+from uptainer.core.enums import BackupStatus
+from uptainer.core.errors import BusyError
 from uptainer.fleet.policies import PolicyBook
-from uptainer.fleet.updating import Opens
 from uptainer.policy.settings import EffectivePolicy
 from uptainer.store.database import Database
-from uptainer.store.models import Container, ContainerBackup, ContainerHost, Update
+from uptainer.store.models import ContainerBackup, Update
+from uptainer.store.models.updates import OPEN
 from uptainer.store.repositories.audit import SYSTEM, AuditRepository
 from uptainer.store.repositories.backups import BackupRepository
 from uptainer.store.repositories.containers import ContainerRepository
 from uptainer.store.repositories.retention import Pruned, Retention, RetentionRepository
+from uptainer.updates.locks import claim_workload
 
 BACKUPS_AT_LEAST = timedelta(days=7)
 """A backup younger than this stays, however many there are."""
-
-
-@dataclass(frozen=True, slots=True)
-class HostPruned:
-    """One host's round: what was removed, and what could not be, each with its reason."""
-
-    host: str
-    images: int
-    failures: tuple[str, ...]
 
 
 def prune_rows(database: Database, retention: Retention, now: datetime) -> Pruned:
@@ -45,43 +36,23 @@ def prune_backups(database: Database, now: datetime) -> int:
     """Remove the files of backups that no policy keeps; how many. Their rows stay."""
     with database.session() as session:
         policies = _policies(session)
-        rows = [
-            row
-            for row, _ in BackupRepository(session).listing(limit=None)
-            if row.status is not BackupStatus.PRUNED
-        ]
+        listed = BackupRepository(session).listing(limit=None)
         held = _held(session)
-    rows.sort(key=lambda row: row.container_id)
-    removed = 0
-    for container, of_one in groupby(rows, key=lambda row: row.container_id):
-        kept = [_kept(row, held) for row in of_one if row.status is not BackupStatus.RUNNING]
+    rows = [each for each in listed if each[0].status not in {BackupStatus.PRUNED, BackupStatus.RUNNING}]
+    due: list[tuple[int, str]] = []
+    for (container, _), group in groupby(sorted(rows, key=_kind), key=_kind):
+        addresses = {row.id: address for row, address in group}
+        kept = [_kept(row, held) for row, _ in rows if row.id in addresses]
         keep_last = policies.get(container, EffectivePolicy()).backup_keep
-        for number in select_for_removal(kept, keep_last=keep_last, keep_for=BACKUPS_AT_LEAST, now=now):
-            _remove(database, number)
-            removed += 1
-    return removed
+        found = select_for_removal(kept, keep_last=keep_last, keep_for=BACKUPS_AT_LEAST, now=now)
+        due += [(number, addresses[number]) for number in found]
+    return sum(_remove(database, number, address) for number, address in due)
 
 
-def prune_images(database: Database, host: str, opens: Opens, now: datetime) -> HostPruned:
-    """Remove from one engine the images that updates replaced, when their policy no longer keeps them.
-
-    Only images that Uptainer itself replaced are ever removed; one that something still uses stays.
-
-    Raises:
-        UnreachableError: the engine did not answer.
-    """
-    with database.session() as session:
-        due = _images_due(session, host, now)
-    removed, failures = 0, []
-    with opens(host) as runtime:
-        for image_id in due:
-            try:
-                removed += runtime.remove_image(image_id)
-            except NotFoundError:
-                continue
-            except UptainerError as error:
-                failures.append(f"{image_id[:19]}: {error}")
-    return HostPruned(host, removed, tuple(failures))
+def _kind(listed: tuple[ContainerBackup, str]) -> tuple[int, bool]:
+    """A backup without data is no way back for data: the two are counted apart."""
+    row, _ = listed
+    return row.container_id, bool(row.archives)
 
 
 def _policies(session: Session) -> Mapping[int, EffectivePolicy]:
@@ -93,10 +64,9 @@ def _policies(session: Session) -> Mapping[int, EffectivePolicy]:
 
 
 def _held(session: Session) -> frozenset[int]:
-    """Updates whose backup somebody may still need: those that have not ended."""
-    closed = (UpdateStatus.REJECTED, UpdateStatus.EXPIRED, UpdateStatus.SUPERSEDED, UpdateStatus.SUCCEEDED)
-    wanted = select(Update.id).where(Update.finished_at.is_(None), Update.status.not_in(closed))
-    return frozenset(session.scalars(wanted))
+    """Updates whose backup somebody may still need: those that are open, and those that are being taken back."""
+    rows = session.execute(select(Update.id, Update.reverses_id).where(OPEN)).tuples()
+    return frozenset(number for pair in rows for number in pair if number is not None)
 
 
 def _kept(row: ContainerBackup, held: frozenset[int]) -> Kept:
@@ -104,27 +74,19 @@ def _kept(row: ContainerBackup, held: frozenset[int]) -> Kept:
     return Kept(row.id, row.created_at, good, row.update_id in held)
 
 
-def _remove(database: Database, number: int) -> None:
-    """The row first: a file that is left over wastes room, a row without its files would be a false promise."""
-    with database.session() as session:
-        row = BackupRepository(session).pruned(number)
-        AuditRepository(session).append(
-            SYSTEM, "backup.pruned", f"backup/{number}", {"directory": row.directory}
-        )
-    delete(Path(row.directory))
+def _remove(database: Database, number: int, address: str) -> bool:
+    """The row first: a file that is left over wastes room, a row without its files would be a false promise.
 
-
-def _images_due(session: Session, host: str, now: datetime) -> Sequence[str]:
-    """Images that a successful update replaced longer ago than its policy keeps them, and that no container has now."""
-    rows = session.execute(
-        select(Update.from_image_id, Update.policy, Update.finished_at)
-        .join(Container, Container.id == Update.container_id)
-        .join(ContainerHost, ContainerHost.id == Container.host_id)
-        .where(ContainerHost.name == host, Update.status == UpdateStatus.SUCCEEDED)
-    ).tuples()
-    kept_until: dict[str, datetime] = {}
-    for image_id, policy, finished in rows:
-        until = (finished or now) + EffectivePolicy.model_validate(policy).keep_old_image
-        kept_until[image_id] = max(until, kept_until.get(image_id, until))
-    in_use = set(session.scalars(select(Container.image_id).where(Container.vanished_at.is_(None))))
-    return [image_id for image_id, until in kept_until.items() if until <= now and image_id not in in_use]
+    One that may be read at this moment, for its workload is being worked on, stays for the next time.
+    """
+    host, _, workload = address.partition("/")
+    try:
+        with claim_workload(database, host, workload):
+            with database.session() as session:
+                row = BackupRepository(session).pruned(number)
+                details = {"directory": row.directory}
+                AuditRepository(session).append(SYSTEM, "backup.pruned", f"backup/{number}", details)
+            delete(Path(row.directory))
+    except BusyError:
+        return False
+    return True

@@ -16,6 +16,7 @@ from uptainer.core.reference import Reference
 from uptainer.fleet.checking import insecure_registries
 from uptainer.images.credentials import Credential, Keychain
 from uptainer.scanning.trivy import DockerSource, ImageSource, RegistrySource
+from uptainer.store.bulk import any_of
 from uptainer.store.database import Database
 from uptainer.store.models import Container, ContainerHost, Image
 from uptainer.store.repositories.images import ImageRepository
@@ -23,6 +24,12 @@ from uptainer.store.repositories.scans import ScanRepository
 
 UNSCANNED = timedelta(days=36500)
 """A maximum age that only an image without any scan is past."""
+
+UNKNOWN_PLATFORM = "unknown"
+NO_WAY = (
+    "no registry has this image, and the engine that holds it is not on this machine: Trivy cannot reach it"
+)
+NO_PLATFORM = "its engine does not hold the image any more, so that it is not known for which platform it is"
 
 
 class Scans(Protocol):
@@ -55,7 +62,7 @@ def plan_scans(database: Database, *, older_than: timedelta) -> Sequence[ScanJob
             select(Container.image_pk, ContainerHost.url)
             .join(Container.host)
             .where(
-                Container.image_pk.in_([image.id for image in images]),
+                any_of(Container.image_pk, [image.id for image in images]),
                 ContainerHost.runtime == RuntimeType.DOCKER,
                 ContainerHost.connection == ConnectionType.UNIX,
                 ContainerHost.reachable.is_(True),
@@ -91,19 +98,19 @@ def record_unavailable(database: Database, jobs: Sequence[ScanJob], reason: str)
     """There is no scanner. It is written down once for each image, and again only after there was one."""
     with database.session() as session:
         scans = ScanRepository(session)
-        last = scans.latest([job.image_pk for job in jobs])
-        for job in jobs:
-            known = last.get(job.image_pk)
-            if known is None or known.status is not ScanStatus.UNAVAILABLE:
-                scan = Scan(job.digest, job.platform, ScanStatus.UNAVAILABLE, reason, scanned_at=utc_now())
-                scans.record(scan, job.image_pk, utc_now())
+        last = scans.statuses([job.image_pk for job in jobs])
+        fresh = [job for job in jobs if last.get(job.image_pk) is not ScanStatus.UNAVAILABLE]
+        scans.record_none([job.image_pk for job in fresh], ScanStatus.UNAVAILABLE, reason, utc_now())
 
 
 async def _scan(job: ScanJob, scanner: Scans, keychain: Keychain, insecure: frozenset[str]) -> Scan:
+    if job.platform == UNKNOWN_PLATFORM:
+        return Scan(job.digest, job.platform, ScanStatus.FAILED, NO_PLATFORM, scanned_at=utc_now())
     platform = Platform.parse(job.platform)
     if job.engine is not None and job.image_id is not None:
         return await scanner.scan(job.image_id, platform, DockerSource(job.engine))
-    assert job.name is not None, "an image that no engine holds came from a registry"
+    if job.name is None or job.digest == job.image_id:
+        return Scan(job.digest, job.platform, ScanStatus.FAILED, NO_WAY, scanned_at=utc_now())
     reference = Reference.parse(f"{job.name}@{job.digest}")
     login = await keychain.find(reference.registry) or Credential()
     source = RegistrySource(login.username, login.password, insecure=reference.registry in insecure)

@@ -48,6 +48,26 @@ class ScanRepository:
             self._session.execute(insert_rows(ContainerVulnerability, found))
         return row
 
+    def record_none(self, image_pks: Sequence[int], status: ScanStatus, reason: str, now: datetime) -> None:
+        """Why these images could not be scanned, in one statement."""
+        if image_pks:
+            row = {
+                "status": status,
+                "reason": reason,
+                "counts": _counts(()),
+                "secrets": 0,
+                "os_family": "",
+                "os_version": "",
+                "scanner_version": "",
+                "scanned_at": now,
+            }
+            rows = [{"image_pk": each, **row} for each in image_pks]
+            self._session.execute(insert_rows(VulnerabilityScan, rows))
+
+    def statuses(self, image_pks: Sequence[int]) -> Mapping[int, ScanStatus]:
+        """How the last scan of each went, for those that have one."""
+        return {row.image_pk: row.status for row in self._latest_rows(image_pks, succeeded_only=False)}
+
     def latest(self, image_pks: Sequence[int], *, succeeded_only: bool = False) -> Mapping[int, Scan]:
         """The last scan of each image that has one, whole; also one that failed, unless told otherwise."""
         rows = self._latest_rows(image_pks, succeeded_only=succeeded_only)
