@@ -82,7 +82,11 @@ def _is_part_of_another() -> bool:
 
 
 async def _ask(gate: Gate) -> None:
-    """Suspend until somebody answers; no process waits. A resumed run starts from the top and comes here again."""
+    """Suspend until somebody answers; no process waits. A resumed run starts from the top and comes here again.
+
+    The account is an artifact too, for the form is narrow.
+    """
+    await acreate_markdown_artifact(gate.account, key=f"update-{gate.update_id}-gate", description=gate.title)
     form = await asuspend_flow_run(
         wait_for_input=GateForm.with_initial_data(description=gate.account),
         key=gate.key,

@@ -22,6 +22,8 @@ PACKAGES = {
     "chromium": "chromium",
     "ps": "procps",
     "git": "git",
+    "curl": "curl",
+    "jq": "jq",
 }
 """Which package has which program."""
 

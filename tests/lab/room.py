@@ -97,7 +97,9 @@ def clear(room: Room) -> None:
         shutil.rmtree(room.path)
 
 
-def wait_until(is_ready: Callable[[], bool], *, what: str, timeout: float = 30.0) -> None:
+def wait_until(
+    is_ready: Callable[[], bool], *, what: str, timeout: float = 30.0, pause: float = 0.02
+) -> None:
     """Poll until it is so; `what` completes the sentence "... did not happen within N seconds".
 
     Raises:
@@ -107,7 +109,7 @@ def wait_until(is_ready: Callable[[], bool], *, what: str, timeout: float = 30.0
     while not is_ready():
         if time.monotonic() > deadline:
             raise TimeoutError(f"{what} within {timeout:.0f} seconds")
-        time.sleep(0.02)
+        time.sleep(pause)
 
 
 def free_port() -> int:

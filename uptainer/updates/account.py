@@ -91,17 +91,19 @@ def _changed_since(account: Account) -> str:
 
 
 def _what(account: Account) -> str:
-    rows = [
-        ("Image", account.from_reference, account.to_reference),
-        ("Version", account.from_version or "unknown", account.to_version or "unknown"),
-        ("Digest", account.from_digest, account.to_digest),
-    ]
+    """Lines and no table: the form in which it is read is narrow, and a second column would be out of sight."""
     published = "unknown" if account.published_at is None else f"{account.published_at:%Y-%m-%d %H:%M} UTC"
+    before, after = plain(account.from_version or "unknown"), plain(account.to_version or "unknown")
     return "\n\n".join(
         (
             f"## {plain(account.workload)} on {plain(account.host)}",
-            table(("", "Now", "After"), rows),
-            f"A **{_level(account.level)}** change. Published: {published}.",
+            f"Version **{before}** to **{after}**: a **{_level(account.level)}** change. Published: {published}.",
+            bullets(
+                (
+                    f"Now: {account.from_reference} {account.from_digest}",
+                    f"After: {account.to_reference} {account.to_digest}",
+                )
+            ),
         )
     )
 

@@ -1,0 +1,236 @@
+"""The main job through Prefect: one running `uptainer up`, a real engine, registry and scanner."""
+
+import re
+from datetime import timedelta
+from functools import partial
+
+import psutil
+import pytest
+
+from flows.form import GateForm
+from tests.lab.room import wait_until
+from tests.lab.shop import Shop, exec_in
+from tests.lab.system import System
+from uptainer.core.clock import utc_now
+from uptainer.core.enums import (
+    ApprovalChannel,
+    ApprovalDecision,
+    PolicyScope,
+    StepStatus,
+    UpdateStatus,
+)
+from uptainer.fleet.gates import give_answer
+from uptainer.store.models import Approval
+from uptainer.store.repositories.approvals import Answer, ApprovalRepository
+from uptainer.store.repositories.audit import SYSTEM, Actor
+from uptainer.store.repositories.journal import JournalRepository
+from uptainer.store.repositories.policies import PolicyRepository
+from uptainer.store.repositories.updates import UpdateRepository
+
+pytestmark = pytest.mark.timeout(600)
+APPROVE = {"decision": "approve", "approved_by": "Ada Lovelace", "reason": "read it"}
+
+
+def answers(system: System, update: int) -> list[Approval]:
+    with system.database.session() as session:
+        return list(ApprovalRepository(session).for_update(update))
+
+
+def approve(system: System, workload: str) -> tuple[int, str]:
+    update, run = system.gate(workload)
+    system.answer(run, **APPROVE)
+    return update.id, run
+
+
+def test_the_first_look_finds_scans_and_asks(system: System, shop: Shop) -> None:
+    update, run = system.gate("web-1")
+    assert "web-1: nginx 1.27.2 -> 1.27.4" in system.flow_run(run)["name"]
+    assert {f"host:{system.host}", "workload:web-1"} <= set(system.flow_run(run)["tags"])
+    for said in ("CVE-2024-6119", "**Fixed", "### Advice", "### Findings", "as soon as it is approved"):
+        assert said in update.account
+    assert f"{system.address('web-1')} " in system.console.output
+
+
+def test_an_update_is_carried_out_when_it_is_approved_by_the_api(system: System, shop: Shop) -> None:
+    exec_in(shop.container("web-1"), "echo kept > /data/file")
+    before = shop.container("web-1").id
+    update, run = system.gate("web-1")
+    refused = system.resume(run).json()
+    assert refused["status"] != "ACCEPT"
+    assert "'decision' is a required property" in refused["details"]["reason"]
+    assert system.flow_run(run)["state"]["type"] == "PAUSED"
+
+    system.answer(run, **APPROVE)
+    ended = system.ended(run)
+    assert (ended["state"]["type"], ended["state"]["name"]) == ("COMPLETED", "Succeeded"), ended["state"]
+    assert shop.container("web-1").id != before
+    assert shop.image_of("web-1") == shop.image("nginx:1.27.4")
+    assert exec_in(shop.container("web-1"), "cat /version /data/file") == "nginx:1.27.4\nkept\n"
+    assert system.update("web-1").status is UpdateStatus.SUCCEEDED
+    running = shop.container("web-1").image
+    assert running
+    assert update.to_digest in str(running.attrs["RepoDigests"])
+
+    given = answers(system, update.id)[0]
+    assert (given.answered_by, given.authenticated, given.channel) == (
+        "Ada Lovelace",
+        False,
+        ApprovalChannel.PREFECT_FORM,
+    )
+    assert (given.account, given.digest) == (update.account, update.to_digest)
+
+
+def test_the_page_of_its_run_shows_how_far_it_is_and_each_step(system: System) -> None:
+    wait_until(
+        lambda: system.update("auto-1").status is UpdateStatus.SUCCEEDED, what="it was not done", timeout=240
+    )
+    update = system.update("auto-1")
+    run = system.ended(str(update.flow_run_id))
+    assert run["name"] == "update auto-1: nginx 1.27.2 -> 1.27.4"
+    steps = [each["sentence"] for each in update.plan["steps"]]
+    log = "\n".join(system.log(run["id"]))
+    for number, sentence in enumerate(steps, 1):
+        assert f"{number}/{len(steps)} {sentence}" in log
+    progress = system.artifact(f"update-{update.id}-progress")
+    assert (progress["type"], float(progress["data"])) == ("progress", 100)
+    assert run["name"].removeprefix("update ") in progress["description"]
+    account = system.artifact(f"update-{update.id}")
+    assert account["flow_run_id"] == run["id"]
+    assert "succeeded" in account["data"].lower()
+
+
+def test_a_digest_that_was_rejected_is_not_offered_again(system: System, shop: Shop) -> None:
+    update, run = system.gate("refused-1")
+    system.answer(run, decision="reject", approved_by="Grace Hopper", reason="not before the audit")
+    assert system.ended(run)["state"]["name"] == "Rejected"
+    checked = system.run("check", container=system.address("refused-1"))
+    assert "0 updates proposed" in checked["state"]["message"]
+    assert [each.id for each in system.updates("refused-1")] == [update.id]
+    assert system.update("refused-1").status is UpdateStatus.REJECTED
+    assert shop.image_of("refused-1") == shop.image("nginx:1.27.2")
+
+
+def test_a_question_is_asked_anew_after_a_snooze_and_after_an_answer_that_says_nothing(
+    system: System,
+) -> None:
+    update, run = system.gate("skipped-1")
+    for number, until in enumerate(("3d", "when it suits"), 1):
+        system.answer(run, decision="snooze", approved_by="Grace Hopper", snooze_until=until)
+        wait_until(
+            partial(_has_answers, system, update.id, number), what=f"{until} was not taken", timeout=90
+        )
+        again, run = system.gate("skipped-1")
+        assert again.id == update.id
+    assert "when it suits" in again.account
+    assert again.snoozed_until
+    assert again.snoozed_until - utc_now() > timedelta(days=2)
+    system.answer(run, decision="skip", approved_by="Grace Hopper")
+    assert system.ended(run)["state"]["name"] == "Rejected"
+    given = [(each.decision, each.taken) for each in answers(system, update.id)]
+    snooze, skip = ApprovalDecision.SNOOZE, ApprovalDecision.SKIP
+    assert given == [(snooze, True), (snooze, False), (skip, True)]
+
+
+def _has_answers(system: System, update: int, count: int) -> bool:
+    return len(answers(system, update)) == count
+
+
+def test_a_gate_whose_time_is_over_is_closed_with_its_run(system: System) -> None:
+    update, run = system.gate("late-1")
+    with system.database.session() as session:
+        UpdateRepository(session).amend(update.id, expires_at=utc_now() - timedelta(minutes=1))
+    recovered = system.run("recover")
+    assert f"update {update.id} expired" in recovered["state"]["message"]
+    assert system.update("late-1").status is UpdateStatus.EXPIRED
+    closed = system.ended(run)["state"]
+    assert (closed["type"], closed["name"]) == ("CANCELLED", "Closed")
+
+
+def test_a_newer_candidate_takes_the_place_of_one_that_waits(system: System, shop: Shop) -> None:
+    older, run = system.gate("cache-1")
+    shop.push("redis:7.2.6", fixed=True)
+    assert (
+        "1 updates proposed" in system.run("check", container=system.address("cache-1"))["state"]["message"]
+    )
+    newer, next_run = system.gate("cache-1")
+    assert (older.to_version, newer.to_version) == ("7.2.5", "7.2.6")
+    assert system.ended(run)["state"]["name"] == "Closed"
+    with system.database.session() as session:
+        assert UpdateRepository(session).by_id(older.id).status is UpdateStatus.SUPERSEDED
+
+    planned = system.run("update", update_id=newer.id, dry_run=True)
+    assert planned["name"] == "dry run of cache-1: redis 7.2.4 -> 7.2.6"
+    assert planned["state"]["name"] == "Planned"
+    assert "prove that cache-1 is healthy" in system.artifact(f"update-{newer.id}-plan")["data"]
+    assert shop.image_of("cache-1") == shop.image("redis:7.2.4")
+
+    given = Answer(
+        ApprovalDecision.APPROVE, ApprovalChannel.COMMAND, Actor("root", authenticated=True), "by command"
+    )
+    assert give_answer(system.database, newer.id, given, utc_now()).taken
+    form = GateForm(decision="approve", approved_by="account root").model_dump(mode="json")
+    system.answer(next_run, **form)
+    assert system.ended(next_run)["state"]["name"] == "Succeeded"
+    assert shop.image_of("cache-1") == shop.image("redis:7.2.6")
+    assert [each.authenticated for each in answers(system, newer.id)] == [True]
+
+
+def test_what_the_policy_lets_through_is_done_without_asking(system: System, shop: Shop) -> None:
+    wait_until(
+        lambda: system.update("auto-1").status is UpdateStatus.SUCCEEDED, what="it was not done", timeout=240
+    )
+    assert shop.image_of("auto-1") == shop.image("nginx:1.27.4")
+    given = answers(system, system.update("auto-1").id)[0]
+    assert (given.channel, given.answered_by) == (ApprovalChannel.POLICY, "policy")
+
+
+def test_what_is_approved_waits_for_its_window_and_is_applied_when_it_opens(
+    system: System, shop: Shop
+) -> None:
+    _, run = approve(system, "shut-1")
+    waiting = system.ended(run)["state"]
+    assert waiting["name"] == "Waiting"
+    assert "It opens at" in waiting["message"]
+    assert system.run("maintain")["state"]["message"].startswith("0 updates applied; shut-1: nginx 1.27.2")
+    assert system.update("shut-1").status is UpdateStatus.WAITING_FOR_WINDOW
+    with system.database.session() as session:
+        PolicyRepository(session).put_policy(
+            PolicyScope.CONTAINER,
+            system.address("shut-1"),
+            {"windows": ["daily 00:00-24:00 UTC"]},
+            actor=SYSTEM,
+            now=utc_now(),
+        )
+    assert system.run("maintain")["state"]["message"] == "1 updates applied"
+    assert shop.image_of("shut-1") == shop.image("nginx:1.27.4")
+
+
+def test_recover_undoes_what_a_killed_worker_left_in_the_middle(system: System, shop: Shop) -> None:
+    before = shop.container("stubborn-1").id
+    update, run = approve(system, "stubborn-1")
+    wait_until(lambda: _is_stopping(system, update), what="it was not being stopped", timeout=90)
+    _process_of(system, run).kill()
+    assert system.ended(run)["state"]["type"] == "CRASHED"
+    recovered = system.run("recover")
+    assert f"update {update} of {system.address('stubborn-1')}: rolled_back" in recovered["state"]["message"]
+    after = shop.container("stubborn-1")
+    assert (after.id, after.status) == (before, "running")
+    assert shop.image_of("stubborn-1") == shop.image("nginx:1.27.2")
+    assert "stubborn" in system.artifact(f"update-{update}")["data"]
+    names = [each.name for each in shop.engine.client.containers.list(all=True)]
+    assert [name for name in names if name and "stubborn" in name] == ["stubborn-1"]
+
+
+def _is_stopping(system: System, update: int) -> bool:
+    with system.database.session() as session:
+        steps = JournalRepository(session).steps(update)
+        return any(each.phase == "stop" and each.status is StepStatus.INTENT for each in steps)
+
+
+def _process_of(system: System, run: str) -> psutil.Process:
+    found = [each for each in system.console.processes() if each.environ().get("PREFECT__FLOW_RUN_ID") == run]
+    return min(found, key=lambda each: each.create_time())
+
+
+def test_the_log_of_the_system_has_no_warning(system: System) -> None:
+    assert not re.findall(r"(?i).*(?:warning|error|traceback|deprecat).*", system.console.output)
