@@ -1,0 +1,237 @@
+"""What is scanned and how, advice that is outdated, and which backups stay."""
+
+from collections.abc import Mapping
+from datetime import timedelta
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.contract.fleet.seeded import Seeded, flaw
+from tests.contract.store.conftest import counted_statements
+from tests.lab.facts import NOW, digest
+from uptainer.advice.advisor import Advisor
+from uptainer.advice.model import ModelAnswer
+from uptainer.advice.notes import ReleaseNotes
+from uptainer.core.enums import BackupStatus, ScanStatus, UpdateStatus
+from uptainer.core.errors import UnreachableError
+from uptainer.core.findings import Scan
+from uptainer.core.platform import Platform
+from uptainer.core.reference import Reference
+from uptainer.fleet.advising import advise_fleet
+from uptainer.fleet.pruning import prune_backups
+from uptainer.fleet.reports import REPORTS
+from uptainer.fleet.scanning import (
+    UNSCANNED,
+    ScanJob,
+    plan_scans,
+    record_failure,
+    record_unavailable,
+    scan_image,
+)
+from uptainer.images.credentials import Keychain
+from uptainer.scanning.trivy import DockerSource, ImageSource, RegistrySource
+from uptainer.store.models import ContainerBackup, UpdateNotification
+from uptainer.store.repositories.recommendations import RecommendationRepository
+from uptainer.store.repositories.scans import ScanRepository
+from uptainer.updates.locks import claim_workload
+
+DAY = timedelta(days=1)
+
+
+class Asked:
+    """A scanner that says it found nothing, and keeps what it was asked."""
+
+    def __init__(self) -> None:
+        self.jobs: list[tuple[str, str, ImageSource]] = []
+
+    async def scan(self, target: Reference | str, platform: Platform, source: ImageSource) -> Scan:
+        self.jobs.append((str(target), str(platform), source))
+        return Scan(digest("running"), str(platform), ScanStatus.SUCCEEDED, scanned_at=NOW)
+
+
+class Away:
+    async def scan(self, target: Reference | str, platform: Platform, source: ImageSource) -> Scan:
+        raise UnreachableError("the scanner's server does not answer")
+
+
+def test_what_runs_is_read_from_its_engine_and_what_is_offered_from_its_registry(fleet: Seeded) -> None:
+    fleet.run("web", "copy")
+    fleet.find_all(["web", "copy"], "1.28")
+    asked = Asked()
+    for job in plan_scans(fleet.database, older_than=UNSCANNED):
+        scan_image(fleet.database, job, asked, Keychain())
+    assert [(target, type(source)) for target, _, source in asked.jobs] == [
+        (digest("image"), DockerSource),
+        (f"docker.io/library/nginx@{digest('1.28')}", RegistrySource),
+    ]
+    assert plan_scans(fleet.database, older_than=UNSCANNED) == []
+
+
+def test_an_image_that_nobody_can_reach_is_not_asked_of_a_stranger(fleet: Seeded) -> None:
+    """A name that was made up for a local build belongs to somebody else on Docker Hub."""
+    asked = Asked()
+    made_here = ScanJob(0, digest("x"), "linux/amd64", "docker.io/library/shop", digest("x"), None)
+    nameless = ScanJob(0, digest("x"), "linux/amd64", None, digest("x"), None)
+    gone = ScanJob(0, digest("x"), "unknown", "docker.io/library/shop", digest("y"), None)
+    fleet.run("web")
+    (job,) = plan_scans(fleet.database, older_than=UNSCANNED)
+    for each in (made_here, nameless, gone):
+        given = ScanJob(job.image_pk, each.digest, each.platform, each.name, each.image_id, None)
+        scan = scan_image(fleet.database, given, asked, Keychain())
+        assert scan.status is ScanStatus.FAILED
+        assert scan.reason
+    assert asked.jobs == []
+
+
+def test_a_scanner_that_is_away_records_nothing_until_it_is_given_up(fleet: Seeded) -> None:
+    fleet.run("web")
+    (job,) = plan_scans(fleet.database, older_than=UNSCANNED)
+    with pytest.raises(UnreachableError):
+        scan_image(fleet.database, job, Away(), Keychain())
+    assert statuses(fleet, job) == {}
+    record_failure(fleet.database, job, "the scanner's server does not answer")
+    assert statuses(fleet, job) == {job.image_pk: ScanStatus.FAILED}
+    assert plan_scans(fleet.database, older_than=UNSCANNED) == [job]
+
+
+def test_a_missing_scanner_is_written_down_once_and_in_one_statement(fleet: Seeded) -> None:
+    for number in range(20):
+        fleet.run(f"c{number}", repo_digests=(f"nginx@{digest(number)}",), image_id=digest(-number))
+    jobs = plan_scans(fleet.database, older_than=UNSCANNED)
+    assert len(jobs) >= 20
+    with counted_statements(fleet.database) as seen:
+        record_unavailable(fleet.database, jobs, "there is no scanner")
+    assert len(seen) == 2
+    with counted_statements(fleet.database) as seen:
+        record_unavailable(fleet.database, jobs, "there is no scanner")
+    assert len(seen) == 1
+    with fleet.database.session() as session:
+        assert "there is no scanner" in REPORTS["security"](session, NOW)
+
+
+def statuses(fleet: Seeded, job: ScanJob) -> Mapping[int, ScanStatus]:
+    with fleet.database.session() as session:
+        return ScanRepository(session).statuses([job.image_pk])
+
+
+class NoNotes:
+    async def notes_for(self, *_: Any) -> ReleaseNotes:
+        raise UnreachableError("no notes can be had here")
+
+
+class BrokenModel:
+    name = "broken"
+
+    async def ask(self, _instructions: str, _question: str) -> ModelAnswer:
+        raise UnreachableError("the model does not answer")
+
+
+def test_advice_is_given_once_and_anew_when_something_is_news(fleet: Seeded) -> None:
+    fleet.run("web")
+    fleet.find("web", "1.28")
+    advisor: Any = Advisor(NoNotes())  # type: ignore[arg-type]  # -- only the call that is made of it
+    assert advise_fleet(fleet.database, advisor, NOW) == 1
+    assert advise_fleet(fleet.database, advisor, NOW + timedelta(hours=1)) == 0
+    fleet.scan("1.28", flaw(), at=NOW + timedelta(hours=2))
+    assert advise_fleet(fleet.database, advisor, NOW + timedelta(hours=3)) == 1
+    assert advise_fleet(fleet.database, advisor, NOW + 2 * DAY) == 1
+
+
+def test_a_broken_model_leaves_the_rules_advice(fleet: Seeded) -> None:
+    fleet.run("web")
+    fleet.find("web", "1.28")
+    broken: Any = Advisor(NoNotes(), BrokenModel())  # type: ignore[arg-type]  # -- as above
+    assert advise_fleet(fleet.database, broken, NOW) == 1
+    with fleet.database.session() as session:
+        (given,) = RecommendationRepository(session).latest(list(range(100))).values()
+    assert "the language model was not heard" in " ".join(each.reason for each in given.findings)
+
+
+def add_backup(
+    fleet: Seeded,
+    directory: Path,
+    age: timedelta,
+    *,
+    data: bool = True,
+    good: bool = True,
+    of: int | None = None,
+) -> int:
+    place = directory / f"{age.days}-{data}-{good}"
+    place.mkdir(parents=True)
+    row = ContainerBackup(
+        container_id=fleet.id_of("web"),
+        update_id=of,
+        status=BackupStatus.SUCCEEDED if good else BackupStatus.FAILED,
+        reason="test",
+        image_reference="nginx:1.27",
+        image_digest=digest("running"),
+        image_id=digest("image"),
+        configuration={},
+        directory=str(place),
+        archives=[{"mount": "data"}] if data else [],
+        created_at=NOW - age,
+        verified_at=NOW - age if good else None,
+    )
+    with fleet.database.session() as session:
+        session.add(row)
+        session.flush()
+        return row.id
+
+
+def left(directory: Path) -> list[str]:
+    return sorted(each.name for each in directory.iterdir())
+
+
+def test_the_last_good_backup_stays_however_old_it_is(fleet: Seeded, tmp_path: Path) -> None:
+    fleet.policy(backup_keep=1)
+    fleet.run("web")
+    add_backup(fleet, tmp_path, 400 * DAY)
+    add_backup(fleet, tmp_path, 300 * DAY, good=False)
+    assert prune_backups(fleet.database, NOW) == 1
+    assert left(tmp_path) == ["400-True-True"]
+
+
+def test_backups_without_data_do_not_push_out_the_last_one_with_it(fleet: Seeded, tmp_path: Path) -> None:
+    fleet.policy(backup_keep=1)
+    fleet.run("web")
+    add_backup(fleet, tmp_path, 50 * DAY)
+    for days in (20, 10):
+        add_backup(fleet, tmp_path, days * DAY, data=False)
+    assert prune_backups(fleet.database, NOW) == 1
+    assert left(tmp_path) == ["10-False-True", "50-True-True"]
+
+
+def test_what_an_open_update_may_need_stays(fleet: Seeded, tmp_path: Path) -> None:
+    fleet.policy(backup_keep=1, mode="auto", unscanned="allow")
+    made = fleet.propose()
+    add_backup(fleet, tmp_path, 50 * DAY, of=made)
+    add_backup(fleet, tmp_path, 10 * DAY)
+    assert prune_backups(fleet.database, NOW) == 0
+    fleet.move(made, UpdateStatus.FAILED)
+    assert prune_backups(fleet.database, NOW) == 1
+
+
+def test_what_is_being_restored_stays_until_the_next_time(fleet: Seeded, tmp_path: Path) -> None:
+    fleet.policy(backup_keep=1)
+    fleet.run("web")
+    for days in (50, 10):
+        add_backup(fleet, tmp_path, days * DAY)
+    with claim_workload(fleet.database, "alpha", "web"):
+        assert prune_backups(fleet.database, NOW) == 0
+    assert prune_backups(fleet.database, NOW) == 1
+
+
+def test_the_pages_take_as_many_statements_for_many_as_for_few(fleet: Seeded) -> None:
+    counts = []
+    for size in (1, 50):
+        keys = [f"p{size}-{number}" for number in range(size)]
+        fleet.run(*keys)
+        fleet.find_all(keys, "1.28")
+        fleet.decide()
+        with counted_statements(fleet.database) as seen, fleet.database.session() as session:
+            for page in REPORTS.values():
+                assert page(session, NOW)
+            assert session.query(UpdateNotification).count() == 0
+        counts.append(len(seen))
+    assert counts[0] == counts[1]
