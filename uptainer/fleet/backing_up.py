@@ -24,6 +24,8 @@ from uptainer.store.repositories.backups import BackupRepository
 from uptainer.store.repositories.containers import ContainerRepository, ContainerView
 from uptainer.updates.locks import claim_workload
 
+_WRITES = frozenset({ContainerStatus.RUNNING, ContainerStatus.RESTARTING})
+"""One that is paused writes nothing, and stays paused."""
 UP = frozenset({ContainerStatus.RUNNING, ContainerStatus.PAUSED, ContainerStatus.RESTARTING})
 
 
@@ -79,10 +81,10 @@ def back_up_workload(
         NotFoundError, UnreachableError, PermanentError: as `uptainer.backups.directory.back_up`.
     """
     view = find_workload(database, address)
-    label = f"{utc_now():%Y%m%dT%H%M%SZ}"
+    label = f"{utc_now():%Y%m%dT%H%M%S.%fZ}"
     directory = path_for(root, view.host.name, view.container.key, label)
     with claim_workload(database, view.host.name, view.container.key), opens(view.host.name) as runtime:
-        stops = stop and runtime.state(view.container.key).status in UP
+        stops = stop and runtime.state(view.container.key).status in _WRITES
         backup_id = _begin(database, view, runtime, directory, reason, was_running=stops)
         with _failing(database, backup_id):
             backup = _copy(view, runtime, directory, stops=stops)
@@ -108,7 +110,7 @@ def restore_backup(database: Database, backup_id: int, opens: Opens, root: Path,
     backup, key = Backup.read(Path(row.directory)), view.container.key
     with claim_workload(database, view.host.name, key), opens(view.host.name) as runtime:
         if any(each.key == key for each in runtime.containers()):
-            safety = path_for(root, view.host.name, key, f"{utc_now():%Y%m%dT%H%M%SZ}-safety")
+            safety = path_for(root, view.host.name, key, f"{utc_now():%Y%m%dT%H%M%S.%fZ}-safety")
             _restore_into(database, view, runtime, backup, safety, backup_id=backup_id, actor=actor)
             said = f"{view.address}: {len(backup.archives)} volumes are as they were; what was there is kept in {safety}"
         else:
@@ -183,9 +185,9 @@ def _failing(database: Database, backup_id: int) -> Iterator[None]:
 
 def _copy(view: ContainerView, runtime: Runtime, directory: Path, *, stops: bool) -> Backup:
     key, reference = view.container.key, view.container.image_reference
-    if stops:
-        runtime.stop(key)
     try:
+        if stops:
+            runtime.stop(key)
         return back_up(runtime, key, _volumes(view), directory, image_reference=reference, now=utc_now())
     finally:
         if stops:

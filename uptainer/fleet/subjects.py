@@ -98,7 +98,9 @@ class Known:
         )
 
     def advice_subject(self, row: CandidateRow, now: datetime) -> AdviceSubject:
-        image, facts = self.view.image, self.facts
+        facts = self.facts
+        # Of an image that its engine does not hold any more, there is nothing to say.
+        image = self.view.image if facts.platform is not None else None
         return AdviceSubject(
             workload=self.view.address,
             reference=Reference.parse(facts.image_reference),

@@ -138,6 +138,14 @@ def test_advice_is_given_once_and_anew_when_something_is_news(fleet: Seeded) -> 
     assert advise_fleet(fleet.database, advisor, NOW + 2 * DAY) == 1
 
 
+def test_a_container_whose_image_is_gone_stops_no_advice_for_others(fleet: Seeded) -> None:
+    fleet.run("web", platform=None, repo_digests=())
+    fleet.run("db")
+    fleet.find_all(["web", "db"], "1.28")
+    advisor: Any = Advisor(NoNotes())  # type: ignore[arg-type]  # -- as above
+    assert advise_fleet(fleet.database, advisor, NOW) == 2
+
+
 def test_a_broken_model_leaves_the_rules_advice(fleet: Seeded) -> None:
     fleet.run("web")
     fleet.find("web", "1.28")

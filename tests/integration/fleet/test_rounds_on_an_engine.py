@@ -209,3 +209,16 @@ def test_a_workload_that_is_gone_is_made_again_with_its_data(house: House) -> No
     house.engine.client.volumes.get("data").remove()
     restore_backup(house.database, kept.backup_id, house.opens, house.backups, actor=ANN)
     assert house.sh("cat /data/file") == "then\n"
+
+
+def test_a_paused_workload_stays_paused_and_each_backup_has_a_place_of_its_own(house: House) -> None:
+    house.run("1.0.0", volumes=["data:/data"])
+    house.discover()
+    do(house, Order(Operation.PAUSE))
+    kept = [
+        back_up_workload(house.database, "lab/web", house.opens, house.backups, actor=ANN, reason="r")
+        for _ in range(2)
+    ]
+    assert house.engine.client.containers.get("web").status == "paused"
+    assert kept[0].directory != kept[1].directory
+    assert all(each.directory.is_dir() for each in kept)
