@@ -1,0 +1,78 @@
+"""`prefect deploy --all` on a work pool of one's own, and a worker that runs what stands there."""
+
+import subprocess
+import sysconfig
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import httpx
+import pytest
+
+from deployments import definition
+from tests.lab.prefect import PrefectServer
+from tests.lab.room import Room, start_process, stop_process, wait_until
+from uptainer.store import schema
+
+pytestmark = pytest.mark.timeout(600)
+PREFECT = str(Path(sysconfig.get_path("scripts")) / "prefect")
+POOL = "uptainer-worker-test"
+
+
+@pytest.fixture
+def api(prefect_server: PrefectServer) -> Iterator[httpx.Client]:
+    with httpx.Client(base_url=prefect_server.api_url, timeout=30) as client:
+        yield client
+        for each in client.post("/deployments/filter", json={}).raise_for_status().json():
+            client.delete(f"/deployments/{each['id']}")
+        client.delete(f"/work_pools/{POOL}")
+
+
+@pytest.fixture
+def environment(prefect_server: PrefectServer, room: Room, postgres_url: str) -> dict[str, str]:
+    schema.upgrade(postgres_url)
+    return {
+        **prefect_server.env,
+        "UPTAINER_WORK_POOL": POOL,
+        "UPTAINER_DATABASE_URL": postgres_url.replace("+psycopg", ""),
+        "UPTAINER_DATA_DIR": str(room.directory("worker")),
+    }
+
+
+def test_a_worker_of_a_process_pool_runs_what_was_deployed_to_it(
+    api: httpx.Client, environment: dict[str, str], room: Room
+) -> None:
+    api.post("/work_pools/", json={"name": POOL, "type": "process"}).raise_for_status()
+    deployed = subprocess.run(
+        [PREFECT, "--no-prompt", "deploy", "--all"],
+        cwd=definition.path().parent,
+        env=environment,
+        capture_output=True,
+        text=True,
+        timeout=240,
+        check=False,
+    )
+    assert deployed.returncode == 0, deployed.stdout + deployed.stderr
+    deployment = api.get("/deployments/name/discover/discover").raise_for_status().json()["id"]
+    run = api.post(f"/deployments/{deployment}/create_flow_run", json={}).raise_for_status().json()["id"]
+    log = room.directory("worker-log") / "worker.log"
+    command = [PREFECT, "worker", "start", "--pool", POOL, "--type", "process"]
+    worker = start_process(command, log=log, env=environment)
+    try:
+        wait_until(
+            lambda: _state(api, run)["type"] in {"COMPLETED", "FAILED", "CRASHED"},
+            what="the worker did not run it",
+            timeout=240,
+            pause=0.5,
+        )
+    finally:
+        stop_process(worker)
+    state = _state(api, run)
+    assert (state["type"], state["message"]) == ("COMPLETED", "0 of 0 hosts answered, with 0 containers"), (
+        log.read_text()[-2000:]
+    )
+
+
+def _state(api: httpx.Client, run: str) -> dict[str, Any]:
+    state: dict[str, Any] = api.get(f"/flow_runs/{run}").raise_for_status().json()["state"]
+    return state
