@@ -16,8 +16,15 @@ AsJson = Annotated[bool, typer.Option("--json", help="Print JSON instead of a ta
 _ANYTHING: TypeAdapter[Any] = TypeAdapter(Any)
 
 
+SHORT = 24
+"""A column whose cells are no longer than this is never broken: numbers, states and times stay whole."""
+WIDTH_OF_A_FILE = 200
+
+
 def console() -> Console:
-    return Console(highlight=False, soft_wrap=not sys.stdout.isatty())
+    """As wide as the terminal; a file or a pipe has no edge to keep to."""
+    is_terminal = sys.stdout.isatty()
+    return Console(highlight=False, soft_wrap=not is_terminal, width=None if is_terminal else WIDTH_OF_A_FILE)
 
 
 def print_json(value: Any) -> None:
@@ -28,8 +35,10 @@ def print_json(value: Any) -> None:
 def print_table(columns: Sequence[str], rows: Iterable[Sequence[str]], *, title: str | None = None) -> None:
     """Cells are plain text: nothing in a container's name or label is read as markup."""
     table = Table(title=title, title_justify="left", box=None, pad_edge=False, header_style="bold")
-    for column in columns:
-        table.add_column(column, overflow="fold")
-    for row in rows:
-        table.add_row(*(Text(cell) for cell in row))
+    lines = [list(row) for row in rows]
+    for number, column in enumerate(columns):
+        is_short = all(len(line[number]) <= SHORT for line in lines)
+        table.add_column(column, overflow="fold", no_wrap=is_short)
+    for line in lines:
+        table.add_row(*(Text(cell) for cell in line))
     console().print(table)

@@ -4,6 +4,7 @@ import io
 import tarfile
 from collections import deque
 from collections.abc import Iterator
+from copy import copy
 from typing import IO, cast
 
 PIECE = 256 * 1024
@@ -104,7 +105,7 @@ def _copy(
 ) -> Iterator[bytes]:
     """As `TarFile.addfile` does it, but in pieces that go out at once."""
     content = read.extractfile(entry) if entry.isreg() else None
-    header = entry.replace(deep=False)
+    header = copy(entry)  # TarInfo.replace() is not in 3.11.2, which Debian has
     header.size = 0 if content is None else entry.size
     stream = written.fileobj
     assert stream is not None, "it is open"
