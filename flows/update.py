@@ -69,8 +69,12 @@ async def update(update_id: UpdateId, dry_run: bool = False) -> State[Any]:
         return Completed(
             name="Asked", message=f"{situation.title}: it waits for an answer on a run of its own"
         )
+    is_shown = _was_resumed()
     while gate is not None:
         await send_notices()
+        if not is_shown:
+            await _show(gate)
+        is_shown = False
         await _ask(gate)
         gate = await open_gate(update_id)
     return await _go_on(update_id)
@@ -81,12 +85,18 @@ def _is_part_of_another() -> bool:
     return bool(runtime.flow_run.parent_flow_run_id)
 
 
-async def _ask(gate: Gate) -> None:
-    """Suspend until somebody answers; no process waits. A resumed run starts from the top and comes here again.
+def _was_resumed() -> bool:
+    """Whether the first gate that it comes to is the one at which it was suspended."""
+    return int(runtime.flow_run.run_count) > 1
 
-    The account is an artifact too, for the form is narrow.
-    """
+
+async def _show(gate: Gate) -> None:
+    """The account as an artifact too, for the form is narrow."""
     await acreate_markdown_artifact(gate.account, key=f"update-{gate.update_id}-gate", description=gate.title)
+
+
+async def _ask(gate: Gate) -> None:
+    """Suspend until somebody answers; no process waits. A resumed run starts from the top and comes here again."""
     form = await asuspend_flow_run(
         wait_for_input=GateForm.with_initial_data(description=gate.account),
         key=gate.key,

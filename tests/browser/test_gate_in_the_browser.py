@@ -107,7 +107,7 @@ def test_an_unhealthy_update_approved_on_the_page_is_undone_with_its_data(
     page.get_by_text("Artifacts", exact=True).first.click()
     page.get_by_text(f"update-{update.id}-progress").first.wait_for()
     take_picture(page, "rolled-back")
-    assert {httpx.URL(each).host for each in asked} == {"127.0.0.1"}
+    assert {httpx.URL(each).host for each in asked} - {""} == {"127.0.0.1"}
 
 
 def test_a_digest_that_was_rolled_back_is_not_offered_again(system: System) -> None:

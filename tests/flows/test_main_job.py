@@ -233,4 +233,6 @@ def _process_of(system: System, run: str) -> psutil.Process:
 
 
 def test_the_log_of_the_system_has_no_warning(system: System) -> None:
-    assert not re.findall(r"(?i).*(?:warning|error|traceback|deprecat).*", system.console.output)
+    said = re.findall(r"(?i).*(?:warning|error|traceback|deprecat).*", system.console.output)
+    slow = "EventsWorker - Still processing items"  # at the end of a run on a busy machine
+    assert not [line for line in said if slow not in line]
