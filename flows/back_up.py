@@ -8,6 +8,7 @@ from prefect.states import Completed, Failed
 from pydantic import Field
 
 from flows.naming import about
+from flows.refusals import plainly
 from flows.sweeping import sweep
 from tasks.backups import back_up_workload, due_for_backup
 
@@ -20,6 +21,7 @@ Reason = Annotated[str, Field(max_length=500)]
     description="Keeps the configuration and the volumes of workloads, verified by checksum.",
     flow_run_name=lambda: about("back up", "workload"),
 )
+@plainly
 async def back_up(
     workload: str | None = None, by: By = "uptainer", reason: Reason = "on request", stop: bool = True
 ) -> State[Any]:

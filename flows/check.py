@@ -7,6 +7,7 @@ from prefect.client.schemas.objects import State
 from prefect.states import Completed
 
 from flows.naming import about
+from flows.refusals import plainly
 from flows.reporting import publish
 from flows.scan import scan_all
 from flows.starting import settle_runs, start_updates
@@ -22,6 +23,7 @@ from uptainer.fleet.scanning import UNSCANNED
     description="Looks up each distinct image reference once, scans and advises on what is newer, and proposes updates.",
     flow_run_name=lambda: about("check", "container"),
 )
+@plainly
 async def check(container: str | None = None) -> State[Any]:
     """What could not be looked up is unknown, with the reason; it is never taken for up to date.
 

@@ -7,6 +7,7 @@ from prefect.client.schemas.objects import State
 from prefect.states import Completed
 
 from flows.naming import about
+from flows.refusals import plainly
 from flows.reporting import publish
 from flows.sweeping import sweep
 from tasks.hosts import discover_host, list_hosts
@@ -18,6 +19,7 @@ from tasks.notices import send_notices
     description="Reads every host side by side and keeps what runs there in step.",
     flow_run_name=lambda: about("discover", "host"),
 )
+@plainly
 async def discover(host: str | None = None) -> State[Any]:
     """A host that does not answer is marked unreachable and its containers unknown; the others go on.
 

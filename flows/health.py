@@ -7,6 +7,7 @@ from prefect.client.schemas.objects import State
 from prefect.states import Completed
 
 from flows.naming import about
+from flows.refusals import plainly
 from flows.sweeping import sweep
 from tasks.health import probe_host
 from tasks.hosts import list_hosts
@@ -18,6 +19,7 @@ from tasks.notices import send_notices
     description="Probes the workloads, keeps the history, and tells when one turns.",
     flow_run_name=lambda: about("health", "host"),
 )
+@plainly
 async def health(host: str | None = None) -> State[Any]:
     """Hosts side by side.
 

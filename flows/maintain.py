@@ -7,6 +7,7 @@ from prefect.client.schemas.objects import State
 from prefect.states import Completed
 
 from flows.naming import about
+from flows.refusals import plainly
 from flows.reporting import publish
 from flows.sweeping import sweep
 from flows.update import update
@@ -19,6 +20,7 @@ from uptainer.fleet.maintenance import HostPlan
     description="Applies the approved updates whose maintenance window is open, and starts nothing that can't finish.",
     flow_run_name=lambda: about("maintain", "window"),
 )
+@plainly
 async def maintain(window: str | None = None) -> State[Any]:  # noqa: ARG001 -- each window's schedule names itself by it
     """Hosts side by side, one update at a time on each. What does not fit is carried over to the next opening.
 

@@ -10,6 +10,7 @@ from prefect.states import Completed
 from pydantic import Field
 
 from flows.naming import about
+from flows.refusals import plainly
 from tasks.operations import operate_workload
 from uptainer.fleet.operating import Operation, Order
 
@@ -24,6 +25,7 @@ By = Annotated[str, Field(max_length=200)]
     description="Does one thing to one workload: start, stop, restart, pause, unpause, remove, exec, inspect or logs.",
     flow_run_name=lambda: about("operate:", "operation", "workload"),
 )
+@plainly
 async def operate(
     workload: WorkloadName,
     operation: OperationName,

@@ -7,6 +7,7 @@ from prefect import flow
 from prefect.client.schemas.objects import State
 from prefect.states import Completed
 
+from flows.refusals import plainly
 from flows.sweeping import sweep
 from tasks.hosts import list_hosts
 from tasks.retention import prune_backups, prune_images, prune_rows
@@ -17,6 +18,7 @@ from tasks.retention import prune_backups, prune_images, prune_rows
     description="Removes backups, replaced images and old rows that their retention no longer keeps.",
     flow_run_name="prune",
 )
+@plainly
 async def prune() -> State[Any]:
     rows = asdict(await prune_rows())
     backups = await prune_backups()

@@ -9,6 +9,7 @@ from prefect.client.schemas.objects import State
 from prefect.states import Completed, Failed
 
 from flows.naming import about
+from flows.refusals import plainly
 from flows.starting import settle_runs
 from tasks.maintenance import recover_updates, settle_abandoned
 from tasks.notices import send_notices
@@ -23,6 +24,7 @@ _ENDED = (Found.FINISHED, Found.UNDONE, Found.NEEDS_A_PERSON)
     description="Finishes or undoes what a run that died has left behind, and closes approvals that have expired.",
     flow_run_name=lambda: about("recover", "insist"),
 )
+@plainly
 async def recover(insist: int | None = None) -> State[Any]:
     """What a living process works on is left to it.
 

@@ -8,6 +8,7 @@ from prefect.states import Completed
 from pydantic import Field
 
 from flows.naming import about
+from flows.refusals import plainly
 from tasks.backups import restore_backup
 
 BackupId = Annotated[int, Field(ge=1)]
@@ -19,6 +20,7 @@ By = Annotated[str, Field(max_length=200)]
     description="Puts back what a backup holds, after checking it; what is there now is kept first.",
     flow_run_name=lambda: about("restore backup", "backup_id"),
 )
+@plainly
 async def restore(backup_id: BackupId, by: By = "uptainer") -> State[Any]:
     """What is there now is backed up first, and its number is told.
 

@@ -8,6 +8,7 @@ from prefect.client.schemas.objects import State
 from prefect.states import Completed
 from pydantic import Field
 
+from flows.refusals import plainly
 from flows.reporting import publish
 from flows.sweeping import Swept, sweep
 from tasks.scans import plan_scans, record_failed_scan, scan_image
@@ -25,6 +26,7 @@ Hours = Annotated[int, Field(ge=0)]
     description="Scans each distinct image digest and platform of the fleet with Trivy, and keeps every finding.",
     flow_run_name="scan",
 )
+@plainly
 async def scan(older_than_hours: Hours = 20) -> State[Any]:
     """One scan serves all containers of an image.
 

@@ -14,6 +14,7 @@ from flows.form import GateForm
 from flows.logs import call_suspension_no_error
 from flows.naming import about, name_run
 from flows.progress import shown
+from flows.refusals import plainly
 from tasks.notices import send_notices
 from tasks.updates import (
     apply_update,
@@ -46,6 +47,7 @@ _ENDS = {
     description="Carries one update through: gate, backup, apply, validate, then commit or roll back.",
     flow_run_name=lambda: about("update", "update_id"),
 )
+@plainly
 async def update(update_id: UpdateId, dry_run: bool = False) -> State[Any]:
     """Started again at any time, it does what is next: an update that is closed is only told of.
 
