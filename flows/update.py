@@ -31,6 +31,7 @@ from uptainer.core.enums import UpdateStatus
 from uptainer.core.transitions import CLOSED
 from uptainer.fleet.gates import Gate
 from uptainer.fleet.situations import Situation
+from uptainer.updates.markdown import plain
 
 UpdateId = Annotated[int, Field(ge=1)]
 
@@ -63,7 +64,7 @@ async def update(update_id: UpdateId, dry_run: bool = False) -> State[Any]:
         f"workload:{situation.workload}",
     )
     if dry_run:
-        return await _tell_plan(update_id)
+        return await _tell_plan(situation)
     if situation.status not in CLOSED:
         await bind_run(update_id, UUID(runtime.flow_run.id))
     gate = await open_gate(update_id)
@@ -133,7 +134,9 @@ def _state_of(situation: Situation) -> State[Any]:
     return made(name=name, message=f"{situation.title}: {situation.reason}")
 
 
-async def _tell_plan(update_id: int) -> State[Any]:
-    plan = await plan_update(update_id)
-    await acreate_markdown_artifact(plan, key=f"update-{update_id}-plan", description="What would be done")
+async def _tell_plan(situation: Situation) -> State[Any]:
+    plan = await plan_update(situation.update_id)
+    account = f"## What would be done: {plain(situation.title)}\n\n{plan}\n"
+    key = f"update-{situation.update_id}-plan"
+    await acreate_markdown_artifact(account, key=key, description="What would be done")
     return Completed(name="Planned", message=plan)
