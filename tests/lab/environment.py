@@ -13,7 +13,7 @@ from tests.lab.room import LabUnavailableError
 LEFT_OUT = "left out: "
 """What a skip begins with, so that the end of the run can gather them."""
 
-REQUIRE = "UPTAINER_REQUIRE_LAB"
+REQUIRE = "LAB_IS_REQUIRED"
 _OTHERS = ("PREFECT_", "DOCKER_", "CONTAINER_HOST", "COMPOSE_", "KUBECONFIG", "UPTAINER_", "PG", "TRIVY_")
 _TRUE = {"1", "true", "yes"}
 

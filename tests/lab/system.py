@@ -96,9 +96,12 @@ class System:
         return self.api.post(f"/flow_runs/{run}/resume", json={"run_input": form} if form else {})
 
     def answer(self, run: str, **form: Any) -> None:
-        """Resume it, and have that accepted. Prefect suspends a run some moments before it keeps its form."""
+        """Resume it, and have that accepted.
+
+        Prefect suspends a run some moments before it keeps its form, and says 503 while its SQLite is busy.
+        """
         wait_until(
-            lambda: self.resume(run, **form).json()["status"] == "ACCEPT",
+            lambda: self.resume(run, **form).json().get("status") == "ACCEPT",
             what=f"the answer {form} was not taken",
             pause=0.5,
         )

@@ -11,15 +11,15 @@ from tests.lab.room import LabUnavailableError, Room
     ("env", "outcome"),
     [
         ({}, pytest.skip.Exception),
-        ({"CI": "false", "UPTAINER_REQUIRE_LAB": "0"}, pytest.skip.Exception),
+        ({"CI": "false", "LAB_IS_REQUIRED": "0"}, pytest.skip.Exception),
         ({"CI": "true"}, pytest.fail.Exception),
-        ({"UPTAINER_REQUIRE_LAB": "1"}, pytest.fail.Exception),
+        ({"LAB_IS_REQUIRED": "1"}, pytest.fail.Exception),
     ],
 )
 def test_an_engine_that_is_missing_is_left_out_or_a_failure_where_the_lab_is_required(
     env: Mapping[str, str], outcome: type[BaseException], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    for name in ("CI", "UPTAINER_REQUIRE_LAB"):
+    for name in ("CI", "LAB_IS_REQUIRED"):
         monkeypatch.delenv(name, raising=False)
     for name, value in env.items():
         monkeypatch.setenv(name, value)

@@ -6,11 +6,13 @@ from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
 
+from sqlalchemy.orm import Session
+
 from uptainer.backups.directory import Backup, back_up, path_for
 from uptainer.backups.restore import bring_back, restore_on_request
 from uptainer.core.clock import utc_now
 from uptainer.core.enums import BackupStatus, ContainerStatus
-from uptainer.core.errors import RefusedError, UptainerError
+from uptainer.core.errors import NotFoundError, RefusedError, UptainerError
 from uptainer.core.workloads import Mount
 from uptainer.fleet.policies import PolicyBook
 from uptainer.fleet.updating import Opens
@@ -19,6 +21,7 @@ from uptainer.policy.settings import EffectivePolicy
 from uptainer.policy.windows import is_open
 from uptainer.runtimes.port import Runtime
 from uptainer.store.database import Database
+from uptainer.store.models import ContainerBackup
 from uptainer.store.repositories.audit import Actor, AuditRepository
 from uptainer.store.repositories.backups import BackupRepository
 from uptainer.store.repositories.containers import ContainerRepository, ContainerView
@@ -102,13 +105,11 @@ def restore_backup(database: Database, backup_id: int, opens: Opens, root: Path,
     """
     with database.session() as session:
         row = BackupRepository(session).by_id(backup_id)
-        view = ContainerRepository(session).by_ids([row.container_id])[0]
-    if row.status is not BackupStatus.SUCCEEDED:
-        raise RefusedError(
-            f"backup {backup_id} of {view.address} is {row.status}: there is nothing to restore from it"
-        )
+        view = _view_of(session, row)
+    _check_whole(database, backup_id, view)
     backup, key = Backup.read(Path(row.directory)), view.container.key
     with claim_workload(database, view.host.name, key), opens(view.host.name) as runtime:
+        _check_whole(database, backup_id, view)
         if any(each.key == key for each in runtime.containers()):
             safety = path_for(root, view.host.name, key, f"{utc_now():%Y%m%dT%H%M%S.%fZ}-safety")
             _restore_into(database, view, runtime, backup, safety, backup_id=backup_id, actor=actor)
@@ -121,6 +122,26 @@ def restore_backup(database: Database, backup_id: int, opens: Opens, root: Path,
             actor, "backup.restored", f"workload/{view.address}", {"backup": backup_id, "said": said}
         )
     return said
+
+
+def _view_of(session: Session, row: ContainerBackup) -> ContainerView:
+    """Raises NotFoundError where the host was taken out of the fleet."""
+    views = ContainerRepository(session).by_ids([row.container_id])
+    if not views:
+        raise NotFoundError(
+            f"the host that backup {row.id} is of was taken out of the fleet: add it again to restore into it"
+        )
+    return views[0]
+
+
+def _check_whole(database: Database, backup_id: int, view: ContainerView) -> None:
+    """Raises RefusedError where there is nothing to restore; asked again under the lock, for retention may be at it."""
+    with database.session() as session:
+        status = BackupRepository(session).by_id(backup_id).status
+    if status is not BackupStatus.SUCCEEDED:
+        raise RefusedError(
+            f"backup {backup_id} of {view.address} is {status}: there is nothing to restore from it"
+        )
 
 
 def _volumes(view: ContainerView) -> tuple[Mount, ...]:

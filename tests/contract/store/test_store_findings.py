@@ -117,7 +117,9 @@ def test_health_is_a_row_for_each_turn_stretched_while_nothing_changes(
         health = HealthRepository(session)
         assert health.observe([well], NOW) == (Turn(web, None, Health.HEALTHY, "200 OK"),)
         assert health.observe([replace(well, reason="204")], LATER) == ()
-        assert health.observe([ill], LATER) == (Turn(web, Health.HEALTHY, Health.UNHEALTHY, "503"),)
+        assert health.observe([ill], LATER) == (
+            Turn(web, Health.HEALTHY, Health.UNHEALTHY, "503", known=Health.HEALTHY),
+        )
     with database.session() as session:
         rows = HealthRepository(session).history(web)
     assert [(row.status, row.reason, row.observations, row.first_at, row.last_at) for row in rows] == [

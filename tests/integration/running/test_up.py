@@ -208,10 +208,18 @@ def _request(console: Console, flow: str) -> str:
     deployment = (
         httpx.get(f"{console.url}/api/deployments/name/{flow}/{flow}").raise_for_status().json()["id"]
     )
-    answer = httpx.post(
-        f"{console.url}/api/deployments/{deployment}/create_flow_run", json={"name": uuid4().hex}
-    )
-    return str(answer.raise_for_status().json()["id"])
+    created: list[str] = []
+
+    def is_created() -> bool:
+        """Prefect says 503 while its SQLite is busy."""
+        address = f"{console.url}/api/deployments/{deployment}/create_flow_run"
+        answer = httpx.post(address, json={"name": uuid4().hex})
+        if answer.status_code != httpx.codes.SERVICE_UNAVAILABLE:
+            created.append(str(answer.raise_for_status().json()["id"]))
+        return bool(created)
+
+    wait_until(is_created, what=f"no run of {flow} was created")
+    return created[0]
 
 
 def _state(console: Console, run: str) -> dict[str, Any]:

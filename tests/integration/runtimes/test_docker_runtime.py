@@ -93,7 +93,7 @@ def test_a_pulled_image_has_the_digest_that_the_registry_gave_it(
     clean_engine: DockerEngine, runtime: Runtime, registry: Registry
 ) -> None:
     reference = registry.reference("operate/app:1")
-    digest = make_image(clean_engine, reference)
+    digest = make_image(clean_engine, reference, labels={"only": "here"})
     assert runtime.image(reference).repo_digests == (f"{reference.rpartition(':')[0]}@{digest}",)
 
 
