@@ -1,6 +1,5 @@
 """What a Prefect server must know of Uptainer: the blocks' types and the deployments."""
 
-import asyncio
 from collections.abc import Sequence
 from uuid import UUID
 
@@ -18,10 +17,15 @@ def load_deployments() -> list[RunnerDeployment]:
 
 
 async def register_blocks(client: PrefectClient) -> None:
-    """As `prefect block register -m blocks` does."""
-    await asyncio.gather(*(block.register_type_and_schema(client=client) for block in BLOCKS))
+    """As `prefect block register -m blocks` does; one after the other, as with the deployments."""
+    for block in BLOCKS:
+        await block.register_type_and_schema(client=client)
 
 
 async def register_deployments(runner: Runner, deployments: Sequence[RunnerDeployment]) -> list[UUID]:
-    """Have `runner` serve them; their ids on the server."""
-    return await asyncio.gather(*(runner.aadd_deployment(deployment) for deployment in deployments))
+    """Have `runner` serve them; their ids on the server.
+
+    One after the other: side by side they wait for each other's locks on Prefect's SQLite, and take several times as
+    long.
+    """
+    return [await runner.aadd_deployment(deployment) for deployment in deployments]
