@@ -88,6 +88,9 @@ def test_the_page_of_its_run_shows_how_far_it_is_and_each_step(system: System) -
     run = system.ended(str(update.flow_run_id))
     assert run["name"] == "update auto-1: nginx 1.27.2 -> 1.27.4"
     steps = [each["sentence"] for each in update.plan["steps"]]
+    last = f"{len(steps)}/{len(steps)} {steps[-1]}"
+    # Prefect hands a run's log over in batches, some of it after the run has ended.
+    wait_until(lambda: last in system.log(run["id"]), what=f"the log did not say {last!r}")
     log = "\n".join(system.log(run["id"]))
     for number, sentence in enumerate(steps, 1):
         assert f"{number}/{len(steps)} {sentence}" in log
