@@ -33,10 +33,6 @@ class Endpoint:
         scheme = "http" if registry in insecure or is_loopback(httpx.URL(f"//{host}").host) else "https"
         return cls(registry, httpx.URL(f"{scheme}://{host}"))
 
-    @property
-    def is_plain(self) -> bool:
-        return self.url.scheme == "http"
-
 
 def is_loopback(host: str) -> bool:
     address = _literal(host)

@@ -4,14 +4,12 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from sqlalchemy import (
-    Boolean,
     ColumnElement,
     FromClause,
     Select,
     bindparam,
     column,
     func,
-    literal_column,
     select,
 )
 from sqlalchemy.dialects.postgresql import JSONB, Insert, insert
@@ -41,11 +39,6 @@ def upsert_rows(model: type[Base], rows: Rows, *, key: Sequence[str], keep: Sequ
     statement = insert_rows(model, rows)
     changed = {name: statement.excluded[name] for name in rows[0] if name not in {*key, *keep}}
     return statement.on_conflict_do_update(index_elements=list(key), set_=changed)
-
-
-def was_inserted() -> ColumnElement[bool]:
-    """For RETURNING: true for a new row, false for one that was there. A new row has no deleting transaction."""
-    return literal_column("(xmax = 0)", Boolean).label("inserted")
 
 
 def any_of(attribute: InstrumentedAttribute[Any], values: Sequence[Any]) -> ColumnElement[bool]:
