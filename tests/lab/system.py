@@ -37,7 +37,11 @@ class System:
         self.url = console.url
         user, _, password = login.partition(":")
         self.api = httpx.Client(
-            base_url=f"{console.url}/api", timeout=30, auth=(user, password) if user else None
+            base_url=f"{console.url}/api",
+            timeout=30,
+            auth=(user, password) if user else None,
+            # The server closes what was idle for five seconds, and a request just then would meet a reset.
+            limits=httpx.Limits(max_keepalive_connections=0),
         )
 
     def address(self, workload: str) -> str:
