@@ -15,6 +15,7 @@ class ConnectionType(StrEnum):
     SSH = "ssh"
     KUBECONFIG = "kubeconfig"
     IN_CLUSTER = "in_cluster"
+    TOKEN = "token"  # noqa: S105 -- the way of connecting, and not a token
 
 
 class ContainerStatus(StrEnum):

@@ -11,9 +11,13 @@ from uptainer.core.platform import Platform
 
 @dataclass(frozen=True, slots=True)
 class HostAddress:
-    """How one engine is reached. `url` is `unix:///path`, `tcp://host:port` or `ssh://user@host`.
+    """How one engine or cluster is reached.
 
-    A secret is never here: `block` names the Prefect block that holds it.
+    `url` is `unix:///path`, `tcp://host:port`, `ssh://user@host:port/path/of.sock` (port and path may be left out),
+    `kubeconfig:///path?context=name` (without a path the block holds the file's text), `in-cluster://`, or, with a
+    token, `https://host:port`. A secret is never here: `block` names the Prefect block that holds it.
+
+    `namespaces` and `excluded_namespaces` are globs, for a cluster; none means all, and none excluded.
     """
 
     name: str
@@ -22,6 +26,8 @@ class HostAddress:
     url: str
     block: str | None = None
     timeout: float = 30.0
+    namespaces: tuple[str, ...] = ()
+    excluded_namespaces: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,8 +74,9 @@ class Port:
 class ContainerFacts:
     """One container as its engine describes it now.
 
-    `key` stays the same over updates and names the workload on its host; for Docker it is the container's name,
-    for the id changes with each replacement.
+    `key` stays the same over updates and names the container on its host: for Docker and Podman the container's name,
+    for the id changes with each replacement; `service/name` for a Swarm service; `namespace/kind/name/container` on
+    Kubernetes. `workload` is the key of what is replaced as one with it (its pod, its Deployment), "" for itself.
     """
 
     key: str
@@ -84,6 +91,7 @@ class ContainerFacts:
     platform: Platform | None
     created_at: datetime
     started_at: datetime | None = None
+    workload: str = ""
     workload_kind: str = "container"
     project: str | None = None
     service: str | None = None
@@ -95,3 +103,7 @@ class ContainerFacts:
     depends_on: tuple[str, ...] = ()
     has_healthcheck: bool = False
     details: Mapping[str, Any] = field(default_factory=dict)
+
+    @property
+    def workload_key(self) -> str:
+        return self.workload or self.key

@@ -24,6 +24,7 @@ def facts_of(view: ContainerView) -> ContainerFacts:
         platform=Platform.parse(row.platform) if row.platform else None,
         created_at=row.container_created_at,
         started_at=row.started_at,
+        workload=row.workload,
         workload_kind=row.workload_kind,
         project=row.project,
         service=row.service,

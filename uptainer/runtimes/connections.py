@@ -2,12 +2,13 @@
 
 from uptainer.core.enums import RuntimeType
 from uptainer.core.errors import UnsupportedError
+from uptainer.core.secrets import HostSecret
 from uptainer.core.workloads import HostAddress
 from uptainer.runtimes.docker.runtime import DockerRuntime
 from uptainer.runtimes.port import Runtime
 
 
-def connect(address: HostAddress) -> Runtime:
+def connect(address: HostAddress, _secret: HostSecret | None = None) -> Runtime:
     """Reach the engine; the result is a context manager that closes its connections.
 
     Raises:

@@ -15,7 +15,7 @@ from uptainer.core.enums import ConnectionType, RuntimeType
 from uptainer.core.errors import UptainerError
 from uptainer.core.workloads import EngineFacts, HostAddress
 from uptainer.runtimes.docker import facts
-from uptainer.runtimes.docker.engine import Engine
+from uptainer.runtimes.engine.client import Engine
 
 PROBE_TIMEOUT = 5.0
 _SCHEMES = {

@@ -18,6 +18,7 @@ from uptainer.core.images import ImageFacts
 from uptainer.core.platform import Platform
 from uptainer.core.reference import Reference
 from uptainer.core.workloads import ContainerFacts, EngineFacts, HostAddress, Mount
+from uptainer.runtimes.capabilities import Capabilities
 
 Json = Mapping[str, Any]
 
@@ -59,6 +60,8 @@ class ReplacementRequest:
     stop_timeout: timedelta | None = None
     keep_old: bool = False
     registry_auth: Mapping[str, str] | None = None
+    snapshot: bool = False
+    """The policy asks for the data to be kept: a runtime that keeps data by means of its own plans a step for it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,11 +77,16 @@ class ReplacementPlan:
     document: Json
     affected: tuple[str, ...] = ()
     """Keys of the other workloads that will be restarted or recreated with it, in order."""
+    same_identity: bool = True
+    """Undoing brings back the very same `runtime_id`; False where it brings back one that is like the old one."""
 
 
 @dataclass(frozen=True, slots=True)
 class WorkloadState:
-    """What is running under a key right now; `image_id` and `restart_count` tell old from new, well from crashing."""
+    """What is running under a key right now; `image_id` and `restart_count` tell old from new, well from crashing.
+
+    `image_id` is comparable to that of `Runtime.image`, for the reference that was deployed.
+    """
 
     runtime_id: str
     status: ContainerStatus
@@ -136,6 +144,10 @@ class Runtime(Replaces, Protocol):
 
     def close(self) -> None: ...
 
+    def capabilities(self, kind: str) -> Capabilities:
+        """What can be done with a workload of this kind here, and why the rest can't."""
+        ...
+
     def engine(self) -> EngineFacts: ...
 
     def containers(self) -> Sequence[ContainerFacts]:
@@ -143,7 +155,10 @@ class Runtime(Replaces, Protocol):
         ...
 
     def image(self, name: str) -> ImageFacts:
-        """By id or reference, as the engine holds it."""
+        """By id or reference, as the engine holds it.
+
+        A cluster holds no images: there a reference with a digest is known by that digest, and by nothing else.
+        """
         ...
 
     def state(self, key: str) -> WorkloadState: ...

@@ -132,9 +132,9 @@ def _forward(run: Run, again: Collection[str] = ()) -> Outcome:
         entry = next((each for each in record.journal if each.name == step.name), None)
         if entry is not None and entry.status is StepStatus.DONE and step.name not in again:
             continue
-        if step.stage is Stage.STOP and not touched(record.journal):
+        if step.stage is not Stage.PREPARE and not touched(record.journal):
             try:
-                run.check_before_stop(record)
+                run.check_before_touch(record)
             except Exception as error:  # noqa: BLE001 -- whatever it is, the preparations are taken back
                 run.journal.turn_back(str(error), end=_end_of_preparation(run, error))
                 return _undo(run, error)

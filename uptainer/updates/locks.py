@@ -14,6 +14,7 @@ from sqlalchemy.exc import DBAPIError
 
 from uptainer.core.errors import BusyError
 from uptainer.store.database import Database, create_engine_for, lock_number, plain_errors
+from uptainer.store.models import Container, ContainerHost
 
 _NOTICE_A_DEAD_MACHINE = (
     "SET tcp_keepalives_idle = 30; SET tcp_keepalives_interval = 10; SET tcp_keepalives_count = 3"
@@ -27,13 +28,15 @@ def workload_lock(host: str, workload: str) -> str:
 
 
 @contextmanager
-def claim_workload(database: Database, host: str, workload: str) -> Iterator[Connection]:
-    """Hold the workload for the length of the block; yields the connection that holds it.
+def claim_workload(database: Database, host: str, key: str) -> Iterator[Connection]:
+    """Hold what is replaced as one with the container `key`, for the length of the block; yields the connection that
+    holds it.
 
     Raises:
         BusyError: another run works on it.
         UnreachableError: the database did not answer.
     """
+    workload = _workload_of(database, host, key)
     engine = create_engine_for(database.url, pooled=False)
     with plain_errors():
         connection = engine.connect()
@@ -50,6 +53,17 @@ def claim_workload(database: Database, host: str, workload: str) -> Iterator[Con
         with suppress(DBAPIError):
             connection.close()
         engine.dispose()
+
+
+def _workload_of(database: Database, host: str, key: str) -> str:
+    """A container that was never recorded stands for itself."""
+    wanted = (
+        select(Container.workload)
+        .join(ContainerHost, ContainerHost.id == Container.host_id)
+        .where(ContainerHost.name == host, Container.key == key)
+    )
+    with database.session() as session:
+        return session.scalars(wanted).one_or_none() or key
 
 
 def take_slots(connection: Connection, host: str, host_slots: int, server: str, server_slots: int) -> None:

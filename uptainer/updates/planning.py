@@ -47,6 +47,7 @@ class Subject:
             stop_timeout=options.stop_timeout,
             keep_old=options.keep_old,
             registry_auth=auth,
+            snapshot=options.back_up_volumes,
         )
 
 
@@ -86,6 +87,7 @@ def make_plan(subject: Subject, runtime: Runtime, options: UpdateOptions, recove
         steps=sequence(replacement, mounts, subject.key, restores=options.restore_from is not None),
         document=dict(replacement.document),
         affected=running_among(runtime, replacement),
+        same_identity=replacement.same_identity,
         mounts=mounts,
         backup_directory=str(directory),
         runtime_id=facts.runtime_id,

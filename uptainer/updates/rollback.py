@@ -59,8 +59,10 @@ def _check(run: Run, record: Record) -> None:
         return
     key = run.subject.key
     state = run.runtime.state(key)
-    if state.runtime_id != run.plan.runtime_id:
+    if run.plan.same_identity and state.runtime_id != run.plan.runtime_id:
         raise PermanentError(f"{key} is not the old container ({run.plan.runtime_id[:12]})")
+    if state.image_id != run.plan.image_id:
+        raise PermanentError(f"{key} runs {state.image_id}, and not {run.plan.image_id} as before")
     if run.plan.ran and touched(record.journal) and state.status not in RUNS:
         raise PermanentError(
             f"the old {key} is back, but it is {state.status}: {state.health_log or 'see its logs'}"

@@ -72,8 +72,8 @@ class Run:
             case name:
                 self.runtime.revert(name, self.request, self.plan.document, record.results)
 
-    def check_before_stop(self, record: Record) -> None:
-        """The last look before the downtime begins.
+    def check_before_touch(self, record: Record) -> None:
+        """The last look before the running workload is touched.
 
         Raises:
             SupersededError: the workload was replaced or recreated since it was planned.

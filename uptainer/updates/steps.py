@@ -70,7 +70,8 @@ class Plan:
     """What was planned before the first act, as it is stored with the update: another process needs nothing else.
 
     `runtime_id`, `image_id` and `ran` are the workload's when it was planned. `end` is where undoing leads, once it
-    was decided. `recoveries` counts how often another process took the update up.
+    was decided. `recoveries` counts how often another process took the update up. `same_identity` is the runtime's
+    word that undoing brings the same `runtime_id` back, and not just one that is like it.
     """
 
     steps: tuple[PlannedStep, ...]
@@ -84,6 +85,7 @@ class Plan:
     options: Mapping[str, Any]
     end: UpdateStatus | None = None
     recoveries: int = 0
+    same_identity: bool = True
 
     def as_json(self) -> dict[str, Any]:
         return asdict(self)

@@ -14,6 +14,7 @@ from uptainer.core.errors import NotFoundError
 from uptainer.core.images import ImageFacts
 from uptainer.core.platform import Platform
 from uptainer.core.workloads import ContainerFacts, EngineFacts, HostAddress, Mount
+from uptainer.runtimes.capabilities import Capabilities
 from uptainer.runtimes.port import (
     ExecResult,
     Json,
@@ -73,6 +74,9 @@ class MemoryRuntime:
 
     def close(self) -> None:
         pass
+
+    def capabilities(self, kind: str) -> Capabilities:
+        return Capabilities(kind)
 
     def engine(self) -> EngineFacts:
         return EngineFacts("e", "e", "1", "1", Platform("linux", "amd64"), "s", 1, 1)

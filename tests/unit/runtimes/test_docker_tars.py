@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from hypothesis import given
 from hypothesis import strategies as st
 
-from uptainer.runtimes.docker.tars import placed_in
+from uptainer.runtimes.engine.tars import placed_in
 
 
 def tar_of(*entries: tarfile.TarInfo, content: bytes = b"") -> bytes:

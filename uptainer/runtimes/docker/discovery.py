@@ -9,7 +9,7 @@ from uptainer.core.errors import NotFoundError
 from uptainer.core.images import ImageFacts
 from uptainer.core.workloads import ContainerFacts
 from uptainer.runtimes.docker import facts, names
-from uptainer.runtimes.docker.engine import Engine
+from uptainer.runtimes.engine.client import Engine
 
 Json = Mapping[str, Any]
 

@@ -11,8 +11,8 @@ from typing import Any
 
 from uptainer.core.errors import NotFoundError, PermanentError, RefusedError, TemporaryError, UnreachableError
 from uptainer.runtimes.docker import configuration, facts, operations
-from uptainer.runtimes.docker.engine import Engine
 from uptainer.runtimes.docker.swap import RUNS, Swap
+from uptainer.runtimes.engine.client import Engine
 
 Json = Mapping[str, Any]
 

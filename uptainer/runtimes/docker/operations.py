@@ -5,8 +5,8 @@ from collections.abc import Sequence
 from datetime import datetime, timedelta
 
 from uptainer.core.errors import TemporaryError, UnreachableError
-from uptainer.runtimes.docker import output
-from uptainer.runtimes.docker.engine import Engine
+from uptainer.runtimes.engine import output
+from uptainer.runtimes.engine.client import Engine
 from uptainer.runtimes.port import ExecResult
 
 DEFAULT_STOP_TIMEOUT = 10.0

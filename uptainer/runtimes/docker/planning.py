@@ -10,9 +10,9 @@ from uptainer.core.errors import InvalidInputError, NotFoundError, RefusedError
 from uptainer.core.reference import Reference
 from uptainer.runtimes.docker import discovery, facts, pulling
 from uptainer.runtimes.docker.dependants import Dependant, find_dependants
-from uptainer.runtimes.docker.engine import Engine
 from uptainer.runtimes.docker.exchange import find
 from uptainer.runtimes.docker.swap import Surroundings, Swap, swap_of
+from uptainer.runtimes.engine.client import Engine
 from uptainer.runtimes.port import Phase, ReplacementPlan, ReplacementRequest, Step
 
 Json = Mapping[str, Any]

@@ -16,7 +16,7 @@ from uptainer.core.errors import (
 from uptainer.core.platform import Platform
 from uptainer.core.reference import Reference
 from uptainer.runtimes.docker import facts
-from uptainer.runtimes.docker.engine import Answer, Engine
+from uptainer.runtimes.engine.client import Answer, Engine
 
 Json = Mapping[str, Any]
 

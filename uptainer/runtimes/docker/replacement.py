@@ -7,9 +7,9 @@ from typing import Any
 
 from uptainer.core.errors import InvalidInputError, RefusedError
 from uptainer.runtimes.docker import exchange, pulling
-from uptainer.runtimes.docker.engine import Engine
 from uptainer.runtimes.docker.planning import Document, read_document
 from uptainer.runtimes.docker.swap import Swap
+from uptainer.runtimes.engine.client import Engine
 from uptainer.runtimes.port import ReplacementRequest
 
 Json = Mapping[str, Any]

@@ -5,8 +5,8 @@ from typing import Any
 
 from uptainer.core.errors import InvalidInputError, NotFoundError
 from uptainer.runtimes.docker import discovery, exchange, facts, pulling
-from uptainer.runtimes.docker.engine import Engine
 from uptainer.runtimes.docker.swap import Surroundings, Swap, swap_of
+from uptainer.runtimes.engine.client import Engine
 
 Json = Mapping[str, Any]
 

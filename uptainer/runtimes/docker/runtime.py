@@ -9,8 +9,10 @@ from typing import Self
 from uptainer.core.errors import NotFoundError, PermanentError
 from uptainer.core.images import ImageFacts
 from uptainer.core.workloads import ContainerFacts, EngineFacts, HostAddress, Mount
+from uptainer.runtimes.capabilities import Capabilities, capabilities_of
 from uptainer.runtimes.docker import discovery, facts, operations, planning, replacement, restoring, volumes
-from uptainer.runtimes.docker.engine import Engine
+from uptainer.runtimes.docker.capabilities import TABLE
+from uptainer.runtimes.engine.client import Engine
 from uptainer.runtimes.port import ExecResult, Json, ReplacementPlan, ReplacementRequest, WorkloadState
 
 
@@ -32,6 +34,9 @@ class DockerRuntime:
 
     def close(self) -> None:
         self._engine.close()
+
+    def capabilities(self, kind: str) -> Capabilities:
+        return capabilities_of(TABLE, kind)
 
     def engine(self) -> EngineFacts:
         return facts.engine_facts(self._engine.get("/info", about="itself"), self._engine.version)

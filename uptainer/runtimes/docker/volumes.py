@@ -21,9 +21,9 @@ from uptainer.core.errors import NotFoundError, RefusedError
 from uptainer.core.workloads import Mount
 from uptainer.runtimes.docker import discovery, exchange, facts, names
 from uptainer.runtimes.docker.dependants import find_dependants
-from uptainer.runtimes.docker.engine import Engine
 from uptainer.runtimes.docker.names import Role
-from uptainer.runtimes.docker.tars import placed_in
+from uptainer.runtimes.engine.client import Engine
+from uptainer.runtimes.engine.tars import placed_in
 
 Json = Mapping[str, Any]
 

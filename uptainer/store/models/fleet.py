@@ -40,6 +40,8 @@ class ContainerHost(Base):
     url: Mapped[str]
     block: Mapped[str | None]
     timeout_seconds: Mapped[float] = mapped_column(server_default="30")
+    namespaces: Mapped[JsonList] = mapped_column(server_default=text("'[]'"))
+    excluded_namespaces: Mapped[JsonList] = mapped_column(server_default=text("'[]'"))
     enabled: Mapped[bool] = mapped_column(server_default=text("true"))
     engine_id: Mapped[str | None]
     engine: Mapped[JsonObject] = mapped_column(server_default=text("'{}'"))
@@ -54,16 +56,23 @@ class ContainerHost(Base):
 
 
 class Container(Base):
-    """A workload's container. The row outlives the engine's ids: `key` names it on its host."""
+    """A workload's container. The row outlives the engine's ids: `key` names it on its host.
+
+    `workload` is the key of what is replaced as one with it: its own, or its pod's, its Deployment's.
+    """
 
     __tablename__ = "containers"
-    __table_args__ = (UniqueConstraint("host_id", "key"),)
+    __table_args__ = (
+        UniqueConstraint("host_id", "key"),
+        Index("ix_containers_workload", "host_id", "workload"),
+    )
 
     id: Mapped[Id]
     host_id: Mapped[int] = mapped_column(ForeignKey(ContainerHost.id, ondelete="CASCADE"))
     image_pk: Mapped[int | None] = mapped_column(ForeignKey(Image.id, ondelete="SET NULL"), index=True)
     key: Mapped[str]
     name: Mapped[str]
+    workload: Mapped[str]
     workload_kind: Mapped[str] = mapped_column(server_default="container")
     project: Mapped[str | None] = mapped_column(index=True)
     service: Mapped[str | None]

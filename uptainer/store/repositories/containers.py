@@ -180,6 +180,7 @@ def _row(host_id: int, facts: ContainerFacts, image_pk: int, now: datetime) -> d
         "image_pk": image_pk,
         "key": facts.key,
         "name": facts.name,
+        "workload": facts.workload_key,
         "workload_kind": facts.workload_kind,
         "project": facts.project,
         "service": facts.service,

@@ -40,6 +40,8 @@ class HostRepository:
             "url": address.url,
             "block": address.block,
             "timeout_seconds": address.timeout,
+            "namespaces": list(address.namespaces),
+            "excluded_namespaces": list(address.excluded_namespaces),
             "removed_at": None,
         }
         statement = insert(ContainerHost).values(name=address.name, **values)
@@ -90,7 +92,14 @@ class HostRepository:
     @staticmethod
     def address(host: ContainerHost) -> HostAddress:
         return HostAddress(
-            host.name, host.runtime, host.connection, host.url, host.block, timeout=host.timeout_seconds
+            host.name,
+            host.runtime,
+            host.connection,
+            host.url,
+            host.block,
+            timeout=host.timeout_seconds,
+            namespaces=tuple(host.namespaces),
+            excluded_namespaces=tuple(host.excluded_namespaces),
         )
 
     def mark_seen(self, host_id: int, facts: EngineFacts, now: datetime) -> None:

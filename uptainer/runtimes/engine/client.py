@@ -25,7 +25,7 @@ from uptainer.core.errors import (
     UptainerError,
 )
 from uptainer.core.workloads import HostAddress
-from uptainer.runtimes.docker.transport import Content, Transport, encode_json, target_of
+from uptainer.runtimes.engine.transport import Content, Transport, encode_json, target_of
 
 Json = Mapping[str, Any]
 Query = Mapping[str, str]

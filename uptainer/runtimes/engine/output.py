@@ -8,7 +8,7 @@ import time
 from collections import deque
 from collections.abc import Iterable, Iterator
 
-from uptainer.runtimes.docker.engine import Answer
+from uptainer.runtimes.engine.client import Answer
 
 OUTPUT_LIMIT = 1024 * 1024
 _HEADER = struct.Struct(">BxxxL")

@@ -1,0 +1,3 @@
+from uptainer.runtimes.capabilities import Table
+
+TABLE: Table = {"container": {}}
