@@ -17,6 +17,12 @@ PACKAGES = {
     "iptables": "iptables",
     "ip": "iproute2",
     "busybox": "busybox-static",
+    "podman": "podman",
+    "aardvark-dns": "aardvark-dns",
+    "netavark": "netavark",
+    "newuidmap": "uidmap",
+    "slirp4netns": "slirp4netns",
+    "fuse-overlayfs": "fuse-overlayfs",
     "docker-registry": "docker-registry",
     "skopeo": "skopeo",
     "chromium": "chromium",
@@ -26,6 +32,9 @@ PACKAGES = {
     "jq": "jq",
 }
 """Which package has which program."""
+
+FOLDERS = ("/usr/local/sbin", "/usr/sbin", "/sbin", "/usr/lib/podman")
+"""Where programs lie that a normal user's PATH does not name."""
 
 LIBATOMIC = "libatomic1"
 """The program that drives the browser is linked to it, and nothing else on a bare Debian is."""
@@ -48,7 +57,7 @@ def main() -> None:
 
 
 def missing() -> list[str]:
-    path = os.pathsep.join((os.environ.get("PATH", ""), "/usr/local/sbin", "/usr/sbin", "/sbin"))
+    path = os.pathsep.join((os.environ.get("PATH", ""), *FOLDERS))
     absent = {package for program, package in PACKAGES.items() if not shutil.which(program, path=path)}
     return sorted(absent if find_library("atomic") else absent | {LIBATOMIC})
 

@@ -13,6 +13,7 @@ from tests.lab.browser import find_chromium, open_browser
 from tests.lab.docker import DockerEngine
 from tests.lab.environment import LEFT_OUT, lab_part
 from tests.lab.llm import LanguageModelServer
+from tests.lab.podman import PodmanEngine
 from tests.lab.postgres import PostgresServer
 from tests.lab.prefect import PrefectServer
 from tests.lab.registry import Registry
@@ -64,6 +65,24 @@ def clean_engine(docker_engine: DockerEngine) -> Iterator[DockerEngine]:
     docker_engine.clear()
     yield docker_engine
     docker_engine.clear()
+
+
+@pytest.fixture(scope="session")
+def podman_engine(room: Room) -> Iterator[PodmanEngine]:
+    """One private Podman, run by root, for the session; what tests make in it stays until they remove it."""
+    with lab_part():
+        engine = PodmanEngine(room)
+    yield engine
+    engine.close()
+
+
+@pytest.fixture(scope="session")
+def rootless_podman_engine(room: Room) -> Iterator[PodmanEngine]:
+    """One private Podman of a normal user, with subordinate ids."""
+    with lab_part():
+        engine = PodmanEngine(room, rootless=True)
+    yield engine
+    engine.close()
 
 
 @pytest.fixture(scope="session")

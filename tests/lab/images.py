@@ -14,11 +14,10 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cache
 from pathlib import Path
-from typing import Any, Self
+from typing import Any, Protocol, Self
 
+import docker
 import httpx
-
-from tests.lab.docker import DockerEngine
 
 MANIFEST = "application/vnd.docker.distribution.manifest.v2+json"
 INDEX = "application/vnd.docker.distribution.manifest.list.v2+json"
@@ -30,6 +29,12 @@ SLEEP = ("/bin/sh", "-c", "trap 'exit 0' TERM INT; while :; do sleep 1 & wait $!
 """Runs until it is told to stop, and then stops at once."""
 
 Login = tuple[str, str] | None
+
+
+class Engine(Protocol):
+    """What holds images, and speaks Docker's API."""
+
+    client: docker.DockerClient
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,7 +104,7 @@ def build_image(
 
 
 def make_image(
-    engine: DockerEngine | None,
+    engine: Engine | None,
     reference: str,
     *,
     login: Login = None,
@@ -118,7 +123,7 @@ def make_image(
     return digest
 
 
-def load_image(engine: DockerEngine, reference: str, image: Image) -> str:
+def load_image(engine: Engine, reference: str, image: Image) -> str:
     """Put it into the engine only, as a local build does: no registry has it. Returns its id."""
     engine.client.images.load(docker_archive(reference, image))
     return image.id

@@ -183,7 +183,7 @@ def _bridges_of(room: Room) -> list[str]:
 
 def _addresses_in_use(room: Room) -> bool:
     """Whether something that is not the lab's holds an address in the room's range."""
-    ours = (room.bridge, "br-")
+    ours = (room.bridge, "br-", "podman")
     return any(address in room.network and not name.startswith(ours) for name, address in _addresses())
 
 
