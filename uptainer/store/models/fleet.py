@@ -1,6 +1,7 @@
 """Servers, hosts and containers: what was found, and when."""
 
 from sqlalchemy import BigInteger, CheckConstraint, ForeignKey, Index, UniqueConstraint, text
+from sqlalchemy.engine.default import DefaultExecutionContext
 from sqlalchemy.orm import Mapped, mapped_column, relationship
 
 from uptainer.core.enums import ConnectionType, ContainerStatus, Health, RuntimeType
@@ -55,6 +56,11 @@ class ContainerHost(Base):
     server: Mapped[Server] = relationship(lazy="raise")
 
 
+def _own_key(context: DefaultExecutionContext) -> str:
+    """A container stands for itself where nothing else is replaced with it."""
+    return str(context.get_current_parameters()["key"])  # type: ignore[no-untyped-call] -- it has no types
+
+
 class Container(Base):
     """A workload's container. The row outlives the engine's ids: `key` names it on its host.
 
@@ -72,7 +78,7 @@ class Container(Base):
     image_pk: Mapped[int | None] = mapped_column(ForeignKey(Image.id, ondelete="SET NULL"), index=True)
     key: Mapped[str]
     name: Mapped[str]
-    workload: Mapped[str]
+    workload: Mapped[str] = mapped_column(default=_own_key)
     workload_kind: Mapped[str] = mapped_column(server_default="container")
     project: Mapped[str | None] = mapped_column(index=True)
     service: Mapped[str | None]
