@@ -58,7 +58,8 @@ class ContainerHost(Base):
 
 def _own_key(context: DefaultExecutionContext) -> str:
     """A container stands for itself where nothing else is replaced with it."""
-    return str(context.get_current_parameters()["key"])  # type: ignore[no-untyped-call] -- it has no types
+    given = context.get_current_parameters()  # type: ignore[no-untyped-call]  # SQLAlchemy gives it no types
+    return str(given["key"])
 
 
 class Container(Base):
