@@ -19,6 +19,7 @@ from uptainer.fleet.updating import Opens
 from uptainer.fleet.views import facts_of
 from uptainer.policy.settings import EffectivePolicy
 from uptainer.policy.windows import is_open
+from uptainer.runtimes.capabilities import Capability
 from uptainer.runtimes.port import Runtime
 from uptainer.store.database import Database
 from uptainer.store.models import ContainerBackup
@@ -81,12 +82,14 @@ def back_up_workload(
 
     Raises:
         BusyError: an update or another backup works on it.
+        UnsupportedError: this kind of workload can't be backed up so; the message says why.
         NotFoundError, UnreachableError, PermanentError: as `uptainer.backups.directory.back_up`.
     """
     view = find_workload(database, address)
     label = f"{utc_now():%Y%m%dT%H%M%S.%fZ}"
     directory = path_for(root, view.host.name, view.container.key, label)
     with claim_workload(database, view.host.name, view.container.key), opens(view.host.name) as runtime:
+        _require(view, runtime, Capability.BACK_UP_CONFIGURATION, Capability.BACK_UP_VOLUMES)
         stops = stop and runtime.state(view.container.key).status in _WRITES
         backup_id = _begin(database, view, runtime, directory, reason, was_running=stops)
         with _failing(database, backup_id):
@@ -111,10 +114,12 @@ def restore_backup(database: Database, backup_id: int, opens: Opens, root: Path,
     with claim_workload(database, view.host.name, key), opens(view.host.name) as runtime:
         _check_whole(database, backup_id, view)
         if any(each.key == key for each in runtime.containers()):
+            _require(view, runtime, Capability.BACK_UP_CONFIGURATION, Capability.RESTORE_VOLUMES)
             safety = path_for(root, view.host.name, key, f"{utc_now():%Y%m%dT%H%M%S.%fZ}-safety")
             _restore_into(database, view, runtime, backup, safety, backup_id=backup_id, actor=actor)
             said = f"{view.address}: {len(backup.archives)} volumes are as they were; what was there is kept in {safety}"
         else:
+            _require(view, runtime, Capability.RECREATE, Capability.RESTORE_VOLUMES)
             bring_back(backup, runtime)
             said = f"{view.address} was created again from its backup, with {len(backup.archives)} volumes"
     with database.session() as session:
@@ -122,6 +127,13 @@ def restore_backup(database: Database, backup_id: int, opens: Opens, root: Path,
             actor, "backup.restored", f"workload/{view.address}", {"backup": backup_id, "said": said}
         )
     return said
+
+
+def _require(view: ContainerView, runtime: Runtime, first: Capability, with_data: Capability) -> None:
+    can, key = runtime.capabilities(view.container.workload_kind), view.container.key
+    can.require(first, key)
+    if _volumes(view):
+        can.require(with_data, key)
 
 
 def _view_of(session: Session, row: ContainerBackup) -> ContainerView:

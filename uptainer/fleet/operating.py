@@ -9,6 +9,7 @@ from enum import StrEnum
 from uptainer.core.errors import InvalidInputError, RefusedError, UptainerError
 from uptainer.fleet.discovery import look_again
 from uptainer.fleet.updating import Opens
+from uptainer.runtimes.capabilities import Capability
 from uptainer.runtimes.port import Runtime
 from uptainer.store.database import Database
 from uptainer.store.repositories.audit import Actor, AuditRepository
@@ -56,16 +57,19 @@ def operate(database: Database, address: str, order: Order, opens: Opens, *, act
     Raises:
         BusyError: an update works on the workload.
         RefusedError: a command ended with another code than 0, or it still runs and is to be removed.
+        UnsupportedError: this kind of workload has no such operation; the message says why.
         NotFoundError, UnreachableError, PermanentError: the engine's.
     """
     order.check()
     with database.session() as session:
         view = ContainerRepository(session).by_address(address)
-    host, key = view.host.name, view.container.key
+    host, key, kind = view.host.name, view.container.key, view.container.workload_kind
     if order.operation in READING:
         with opens(host) as runtime:
+            runtime.capabilities(kind).require(Capability(order.operation), key)
             return _READ[order.operation](runtime, key, order)
     with claim_workload(database, host, key), opens(host) as runtime:
+        runtime.capabilities(kind).require(Capability(order.operation), key)
         details = {"command": list(order.command)} if order.command else {}
         _note(database, actor, f"workload.{order.operation}", view.address, details)
         try:
