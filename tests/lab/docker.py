@@ -6,6 +6,7 @@ import re
 import shutil
 import subprocess
 from contextlib import suppress
+from ipaddress import IPv4Network
 from pathlib import Path
 
 import docker
@@ -42,11 +43,13 @@ class DockerEngine:
     bridge address, and nothing beyond.
     """
 
-    def __init__(self, room: Room) -> None:
+    def __init__(self, room: Room, *, bridge: str | None = None, network: IPv4Network | None = None) -> None:
+        """`bridge` and `network` are for a further engine in the same room: the first one has the room's own."""
         if os.geteuid() != 0:
             raise LabUnavailableError("a private Docker engine needs root")
         require_programs(NEEDED)
-        self._room = room
+        self._bridge = bridge or room.bridge
+        self._network = network or room.network
         self.directory = room.directory("docker")
         self._socket = f"{self.directory}/docker.sock"
         self.url = f"unix://{self._socket}"
@@ -63,7 +66,7 @@ class DockerEngine:
     @property
     def gateway(self) -> str:
         """The machine's address as its containers see it."""
-        return str(self._room.network[1])
+        return str(self._network[1])
 
     def start(self) -> None:
         """Raises: TimeoutError, when it does not answer within 30 seconds."""
@@ -122,15 +125,15 @@ class DockerEngine:
         if hasattr(self, "client"):
             self.client.close()
         self.stop()
-        _run("ip", "link", "delete", self._room.bridge, check=False)
+        _run("ip", "link", "delete", self._bridge, check=False)
 
     def _command(self) -> list[str]:
-        lower, upper = self._room.network.subnets()
+        lower, upper = self._network.subnets()
         return [
             "dockerd",
             *("--data-root", f"{self.directory}/data", "--exec-root", f"{self.directory}/exec"),
             *("--pidfile", f"{self.directory}/pid", "--host", self.url),
-            *("--bridge", self._room.bridge, "--fixed-cidr", str(lower)),
+            *("--bridge", self._bridge, "--fixed-cidr", str(lower)),
             *("--default-address-pool", f"base={upper},size=26"),
             *("--iptables=false", "--ip6tables=false", "--ip-forward=false", "--ip-masq=false"),
             *("--shutdown-timeout", "5", "--config-file", str(self._write_config())),
@@ -146,8 +149,8 @@ class DockerEngine:
         return path
 
     def _make_bridge(self) -> None:
-        bridge = self._room.bridge
-        lower, _ = self._room.network.subnets()
+        bridge = self._bridge
+        lower, _ = self._network.subnets()
         try:
             _run("ip", "link", "add", bridge, "type", "bridge")
             _run("ip", "address", "add", f"{self.gateway}/{lower.prefixlen}", "dev", bridge)
