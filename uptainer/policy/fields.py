@@ -40,6 +40,13 @@ class Unscanned(StrEnum):
     ALLOW = "allow"
 
 
+class GitOps(StrEnum):
+    """What becomes of a workload that Argo CD or Flux holds to its repository: tell of it, or update it all the same."""
+
+    REPORT = "report"
+    UPDATE = "update"
+
+
 def _read_window(kind: type[Window], value: object, info: ValidationInfo) -> Window:
     """A word without a space names a stored window, which the validation's context holds under its kind's noun."""
     if isinstance(value, kind):

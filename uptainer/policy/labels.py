@@ -128,6 +128,7 @@ _OWN: dict[str, tuple[str, Callable[[str], Any]]] = {
     "uptainer.security.unscanned": ("unscanned", _read_word),
     "uptainer.security.fast-track": ("fast_track", _read_word),
     "uptainer.approval.expiry": ("approval_expiry", str),
+    "uptainer.gitops": ("gitops", _read_word),
 }
 _PROBES: dict[str, Callable[[str], dict[str, Any]]] = {
     "uptainer.probe.http": _read_http,

@@ -10,6 +10,7 @@ from uptainer.core.enums import ChangeLevel, CheckResult, PolicyMode, Recommenda
 from uptainer.core.findings import Finding, Verdict
 from uptainer.core.transitions import WAITING
 from uptainer.policy.durations import format_duration
+from uptainer.policy.fields import GitOps
 from uptainer.policy.security import check_fast_track, check_vulnerabilities, is_fast
 from uptainer.policy.subjects import DecisionSubject, EarlierUpdate
 from uptainer.policy.windows import SEARCHED, is_open, next_opening
@@ -18,6 +19,8 @@ Rule = Callable[[DecisionSubject, datetime], Finding]
 
 WINDOW = "window"
 ENABLED = "enabled"
+OWNER = "owner"
+GITOPS = "gitops"
 _LEVELS = (ChangeLevel.DIGEST, ChangeLevel.PATCH, ChangeLevel.MINOR, ChangeLevel.MAJOR)
 _AUTOMATIC = (PolicyMode.AUTO, PolicyMode.AUTO_IF_RECOMMENDED)
 _NOT_AGAIN = (UpdateStatus.REJECTED, UpdateStatus.ROLLED_BACK, UpdateStatus.ROLLBACK_FAILED)
@@ -64,6 +67,23 @@ def check_self(subject: DecisionSubject, _now: datetime) -> Finding:
             "self", Verdict.BLOCK, "it runs Uptainer itself, which cannot replace the ground it stands on"
         )
     return Finding("self", Verdict.ALLOW, "it is not Uptainer's own container")
+
+
+def check_owner(subject: DecisionSubject, _now: datetime) -> Finding:
+    """Who else holds it to an image of their own; discovery notes that as `owner` among the container's details."""
+    owner = subject.container.details.get("owner")
+    if owner is None:
+        return Finding(OWNER, Verdict.ALLOW, "nobody else is known to set its image")
+    policy, said = subject.policy, f"it belongs to {owner['name']}"
+    if owner["kind"] == GITOPS:
+        by = policy.source("gitops")
+        if policy.gitops is GitOps.UPDATE:
+            return Finding(OWNER, Verdict.ALLOW, f"{said}, and is updated all the same, by {by}")
+        said += f", and `gitops` is {policy.gitops}, by {by}"
+    reason = (
+        f"{said}; it is told of and not applied: a change from here would be undone, so {owner['advice']}"
+    )
+    return Finding(OWNER, Verdict.INFORM, reason)
 
 
 def check_snooze(subject: DecisionSubject, now: datetime) -> Finding:
@@ -190,6 +210,7 @@ STATE_RULES: tuple[Rule, ...] = (
     check_lookup,
     check_labels,
     check_self,
+    check_owner,
     check_snooze,
     check_window,
 )

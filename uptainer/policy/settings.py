@@ -15,6 +15,7 @@ from uptainer.policy.fields import (
     Count,
     FastTrack,
     Freezes,
+    GitOps,
     Level,
     Limit,
     Names,
@@ -78,6 +79,7 @@ class PolicySettings(_Model):
     group: str | None = None
     keep_old_image: Duration | None = None
     keep_old_container: Duration | None = None
+    gitops: GitOps | None = None
 
 
 def parse_settings(
@@ -166,6 +168,7 @@ class EffectivePolicy(_Model):
     group: str = ""
     keep_old_image: Duration = timedelta(days=7)
     keep_old_container: Duration = timedelta(0)
+    gitops: GitOps = GitOps.REPORT
     sources: Mapping[str, Source] = Field(default_factory=dict)
 
     def source(self, field: str) -> Source:

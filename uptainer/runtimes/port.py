@@ -62,6 +62,10 @@ class ReplacementRequest:
     registry_auth: Mapping[str, str] | None = None
     snapshot: bool = False
     """The policy asks for the data to be kept: a runtime that keeps data by means of its own plans a step for it."""
+    snapshots_kept: int = 3
+    """How many of such snapshots of one volume stay, the newest; those before go when the new one is well."""
+    overrule_gitops: bool = False
+    """The policy lets a workload be updated although a repository holds it to another image."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,6 +8,7 @@ from typing import Self
 from pydantic import BaseModel, ConfigDict, Field
 
 from uptainer.core.workloads import Mount
+from uptainer.policy.fields import GitOps
 from uptainer.policy.settings import EffectivePolicy
 from uptainer.updates.health import HealthPlan
 
@@ -25,6 +26,8 @@ class UpdateOptions(BaseModel):
     health: HealthPlan = HealthPlan()
     stop_timeout: timedelta | None = None
     keep_old: bool = False
+    overrule_gitops: bool = False
+    snapshots_kept: int = Field(default=3, ge=1)
     restore_from: Path | None = None
     host_slots: int = Field(default=2, ge=1)
     server_slots: int = Field(default=4, ge=1)
@@ -39,6 +42,8 @@ class UpdateOptions(BaseModel):
             health=HealthPlan(probes=policy.probes, soak=policy.soak, deadline=policy.health_deadline),
             stop_timeout=policy.stop_timeout,
             keep_old=policy.keep_old_container > timedelta(0),
+            overrule_gitops=policy.gitops is GitOps.UPDATE,
+            snapshots_kept=policy.backup_keep,
             host_slots=host_slots,
             server_slots=server_slots,
         )

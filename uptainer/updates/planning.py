@@ -48,6 +48,8 @@ class Subject:
             keep_old=options.keep_old,
             registry_auth=auth,
             snapshot=options.back_up_volumes,
+            snapshots_kept=options.snapshots_kept,
+            overrule_gitops=options.overrule_gitops,
         )
 
 

@@ -91,6 +91,18 @@ def finding(decision: Decision, rule: str) -> Finding:
 
 FAULT = LabelFault("uptainer.enable", "fasle", "write true or false")
 
+ARGO = {
+    "kind": "gitops",
+    "name": "the Argo CD application shop",
+    "advice": "change the image in its repository",
+}
+HELM = {"kind": "helm", "name": "the Helm release web", "advice": "change it by helm upgrade"}
+
+
+def of(owner: dict[str, str]) -> ContainerFacts:
+    return replace(CONTAINER, details={"owner": owner})
+
+
 DECISIONS: list[tuple[str, DecisionSubject, Outcome, str, str]] = [
     ("an automatic one goes ahead", BASE, Outcome.APPLY, "mode", "without asking"),
     ("manual asks", about(policy=MANUAL), Outcome.ASK, "mode", "by the policy of the host prod"),
@@ -107,6 +119,10 @@ DECISIONS: list[tuple[str, DecisionSubject, Outcome, str, str]] = [
     ("unknown is never up to date", nothing_newer(CheckResult.UNKNOWN, check_reason="429"), Outcome.BLOCKED, "lookup", "not known whether there is a newer image: 429"),
     ("a wrong label asks", about(label_faults=(FAULT,)), Outcome.ASK, "labels", "the label uptainer.enable='fasle' is not followed: write true or false"),
     ("itself", about(is_self=True), Outcome.BLOCKED, "self", "runs Uptainer itself"),
+    ("held by its repository", about(container=of(ARGO)), Outcome.NOTIFY, "owner", "belongs to the Argo CD application shop, and `gitops` is report, by the built-in default; it is told of and not applied"),
+    ("held by its repository, approved", about(container=of(ARGO), approved=True), Outcome.NOTIFY, "owner", "so change the image in its repository"),
+    ("held by its repository, and the policy overrules that", about(container=of(ARGO), policy=policy(mode="auto", gitops="update")), Outcome.APPLY, "owner", "updated all the same, by the policy of the host prod"),
+    ("of a Helm release", about(container=of(HELM), policy=policy(mode="auto", gitops="update")), Outcome.NOTIFY, "owner", "belongs to the Helm release web; it is told of"),
     ("snoozed", about(snoozed_until=NOW + timedelta(hours=1)), Outcome.WAITING, "snooze", "until 2026-01-14 13:00 UTC"),
     ("snooze over", about(snoozed_until=NOW), Outcome.APPLY, "snooze", "not snoozed"),
     ("window closed", about(policy=policy(mode="auto", windows=[FRIDAY])), Outcome.WAITING, "window", "opens at 2026-01-16 22:00 UTC"),

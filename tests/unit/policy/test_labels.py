@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from uptainer.core.enums import ChangeLevel, PolicyMode, PolicyScope, Severity
-from uptainer.policy.fields import TagScheme, Unscanned
+from uptainer.policy.fields import GitOps, TagScheme, Unscanned
 from uptainer.policy.labels import LabelReading, read_labels
 from uptainer.policy.layers import Layer, merge
 from uptainer.policy.probes import ExecProbe, HttpProbe, TcpProbe
@@ -49,6 +49,7 @@ FOLLOWED: list[tuple[str, str, dict[str, Any]]] = [
     ("uptainer.security.unscanned", "block", {"unscanned": Unscanned.BLOCK}),
     ("uptainer.security.fast-track", "high", {"fast_track": Severity.HIGH}),
     ("uptainer.approval.expiry", "2d", {"approval_expiry": timedelta(days=2)}),
+    ("uptainer.gitops", "update", {"gitops": GitOps.UPDATE}),
     (f"{WATCHTOWER}.enable", "false", {"enabled": False}),
     (f"{WATCHTOWER}.enable", "true", {"enabled": True}),
     (f"{WATCHTOWER}.monitor-only", "true", {"mode": PolicyMode.NOTIFY}),
