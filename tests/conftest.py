@@ -18,6 +18,8 @@ from tests.lab.postgres import PostgresServer
 from tests.lab.prefect import PrefectServer
 from tests.lab.registry import Registry
 from tests.lab.room import Room, take_room
+from tests.lab.stands.catalogue import STANDS
+from tests.lab.stands.stand import Stand
 from tests.lab.trivy import find_trivy, write_cache
 
 _room = pytest.StashKey[Room]()
@@ -110,6 +112,15 @@ def auth_registry(room: Room) -> Iterator[Registry]:
         served = Registry(room, auth="token")
     yield served
     served.close()
+
+
+@pytest.fixture(scope="session", params=STANDS)
+def stand(request: pytest.FixtureRequest) -> Iterator[Stand]:
+    """Each runtime in its turn, with nothing deployed on it: a test that asks for this one is run against them all."""
+    built = STANDS[request.param](request)
+    built.clear()
+    yield built
+    built.close()
 
 
 @pytest.fixture(scope="session")

@@ -8,14 +8,16 @@ from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any
 
+from uptainer.core.secrets import HostSecret
 from uptainer.core.workloads import HostAddress, Mount
-from uptainer.runtimes.docker.runtime import DockerRuntime
+from uptainer.runtimes.connections import connect
+from uptainer.runtimes.port import Runtime
 from uptainer.store.database import Database
 from uptainer.updates.engine import apply
 from uptainer.updates.journal import Journal
 from uptainer.updates.options import UpdateOptions
 
-PATIENCE = 60.0
+PATIENCE = 120.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,30 +36,43 @@ class Death:
         return f"{self.step}-{self.method}-{'after' if self.committed else 'before'}"
 
 
-def apply_and_die(
-    update_id: int, url: str, address: HostAddress, options: UpdateOptions, death: Death
-) -> int | None:
-    """Carry the update out in a process that dies; returns its exit code, which is -SIGKILL where it did."""
+@dataclass(frozen=True, slots=True)
+class Work:
+    """An update, and all that another process needs to carry it out."""
+
+    update_id: int
+    database_url: str
+    address: HostAddress
+    secret: HostSecret | None
+    options: UpdateOptions
+
+
+def apply_and_die(work: Work, death: Death) -> bool:
+    """Carry the update out in a process that dies; False where it never came to the line, and the update has ended.
+
+    Raises:
+        TimeoutError: neither happened.
+    """
     context = multiprocessing.get_context("forkserver")
     context.set_forkserver_preload([__name__])
-    process = context.Process(target=_work, args=(update_id, url, address, options, death), daemon=True)
+    process = context.Process(target=_work, args=(work, death), daemon=True)
     process.start()
     process.join(PATIENCE)
     if process.exitcode is None:
         process.kill()
         process.join()
         raise TimeoutError(f"the update did not come to {death} within {PATIENCE:.0f} s")
-    return process.exitcode
+    return process.exitcode == -signal.SIGKILL
 
 
-def _work(update_id: int, url: str, address: HostAddress, options: UpdateOptions, death: Death) -> None:
-    with DockerRuntime(address) as runtime:
+def _work(work: Work, death: Death) -> None:
+    with connect(work.address, work.secret) as runtime:
         if death.method in {"read_mount", "write_mount"}:
             _die_in_the_data(runtime, death)
         else:
             _die_at_a_line(death)
         with suppress(Exception):
-            apply(update_id, Database(url), runtime, options)
+            apply(work.update_id, Database(work.database_url), runtime, work.options)
 
 
 def _die_at_a_line(death: Death) -> None:
@@ -74,7 +89,7 @@ def _die_at_a_line(death: Death) -> None:
     setattr(Journal, death.method, line)
 
 
-def _die_in_the_data(runtime: DockerRuntime, death: Death) -> None:
+def _die_in_the_data(runtime: Runtime, death: Death) -> None:
     real_write = runtime.write_mount
 
     def write(key: str, mount: Mount, tar: Iterator[bytes]) -> None:

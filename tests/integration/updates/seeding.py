@@ -22,13 +22,23 @@ from uptainer.store.repositories.hosts import HostRepository
 NOW = datetime(2026, 5, 1, 12, 0, tzinfo=UTC)
 
 
-def add_container(database: Database, *, key: str = "web", host: str = "h", url: str = "unix:///x") -> int:
-    address = HostAddress(host, RuntimeType.DOCKER, ConnectionType.UNIX, url)
+def add_container(
+    database: Database,
+    *,
+    key: str = "web",
+    workload: str | None = None,
+    host: str = "h",
+    url: str = "unix:///x",
+    runtime: RuntimeType = RuntimeType.DOCKER,
+    connection: ConnectionType = ConnectionType.UNIX,
+) -> int:
+    address = HostAddress(host, runtime, connection, url)
     with database.session() as session:
         row = Container(
             host_id=HostRepository(session).add(address, "s").id,
             key=key,
             name=key,
+            workload=workload or key,
             runtime_id="old",
             image_reference="app:1",
             image_id="sha256:old",
