@@ -9,13 +9,13 @@ import anyio
 from sqlalchemy import select
 
 from uptainer.core.clock import utc_now
-from uptainer.core.enums import ConnectionType, RuntimeType, ScanStatus
+from uptainer.core.enums import ConnectionType, ScanStatus
 from uptainer.core.findings import Scan
 from uptainer.core.platform import Platform
 from uptainer.core.reference import Reference
 from uptainer.fleet.checking import insecure_registries
 from uptainer.images.credentials import Credential, Keychain
-from uptainer.scanning.trivy import DockerSource, ImageSource, RegistrySource
+from uptainer.scanning.trivy import EngineSource, ImageSource, RegistrySource
 from uptainer.store.bulk import any_of
 from uptainer.store.database import Database
 from uptainer.store.models import Container, ContainerHost, Image
@@ -63,7 +63,6 @@ def plan_scans(database: Database, *, older_than: timedelta) -> Sequence[ScanJob
             .join(Container.host)
             .where(
                 any_of(Container.image_pk, [image.id for image in images]),
-                ContainerHost.runtime == RuntimeType.DOCKER,
                 ContainerHost.connection == ConnectionType.UNIX,
                 ContainerHost.reachable.is_(True),
                 Container.vanished_at.is_(None),
@@ -108,7 +107,7 @@ async def _scan(job: ScanJob, scanner: Scans, keychain: Keychain, insecure: froz
         return Scan(job.digest, job.platform, ScanStatus.FAILED, NO_PLATFORM, scanned_at=utc_now())
     platform = Platform.parse(job.platform)
     if job.engine is not None and job.image_id is not None:
-        return await scanner.scan(job.image_id, platform, DockerSource(job.engine))
+        return await scanner.scan(job.image_id, platform, EngineSource(job.engine))
     if job.name is None or job.digest == job.image_id:
         return Scan(job.digest, job.platform, ScanStatus.FAILED, NO_WAY, scanned_at=utc_now())
     reference = Reference.parse(f"{job.name}@{job.digest}")

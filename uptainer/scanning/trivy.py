@@ -45,8 +45,11 @@ class RegistrySource:
 
 
 @dataclass(frozen=True, slots=True)
-class DockerSource:
-    """The image is read from a Docker engine of this machine; `url` is `unix:///path`."""
+class EngineSource:
+    """The image is read from an engine of this machine, Docker or Podman, which speak the same API for this.
+
+    `url` is `unix:///path`.
+    """
 
     url: str
 
@@ -55,7 +58,7 @@ class DockerSource:
             raise UnsupportedError(f"Trivy reads an engine's images over a unix socket, not over {self.url}")
 
 
-ImageSource = RegistrySource | DockerSource
+ImageSource = RegistrySource | EngineSource
 
 
 @dataclass(frozen=True, slots=True)
@@ -122,7 +125,7 @@ class Scanner:
 
     def _arguments(self, platform: Platform, source: ImageSource) -> list[str]:
         """Exactly one image source: Trivy's default tries four, and mixes four errors."""
-        kind = ["docker", "--docker-host", source.url] if isinstance(source, DockerSource) else ["remote"]
+        kind = ["docker", "--docker-host", source.url] if isinstance(source, EngineSource) else ["remote"]
         offline = ["--offline-scan", "--skip-java-db-update"] if self.offline else []
         return [
             *("image", "--server", self.server.url, "--image-src", *kind, "--platform", str(platform)),

@@ -30,7 +30,7 @@ from uptainer.fleet.scanning import (
     scan_image,
 )
 from uptainer.images.credentials import Keychain
-from uptainer.scanning.trivy import DockerSource, ImageSource, RegistrySource
+from uptainer.scanning.trivy import EngineSource, ImageSource, RegistrySource
 from uptainer.store.models import ContainerBackup, UpdateNotification
 from uptainer.store.repositories.recommendations import RecommendationRepository
 from uptainer.store.repositories.scans import ScanRepository
@@ -62,7 +62,7 @@ def test_what_runs_is_read_from_its_engine_and_what_is_offered_from_its_registry
     for job in plan_scans(fleet.database, older_than=UNSCANNED):
         scan_image(fleet.database, job, asked, Keychain())
     assert [(target, type(source)) for target, _, source in asked.jobs] == [
-        (digest("image"), DockerSource),
+        (digest("image"), EngineSource),
         (f"docker.io/library/nginx@{digest('1.28')}", RegistrySource),
     ]
     assert plan_scans(fleet.database, older_than=UNSCANNED) == []

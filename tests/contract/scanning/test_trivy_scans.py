@@ -19,7 +19,8 @@ from tests.lab.alpine import (
     python_package,
 )
 from tests.lab.docker import DockerEngine
-from tests.lab.images import build_image, make_image, push_image, push_index
+from tests.lab.images import build_image, load_image, make_image, push_image, push_index
+from tests.lab.podman import PodmanEngine
 from tests.lab.registry import Registry
 from tests.lab.room import Room
 from tests.lab.trivy import write_cache
@@ -30,7 +31,7 @@ from uptainer.core.platform import Platform
 from uptainer.core.reference import Reference
 from uptainer.scanning.differences import compare, describe
 from uptainer.scanning.server import TrivyServer
-from uptainer.scanning.trivy import DockerSource, RegistrySource, Scanner, ServerAddress
+from uptainer.scanning.trivy import EngineSource, RegistrySource, Scanner, ServerAddress
 
 AMD64 = Platform("linux", "amd64")
 ARM64 = Platform("linux", "arm64")
@@ -161,7 +162,7 @@ async def test_an_engine_is_scanned_by_digest_and_by_image_id(
     name = registry.reference("scan/engine:1")
     digest = make_image(docker_engine, name, files=alpine_files("3.99.0", OLD_PACKAGES))
     image_id = docker_engine.client.images.get(name).id
-    source = DockerSource(docker_engine.url)
+    source = EngineSource(docker_engine.url)
     by_digest = await scanner.scan(Reference.parse(name).with_digest(digest), AMD64, source)
     by_id = await scanner.scan(str(image_id), AMD64, source)
     assert by_digest.status is ScanStatus.SUCCEEDED, by_digest.reason
@@ -169,10 +170,21 @@ async def test_an_engine_is_scanned_by_digest_and_by_image_id(
     assert len(by_id.vulnerabilities) == len(by_digest.vulnerabilities) == 21
 
 
+async def test_an_image_that_only_podman_holds_is_scanned_there(
+    scanner: Scanner, podman_engine: PodmanEngine
+) -> None:
+    name = "localhost/scan/podman:1"
+    load_image(podman_engine, name, build_image(files=alpine_files("3.99.0", OLD_PACKAGES)))
+    image_id = str(podman_engine.client.images.get(name).id)
+    scan = await scanner.scan(image_id, AMD64, EngineSource(podman_engine.url))
+    assert scan.status is ScanStatus.SUCCEEDED, scan.reason
+    assert (scan.digest, len(scan.vulnerabilities)) == (image_id, 21)
+
+
 async def test_what_the_engine_does_not_have_fails_for_good(
     scanner: Scanner, docker_engine: DockerEngine
 ) -> None:
-    scan = await scanner.scan(f"sha256:{'0' * 64}", AMD64, DockerSource(docker_engine.url))
+    scan = await scanner.scan(f"sha256:{'0' * 64}", AMD64, EngineSource(docker_engine.url))
     assert scan.status is ScanStatus.FAILED
     assert "no such image" in scan.reason
 
@@ -321,7 +333,7 @@ async def test_no_secret_stands_in_a_list_of_processes(
 @pytest.mark.parametrize("url", ["tcp://10.0.0.1:2375", "ssh://me@host", "/var/run/docker.sock"])
 def test_an_engine_that_trivy_cannot_reach_is_refused_at_once(url: str) -> None:
     with pytest.raises(UnsupportedError, match="over a unix socket"):
-        DockerSource(url)
+        EngineSource(url)
 
 
 async def test_java_archives_want_an_index_which_is_said_when_it_is_missing(
