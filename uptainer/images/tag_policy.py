@@ -5,7 +5,7 @@ from typing import Self
 
 from uptainer.core.enums import ChangeLevel
 from uptainer.core.errors import InvalidInputError
-from uptainer.images.patterns import compile_pattern, matches, split_transform, transform_tag
+from uptainer.core.patterns import compile_pattern, matches, split_transform, transform_tag
 from uptainer.images.versions import Scheme, Version, read_version
 
 LEVELS = (ChangeLevel.DIGEST, ChangeLevel.PATCH, ChangeLevel.MINOR, ChangeLevel.MAJOR)

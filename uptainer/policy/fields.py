@@ -17,7 +17,7 @@ from pydantic import (
 
 from uptainer.core.enums import ChangeLevel, Severity
 from uptainer.core.errors import InvalidInputError
-from uptainer.policy.patterns import check_pattern, check_transform
+from uptainer.core.patterns import compile_pattern, split_transform
 from uptainer.policy.window_text import format_window, parse_window
 from uptainer.policy.windows import Freeze, Window
 
@@ -68,8 +68,22 @@ def _one_or_more(value: object) -> object:
     return (value,) if isinstance(value, str | Window) else value
 
 
-def _checked(check: Callable[[str], str]) -> AfterValidator:
-    return AfterValidator(lambda value: check(value) if value else value)
+def _check_pattern(value: str) -> str:
+    return _checked(lambda: compile_pattern(value, "tag"), value)
+
+
+def _check_transform(value: str) -> str:
+    return _checked(lambda: split_transform(value), value)
+
+
+def _checked(check: Callable[[], object], value: str) -> str:
+    """What is empty takes a more general policy's away."""
+    try:
+        if value:
+            check()
+    except InvalidInputError as error:
+        raise ValueError(str(error)) from error
+    return value
 
 
 _stored = PlainSerializer(format_window, return_type=str)
@@ -81,8 +95,8 @@ Windows = Annotated[tuple[WindowField, ...], BeforeValidator(_one_or_more)]
 Freezes = Annotated[tuple[FreezeField, ...], BeforeValidator(_one_or_more)]
 Names = Annotated[tuple[Annotated[str, Field(min_length=1)], ...], BeforeValidator(_one_or_more)]
 
-Pattern = Annotated[str, _checked(check_pattern)]
-Transform = Annotated[str, _checked(check_transform)]
+Pattern = Annotated[str, AfterValidator(_check_pattern)]
+Transform = Annotated[str, AfterValidator(_check_transform)]
 Level = Literal[ChangeLevel.DIGEST, ChangeLevel.PATCH, ChangeLevel.MINOR, ChangeLevel.MAJOR]
 AutoLevel = Level | Literal["none"]
 Limit = Annotated[int, Field(ge=0)] | Literal["any"]

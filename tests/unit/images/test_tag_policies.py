@@ -4,7 +4,7 @@ import pytest
 
 from uptainer.core.enums import ChangeLevel
 from uptainer.core.errors import InvalidInputError
-from uptainer.images.patterns import matches, transform_tag
+from uptainer.core.patterns import matches, transform_tag
 from uptainer.images.tag_policy import TagPolicy
 from uptainer.images.versions import Scheme
 
