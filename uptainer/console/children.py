@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Self
 
-from uptainer.console.leash import leashed
+from uptainer.core.leash import leashed
 from uptainer.console.logs import bound, tail
 from uptainer.core.errors import TemporaryError
 

@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from uptainer.console.children import Child
+from uptainer.core import leash
 from uptainer.core.errors import TemporaryError
 
 PARENT = """
@@ -45,7 +46,7 @@ def test_a_child_ends_when_its_parent_is_killed(tmp_path: Path) -> None:
 
 
 def test_a_child_whose_parent_is_gone_already_does_not_start() -> None:
-    command = [sys.executable, "-m", "uptainer.console.leash", "1", "sleep", "60"]
+    command = [sys.executable, leash.__file__, "1", "sleep", "60"]
     done = subprocess.run(command, capture_output=True, text=True, timeout=20, check=False)
     assert done.returncode != 0
     assert "is gone" in done.stderr

@@ -1,6 +1,7 @@
 """Start a program that ends when its parent does, even when the parent is killed.
 
-`python -m uptainer.console.leash PARENT_PID PROGRAM ARGUMENT...` asks the kernel for that and becomes the program.
+`python leash.py PARENT_PID PROGRAM ARGUMENT...` asks the kernel for that and becomes the program. It runs as a program of
+its own, where calling into libc is safe whatever threads we have, and imports nothing of ours, so that it starts at once.
 Only Linux has it (prctl(2), PR_SET_PDEATHSIG); elsewhere the program just starts.
 """
 
@@ -13,8 +14,8 @@ _PR_SET_PDEATHSIG = 1
 
 
 def leashed(command: list[str]) -> list[str]:
-    """The command that runs `command` on a leash held by this process; start it from the main thread."""
-    return [sys.executable, "-m", "uptainer.console.leash", str(os.getpid()), *command]
+    """The command that runs `command` on a leash held by the thread that starts it: it ends when that thread does."""
+    return [sys.executable, "-I", "-S", __file__, str(os.getpid()), *command]
 
 
 def follow(parent: int) -> None:
