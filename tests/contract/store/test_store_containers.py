@@ -162,7 +162,7 @@ def test_a_name_that_two_hosts_have_must_be_said_with_its_host(database: Databas
         ContainerRepository(session).record(other, [container("web")], NOW)
         containers = ContainerRepository(session)
         assert containers.by_address("beta/web").container.host_id == other
-        with pytest.raises(InvalidInputError, match="on several hosts: say which of alpha/web, beta/web"):
+        with pytest.raises(InvalidInputError, match="several containers: say which of alpha/web, beta/web"):
             containers.by_address("web")
 
 
@@ -183,3 +183,17 @@ def test_a_key_with_a_slash_in_it_is_found(database: Database, fleet: Fleet) -> 
         containers.record(fleet.host_id, [replace(container("x"), key="ns/app")], NOW)
         assert containers.by_address("ns/app").address == "alpha/ns/app"
         assert containers.by_address("alpha/ns/app").address == "alpha/ns/app"
+
+
+def test_a_workload_stands_for_its_only_container(database: Database, fleet: Fleet) -> None:
+    with database.session() as session:
+        containers = ContainerRepository(session)
+        app = replace(container("app"), key="ns/deployment/shop/app", workload="ns/deployment/shop")
+        proxy = replace(app, key="ns/deployment/shop/proxy", runtime_id="proxy")
+        containers.record(fleet.host_id, [app], NOW)
+        assert containers.by_address("alpha/ns/deployment/shop").address == "alpha/ns/deployment/shop/app"
+        containers.record(fleet.host_id, [app, proxy], NOW)
+        with pytest.raises(
+            InvalidInputError, match="say which of alpha/ns/deployment/shop/app, alpha/ns/dep"
+        ):
+            containers.by_address("ns/deployment/shop")

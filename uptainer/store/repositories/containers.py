@@ -6,7 +6,7 @@ from datetime import datetime
 from difflib import get_close_matches
 from typing import Any
 
-from sqlalchemy import Row, Select, and_, select, update
+from sqlalchemy import ColumnElement, Row, Select, and_, or_, select, update
 from sqlalchemy.orm import Session, contains_eager
 
 from uptainer.core.enums import ContainerStatus, Health
@@ -93,21 +93,21 @@ class ContainerRepository:
         return self._fetch(_views(with_vanished=True).where(any_of(Container.id, ids)))
 
     def by_address(self, address: str, *, with_vanished: bool = False) -> ContainerView:
-        """`host/key`, or a key that only one host has.
+        """`host/key`, or a key that only one host has; a workload's key stands for its only container.
 
         Raises:
             NotFoundError: there is none; the message names what is spelt like it.
-            InvalidInputError: several hosts have it; the message names them.
+            InvalidInputError: there are several; the message names them.
         """
         host, slash, key = address.partition("/")
         wanted = _views(with_vanished=with_vanished)
-        here = and_(ContainerHost.name == host, Container.key == key) if slash else Container.key == address
-        views = self._fetch(wanted.where(here)) or self._fetch(wanted.where(Container.key == address))
+        here = and_(ContainerHost.name == host, _called(key)) if slash else _called(address)
+        views = self._fetch(wanted.where(here)) or self._fetch(wanted.where(_called(address)))
         if not views:
             raise NotFoundError(f"there is no container {address!r}{self._suggestion(address)}")
         if len(views) > 1:
             names = ", ".join(view.address for view in views)
-            raise InvalidInputError(f"{address!r} is on several hosts: say which of {names}")
+            raise InvalidInputError(f"{address!r} stands for several containers: say which of {names}")
         return views[0]
 
     def _known(self, host_id: int) -> Mapping[str, Row[Any]]:
@@ -142,6 +142,10 @@ class ContainerRepository:
         spelt = {form: f"{host}/{key}" for host, key in names for form in (key, f"{host}/{key}")}
         near = dict.fromkeys(spelt[each] for each in get_close_matches(address, spelt, n=3))
         return f"; did you mean {' or '.join(near)}?" if near else ": see `uptainer containers`"
+
+
+def _called(key: str) -> ColumnElement[bool]:
+    return or_(Container.key == key, Container.workload == key)
 
 
 def _views(*, with_vanished: bool) -> Select[Any]:
