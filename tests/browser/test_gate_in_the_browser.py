@@ -75,7 +75,7 @@ def test_an_unhealthy_update_approved_on_the_page_is_undone_with_its_data(
     page.goto(f"{system.url}/runs/flow-run/{run}")
     form = open_form(page)
     for said in ("guestbook-1", "2.3.1", "2.4.0", "CVE-2024-6119", "the data in guests"):
-        assert form.get_by_text(said).first.is_visible(), said
+        form.get_by_text(said).first.wait_for()
     take_picture(page, "gate")
     choose(page, form, "approve")
     form.locator("textarea").nth(0).fill("Ada Lovelace")
