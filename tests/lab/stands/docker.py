@@ -49,7 +49,7 @@ class DockerStand:
         return name
 
     def replace_by_hand(self, key: str, release: Release) -> None:
-        self.engine.client.containers.get(key).remove(force=True)
+        self.engine.client.containers.get(key).remove(force=True, v=True)
         self.deploy(key, release)
 
     def running(self, key: str) -> tuple[Copy, ...]:
@@ -70,6 +70,12 @@ class DockerStand:
         known = set[str]().union(*self._volumes.values())
         strange = {str(each.name) for each in self.engine.client.volumes.list()} - known
         return (*others, *sorted(strange))
+
+    def is_paused(self, key: str) -> bool:
+        return bool(self.engine.client.containers.get(key).attrs["State"]["Paused"])
+
+    def has_crashed(self, key: str) -> bool:
+        return int(self.engine.client.containers.get(key).attrs["RestartCount"]) > 0
 
     def data(self, key: str) -> Mapping[str, str]:
         volume = self.engine.client.volumes.get(f"data-of-{key}")
