@@ -30,6 +30,9 @@ PACKAGES = {
     "git": "git",
     "curl": "curl",
     "jq": "jq",
+    "etcd": "etcd-server",
+    "conntrack": "conntrack",
+    "socat": "socat",
 }
 """Which package has which program."""
 
@@ -41,19 +44,31 @@ LIBATOMIC = "libatomic1"
 
 POLICY = Path("/usr/sbin/policy-rc.d")
 
+KUBERNETES = Path(__file__).with_name("build_kubernetes.py")
+"""There is no package of it: it is built, once, when its own packages are there."""
+
 
 def main() -> None:
+    lacks_kubernetes = subprocess.run([sys.executable, KUBERNETES, "--is-built"], check=False).returncode != 0
     packages = missing()
-    if not packages:
-        return
-    names = " ".join(packages)
+    if lacks_kubernetes:
+        needs = subprocess.run(
+            [sys.executable, KUBERNETES, "--needs"], check=True, capture_output=True, text=True
+        )
+        packages = sorted({*packages, *needs.stdout.split()})
     if os.geteuid() != 0 or not shutil.which("apt-get"):
-        say(f"not installed, for only root can on a Debian: {names}")
+        left_out = [*packages, *(["Kubernetes"] if lacks_kubernetes else [])]
+        if left_out:
+            say(f"not installed, for only root can on a Debian: {' '.join(left_out)}")
         return
-    say(f"installing {names}")
-    failure = install(packages)
-    if failure:
-        say(f"apt-get could not: {failure}")
+    if packages:
+        say(f"installing {' '.join(packages)}")
+        failure = install(packages)
+        if failure:
+            say(f"apt-get could not: {failure}")
+    if lacks_kubernetes:
+        say("building Kubernetes, this once; it takes some minutes")
+        subprocess.run([sys.executable, KUBERNETES], check=False)
 
 
 def missing() -> list[str]:

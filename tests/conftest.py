@@ -12,6 +12,7 @@ from tests.lab import environment
 from tests.lab.browser import find_chromium, open_browser
 from tests.lab.docker import DockerEngine
 from tests.lab.environment import LEFT_OUT, lab_part
+from tests.lab.kubernetes import Cluster
 from tests.lab.llm import LanguageModelServer
 from tests.lab.podman import PodmanEngine
 from tests.lab.postgres import PostgresServer
@@ -85,6 +86,15 @@ def rootless_podman_engine(room: Room) -> Iterator[PodmanEngine]:
         engine = PodmanEngine(room, rootless=True)
     yield engine
     engine.close()
+
+
+@pytest.fixture(scope="session")
+def kubernetes_cluster() -> Iterator[Cluster]:
+    """A cluster with one node, shared by all test processes; `cluster.namespace()` gives a place of one's own in it."""
+    with lab_part():
+        cluster = Cluster()
+    yield cluster
+    cluster.close()
 
 
 @pytest.fixture(scope="session")
