@@ -14,6 +14,7 @@ from uptainer.cli.rows import print_rows
 from uptainer.core.clock import utc_now
 from uptainer.core.errors import InvalidInputError, RefusedError, UnreachableError, UptainerError
 from uptainer.fleet.policies import PolicyBook
+from uptainer.fleet.previews import preview_openings
 from uptainer.policy.window_text import describe_window, parse_window
 from uptainer.policy.windows import Freeze, Window
 from uptainer.store.database import Database
@@ -65,6 +66,18 @@ def show_all(*, as_json: bool) -> None:
         lines = [_line(session, row, now) for row in rows]
     nothing = "No window is stored: what is approved is applied at any time, unless a policy or label says otherwise."
     print_rows(lines, ("name", "kind", "means", "next", "named_by"), as_json=as_json, nothing=nothing)
+
+
+def preview(*, days: int, host: str | None, as_json: bool) -> None:
+    now = utc_now()
+    with connection.database() as database, database.session() as session:
+        lines = preview_openings(session, now, now + timedelta(days=days), host=host)
+    nothing = (
+        f"No window opens in the next {days} days: workloads without a window are changed at any time, and those that "
+        "have one are not. `uptainer policy show HOST/NAME` says which a workload has."
+    )
+    columns = ("opens", "closes", "windows", "workloads", "waiting")
+    print_rows(lines, columns, as_json=as_json, nothing=nothing)
 
 
 def remove(name: str, *, force: bool) -> None:

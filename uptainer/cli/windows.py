@@ -14,6 +14,10 @@ Text = Annotated[
 ]
 Name = Annotated[str, typer.Argument(help="The window's name.", autocompletion=completion.windows)]
 Freeze = Annotated[bool, typer.Option("--freeze", help="It forbids: nothing is applied while it lasts.")]
+Days = Annotated[int, typer.Option("--days", min=1, max=366, help="How far ahead.")]
+Host = Annotated[
+    str | None, typer.Option("--host", help="Only this host's.", autocompletion=completion.hosts)
+]
 Force = Annotated[bool, typer.Option("--force", help="Although policies name it.")]
 
 
@@ -26,6 +30,9 @@ def register(app: typer.Typer) -> None:
         )
     )(add)
     ours.command("list", epilog=examples("uptainer window list --json"))(list_)
+    ours.command(epilog=examples("uptainer window preview", "uptainer window preview --days 30 --json"))(
+        preview
+    )
     ours.command(epilog=examples("uptainer window remove nights"))(remove)
 
 
@@ -41,6 +48,13 @@ def list_(as_json: AsJson = False) -> None:
     from uptainer.cli import windowing  # noqa: PLC0415 -- help and completion need none of it
 
     windowing.show_all(as_json=as_json)
+
+
+def preview(days: Days = 14, host: Host = None, as_json: AsJson = False) -> None:
+    """List when the fleet's workloads may be changed next, freezes taken out, and which updates wait for it."""
+    from uptainer.cli import windowing  # noqa: PLC0415 -- help and completion need none of it
+
+    windowing.preview(days=days, host=host, as_json=as_json)
 
 
 def remove(name: Name, force: Force = False) -> None:

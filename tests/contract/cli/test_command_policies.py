@@ -1,5 +1,7 @@
 """Policies, windows and hosts as commands store them."""
 
+from datetime import timedelta
+
 import pytest
 
 from tests.lab.commands import uptainer
@@ -106,6 +108,31 @@ def test_a_window_is_followed_by_the_policy_that_names_it(stocked: Stocked) -> N
     assert effective(stocked.database).windows[0].zone == "Asia/Tokyo"
     (line,) = uptainer("window", "list", "--json").json
     assert (line["kind"], line["named_by"], len(line["next"])) == ("window", ["default"], 3)
+
+
+def test_the_preview_lists_the_openings_without_the_freezes(stocked: Stocked) -> None:
+    assert "No window opens in the next 14 days" in uptainer("window", "preview").out
+    tomorrow = (stocked.now + timedelta(days=1)).date()
+    freeze = f"{tomorrow} 00:00 to {tomorrow + timedelta(days=1)} 00:00 UTC"
+    uptainer("policy", "set", "default", "windows=daily 02:00-04:00 UTC", f"freezes={freeze}")
+    uptainer("policy", "set", "container", "alpha/db", "windows=Sun 03:00-06:00 UTC")
+    lines = uptainer("window", "preview", "--days", "8", "--json").json
+    common = [line for line in lines if line["workloads"] == ["alpha/cron", "alpha/web"]]
+    assert {line["opens"][11:16] for line in common} == {"02:00"}
+    assert str(tomorrow) not in {line["opens"][:10] for line in common}
+    assert [line["workloads"] for line in lines if line not in common] in (
+        [["alpha/db"]],
+        [["alpha/db"]] * 2,
+    )
+    assert "not in " in common[0]["windows"][1]
+
+
+def test_the_preview_names_the_approved_updates_that_wait_for_an_opening(stocked: Stocked) -> None:
+    uptainer("policy", "set", "default", "windows=daily 02:00-04:00 UTC")
+    uptainer("approve", str(stocked.update_id), "--yes")
+    (first, *_) = uptainer("window", "preview", "--days", "2", "--json").json
+    assert first["waiting"] == [stocked.update_id]
+    assert uptainer("window", "preview", "--days", "2", "--host", "beta").out.startswith("No window opens")
 
 
 def test_a_window_that_a_policy_names_is_not_removed_by_the_way(stocked: Stocked) -> None:
