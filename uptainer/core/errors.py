@@ -6,6 +6,7 @@
     │   ├── NotFoundError       the registry, engine or table has no such thing
     │   ├── AccessDeniedError   credentials are missing, wrong, or do not allow this
     │   ├── RefusedError        it could be done, and must not be: the message says which rule says so
+    │   │   └── SupersededError it is not what was planned for any more: somebody else was there meanwhile
     │   ├── ProtocolError       the other side's answer is malformed, too large, or contradicts itself
     │   └── UnsupportedError    this runtime, engine or machine has no such operation
     └── TemporaryError          may work later; `retry_after` says when, where that is known
@@ -40,6 +41,10 @@ class AccessDeniedError(PermanentError):
 
 
 class RefusedError(PermanentError):
+    pass
+
+
+class SupersededError(RefusedError):
     pass
 
 

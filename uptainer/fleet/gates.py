@@ -9,7 +9,7 @@ from typing import Any
 from sqlalchemy.orm import Session
 
 from uptainer.core.enums import ApprovalDecision, UpdateStatus
-from uptainer.core.errors import InvalidInputError, UptainerError
+from uptainer.core.errors import InvalidInputError, SupersededError, UptainerError
 from uptainer.core.reference import Reference
 from uptainer.fleet.deciding import as_json, findings_from, title_of
 from uptainer.fleet.readiness import known_of, worse_since
@@ -29,7 +29,6 @@ from uptainer.updates.account import Account, hash_account, write_account
 from uptainer.updates.engine import dry_run
 from uptainer.updates.gate import ASKED, Ruling, answer
 from uptainer.updates.options import UpdateOptions
-from uptainer.updates.planning import SupersededError
 from uptainer.updates.steps import Plan
 
 NO_ACCOUNT = "its account has not been written yet, and an approval is given on one"

@@ -10,14 +10,20 @@ from sqlalchemy import Connection, exists, select
 
 from uptainer.core.clock import Clock
 from uptainer.core.enums import ApprovalDecision, StepStatus, UpdateStatus
-from uptainer.core.errors import PermanentError, RefusedError, TemporaryError, UptainerError
+from uptainer.core.errors import (
+    PermanentError,
+    RefusedError,
+    SupersededError,
+    TemporaryError,
+    UptainerError,
+)
 from uptainer.runtimes.port import Runtime
 from uptainer.store.database import Database
 from uptainer.store.models import CLOSED, Approval
 from uptainer.updates.journal import Journal, Record
 from uptainer.updates.locks import claim_workload, take_slots
 from uptainer.updates.options import UpdateOptions
-from uptainer.updates.planning import Subject, SupersededError, find_subject, make_plan
+from uptainer.updates.planning import Subject, find_subject, make_plan
 from uptainer.updates.rollback import roll_back
 from uptainer.updates.run import Outcome, Run
 from uptainer.updates.steps import (
@@ -161,7 +167,8 @@ def _failed(run: Run, step: PlannedStep, journal: tuple[Entry, ...], error: Exce
         run.journal.note(f"{step.sentence}: {_words(error)}. It is looked at again when the engine answers")
         raise error
     is_preparation = step.stage is Stage.PREPARE and not touched(journal)
-    end = _end_of_preparation(run, error) if is_preparation else UpdateStatus.ROLLED_BACK
+    is_anothers = isinstance(error, SupersededError)
+    end = _end_of_preparation(run, error) if is_preparation or is_anothers else UpdateStatus.ROLLED_BACK
     run.journal.fail(step, _words(error), end=end)
     return _undo(run, error)
 

@@ -9,7 +9,7 @@ from sqlalchemy.orm import Session
 
 from uptainer.backups.directory import path_for
 from uptainer.core.enums import ContainerStatus
-from uptainer.core.errors import InvalidInputError, NotFoundError, RefusedError
+from uptainer.core.errors import InvalidInputError, NotFoundError, SupersededError
 from uptainer.core.platform import Platform
 from uptainer.core.reference import Reference
 from uptainer.core.workloads import ContainerFacts
@@ -22,10 +22,6 @@ RESTORE_FROM = "restore_from"
 """In the decision of a reversal that puts data back: the directory of the backup that it comes from."""
 
 RUNS = (ContainerStatus.RUNNING, ContainerStatus.RESTARTING)
-
-
-class SupersededError(RefusedError):
-    """The workload is not what was planned for: somebody else replaced or removed it."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -48,7 +48,8 @@ def _revert(run: Run, entry: Entry, record: Record) -> None:
 
 
 def _end(run: Run, record: Record) -> UpdateStatus:
-    if touched(record.journal):
+    """What somebody else put there meanwhile is theirs, and was not rolled back."""
+    if touched(record.journal) and run.plan.end is not UpdateStatus.SUPERSEDED:
         return UpdateStatus.ROLLED_BACK
     return run.plan.end or UpdateStatus.FAILED
 

@@ -6,13 +6,13 @@ from typing import Any
 
 from uptainer.core.clock import Clock
 from uptainer.core.enums import UpdateStatus
-from uptainer.core.errors import NotFoundError, RefusedError
+from uptainer.core.errors import NotFoundError, RefusedError, SupersededError
 from uptainer.core.images import ImageFacts
 from uptainer.runtimes.port import ReplacementRequest, Runtime
 from uptainer.updates import steps
 from uptainer.updates.journal import Journal, Record
 from uptainer.updates.keeping import Keeper
-from uptainer.updates.planning import Subject, SupersededError, options_of
+from uptainer.updates.planning import Subject, options_of
 from uptainer.updates.steps import Entry, Plan, PlannedStep
 
 
