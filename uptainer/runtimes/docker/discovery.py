@@ -8,7 +8,7 @@ from typing import Any
 from uptainer.core.errors import NotFoundError
 from uptainer.core.images import ImageFacts
 from uptainer.core.workloads import ContainerFacts
-from uptainer.runtimes.docker import facts, names
+from uptainer.runtimes.docker import facts, names, service_discovery, services
 from uptainer.runtimes.engine.client import Engine
 
 Json = Mapping[str, Any]
@@ -19,14 +19,18 @@ WORKERS = 4
 def read_containers(engine: Engine) -> list[ContainerFacts]:
     """All containers, running or not, but for our own helpers; those that vanish meanwhile are not there any more.
 
-    Each distinct image is inspected once.
+    On a manager of a swarm its services, in place of their tasks' containers here. Each distinct image is inspected once.
     """
-    containers = [
+    everything = [
         each for each in inspect_all(engine) if names.role(facts.key(each)) is not names.Role.HELPER
     ]
+    manages = services.is_manager(engine)
+    containers = [each for each in everything if not (manages and service_discovery.service_id_of(each))]
     images = _read_images(engine, {each["Image"] for each in containers})
     keys = keys_by_name(containers)
-    return [facts.container_facts(each, images.get(each["Image"]), keys) for each in containers]
+    found = [facts.container_facts(each, images.get(each["Image"]), keys) for each in containers]
+    own = [service_discovery.as_task(each) for each in found]
+    return [*own, *(service_discovery.read_services(engine, everything) if manages else ())]
 
 
 def inspect_all(engine: Engine) -> list[Json]:

@@ -1,15 +1,23 @@
 """What a person asks of one container: start, stop, pause, remove, run a command in it, read its output."""
 
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta
+from typing import Any
 
 from uptainer.core.errors import TemporaryError, UnreachableError
 from uptainer.runtimes.engine import output
 from uptainer.runtimes.engine.client import Engine
 from uptainer.runtimes.port import ExecResult
 
+Json = Mapping[str, Any]
+
 DEFAULT_STOP_TIMEOUT = 10.0
+
+
+def inspect(engine: Engine, container: str) -> Json:
+    inspected: Json = engine.get(f"/containers/{container}/json", about=container)
+    return inspected
 
 
 def start(engine: Engine, container: str) -> None:

@@ -100,7 +100,11 @@ def _refuse_unsafe(container: Json) -> None:
     for label, owner in _FOREIGN_OWNERS.items():
         if label in (container["Config"].get("Labels") or {}):
             raise RefusedError(f"{key} belongs to {owner}, which would put the old one back: update it there")
-    if _is_this_process(container["Id"]):
+    refuse_this_process(key, container["Id"])
+
+
+def refuse_this_process(key: str, container_id: str) -> None:
+    if _is_this_process(container_id):
         raise RefusedError(f"{key} is Uptainer itself, which can't stop itself and go on: update it by hand")
 
 

@@ -93,7 +93,7 @@ def _pull(
     query = {"fromImage": image.name, "tag": image.digest or image.tag or "latest"}
     if platform:
         query["platform"] = str(platform)
-    headers = {"X-Registry-Auth": _auth_header(image.registry, auth)} if auth else {}
+    headers = {"X-Registry-Auth": auth_header(image.registry, auth)} if auth else {}
     with engine.open(
         "POST", "/images/create", about=str(image), query=query, headers=headers, timeout=SILENCE
     ) as answer:
@@ -117,5 +117,6 @@ def _fault(said: str) -> type[PermanentError] | type[TemporaryError]:
     return TemporaryError
 
 
-def _auth_header(registry: str, auth: Mapping[str, str]) -> str:
+def auth_header(registry: str, auth: Mapping[str, str]) -> str:
+    """The registry's login as the engine wants it in `X-Registry-Auth`."""
     return base64.urlsafe_b64encode(json.dumps({**auth, "serveraddress": registry}).encode()).decode()

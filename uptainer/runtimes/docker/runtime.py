@@ -4,20 +4,36 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager
 from datetime import datetime, timedelta
 from types import TracebackType
-from typing import Self
+from typing import Protocol, Self
 
 from uptainer.core.errors import NotFoundError, PermanentError
 from uptainer.core.images import ImageFacts
 from uptainer.core.workloads import ContainerFacts, EngineFacts, HostAddress, Mount
 from uptainer.runtimes.capabilities import Capabilities, capabilities_of
-from uptainer.runtimes.docker import discovery, facts, operations, planning, replacement, restoring, volumes
+from uptainer.runtimes.docker import (
+    discovery,
+    facts,
+    operations,
+    planning,
+    replacement,
+    restoring,
+    service_discovery,
+    service_operations,
+    service_planning,
+    service_restoring,
+    service_update,
+    volumes,
+)
 from uptainer.runtimes.docker.capabilities import TABLE
+from uptainer.runtimes.docker.services import is_service
 from uptainer.runtimes.engine.client import Engine
 from uptainer.runtimes.port import ExecResult, Json, ReplacementPlan, ReplacementRequest, WorkloadState
 
 
 class DockerRuntime:
-    """One Docker Engine. Keeps nothing between calls but its connections; a context manager."""
+    """One Docker Engine, with the services of its swarm where it manages one. Keeps nothing between calls but its
+    connections; a context manager.
+    """
 
     def __init__(self, address: HostAddress) -> None:
         """Raises UnreachableError, AccessDeniedError, UnsupportedError: see `Engine`."""
@@ -45,44 +61,55 @@ class DockerRuntime:
         return discovery.read_containers(self._engine)
 
     def image(self, name: str) -> ImageFacts:
-        return facts.image_facts(self._engine.get(f"/images/{name}/json", about=name))
+        """What a swarm deploys and this manager does not hold is known by its digest."""
+        try:
+            return facts.image_facts(self._engine.get(f"/images/{name}/json", about=name))
+        except NotFoundError:
+            if deployed := service_discovery.deployed_image(self._engine, name):
+                return deployed
+            raise
 
     def state(self, key: str) -> WorkloadState:
+        if is_service(key):
+            return service_discovery.read_state(self._engine, key)
         return facts.workload_state(self.inspect(key))
 
     def inspect(self, key: str) -> Json:
-        inspected: Json = self._engine.get(f"/containers/{key}/json", about=key)
-        return inspected
+        return _operations(key).inspect(self._engine, key)
 
     def configuration(self, key: str) -> Json:
+        if is_service(key):
+            return service_restoring.read_configuration(self._engine, key)
         return restoring.read_configuration(self._engine, key)
 
     def create_from(self, configuration: Json, *, name: str | None = None) -> str:
+        if service_restoring.is_service(configuration):
+            return service_restoring.create_from(self._engine, configuration, name=name)
         return restoring.create_from(self._engine, configuration, name=name)
 
     def start(self, key: str) -> None:
-        operations.start(self._engine, key)
+        _operations(key).start(self._engine, key)
 
     def stop(self, key: str, timeout: timedelta | None = None) -> None:
-        operations.stop(self._engine, key, timeout)
+        _operations(key).stop(self._engine, key, timeout)
 
     def restart(self, key: str, timeout: timedelta | None = None) -> None:
-        operations.restart(self._engine, key, timeout)
+        _operations(key).restart(self._engine, key, timeout)
 
     def pause(self, key: str) -> None:
-        operations.pause(self._engine, key)
+        _operations(key).pause(self._engine, key)
 
     def unpause(self, key: str) -> None:
-        operations.unpause(self._engine, key)
+        _operations(key).unpause(self._engine, key)
 
     def remove(self, key: str, *, force: bool = False) -> None:
-        operations.remove(self._engine, key, force=force)
+        _operations(key).remove(self._engine, key, force=force)
 
     def execute(self, key: str, command: Sequence[str], timeout: timedelta) -> ExecResult:
-        return operations.execute(self._engine, key, command, timeout)
+        return _operations(key).execute(self._engine, key, command, timeout)
 
     def logs(self, key: str, *, tail: int, since: datetime | None = None) -> str:
-        return operations.logs(self._engine, key, tail=tail, since=since)
+        return _operations(key).logs(self._engine, key, tail=tail, since=since)
 
     def remove_image(self, image_id: str) -> bool:
         """False where a container still uses it, or more than one repository names it."""
@@ -95,17 +122,24 @@ class DockerRuntime:
         return True
 
     def plan_replacement(self, request: ReplacementRequest) -> ReplacementPlan:
+        if is_service(request.key):
+            return service_planning.plan_replacement(self._engine, request)
         return planning.plan_replacement(self._engine, request)
 
     def perform(
         self, step: str, request: ReplacementRequest, document: Json, results: Mapping[str, Json]
     ) -> Json:
+        if is_service(request.key):
+            return service_update.perform(self._engine, step, request, document)
         return replacement.perform(self._engine, step, request, document, results)
 
     def revert(
         self, step: str, request: ReplacementRequest, document: Json, results: Mapping[str, Json]
     ) -> None:
-        replacement.revert(self._engine, step, request, document, results)
+        if is_service(request.key):
+            service_update.revert(self._engine, step, request, document)
+        else:
+            replacement.revert(self._engine, step, request, document, results)
 
     def check_mount(self, key: str, mount: Mount) -> None:
         volumes.check_mount(self._engine, key, mount)
@@ -115,3 +149,31 @@ class DockerRuntime:
 
     def write_mount(self, key: str, mount: Mount, tar: Iterator[bytes]) -> None:
         volumes.write_mount(self._engine, key, mount, tar)
+
+
+class _Operations(Protocol):
+    """What can be asked of a container and of a service alike: each is a module."""
+
+    def inspect(self, engine: Engine, key: str, /) -> Json: ...
+
+    def start(self, engine: Engine, key: str, /) -> None: ...
+
+    def stop(self, engine: Engine, key: str, timeout: timedelta | None = None, /) -> None: ...
+
+    def restart(self, engine: Engine, key: str, timeout: timedelta | None = None, /) -> None: ...
+
+    def pause(self, engine: Engine, key: str, /) -> None: ...
+
+    def unpause(self, engine: Engine, key: str, /) -> None: ...
+
+    def remove(self, engine: Engine, key: str, /, *, force: bool = False) -> None: ...
+
+    def execute(
+        self, engine: Engine, key: str, command: Sequence[str], timeout: timedelta, /
+    ) -> ExecResult: ...
+
+    def logs(self, engine: Engine, key: str, /, *, tail: int, since: datetime | None = None) -> str: ...
+
+
+def _operations(key: str) -> _Operations:
+    return service_operations if is_service(key) else operations
