@@ -21,6 +21,7 @@ from tests.lab.registry import Registry
 from tests.lab.room import Room, take_room
 from tests.lab.stands.catalogue import STANDS
 from tests.lab.stands.stand import Stand
+from tests.lab.swarm import SwarmNode, start_manager, start_worker
 from tests.lab.trivy import find_trivy, write_cache
 
 _room = pytest.StashKey[Room]()
@@ -86,6 +87,25 @@ def rootless_podman_engine(room: Room) -> Iterator[PodmanEngine]:
         engine = PodmanEngine(room, rootless=True)
     yield engine
     engine.close()
+
+
+@pytest.fixture(scope="session")
+def swarm_engine(room: Room) -> Iterator[SwarmNode]:
+    """A swarm of one node, its manager, for the session; what tests make in it stays until they, or `clear`, remove it."""
+    with lab_part():
+        manager = start_manager(room)
+    yield manager
+    manager.close()
+
+
+@pytest.fixture(scope="session")
+def swarm_worker(room: Room, swarm_engine: SwarmNode) -> Iterator[SwarmNode]:
+    """A second node of the swarm. It takes tasks only while it is `active`: drained, it changes nothing for others."""
+    with lab_part():
+        worker = start_worker(room, swarm_engine)
+    yield worker
+    swarm_engine.dismiss(worker)
+    worker.close()
 
 
 @pytest.fixture(scope="session")
