@@ -224,7 +224,7 @@ def test_an_engine_that_goes_down_meanwhile_is_unreachable_and_comes_back(
     ("runtime_type", "connection", "url"),
     [
         (RuntimeType.DOCKER, ConnectionType.TCP, "tcp://192.0.2.1:2375"),
-        (RuntimeType.DOCKER, ConnectionType.SSH, "ssh://root@host"),
+        (RuntimeType.DOCKER, ConnectionType.KUBECONFIG, "kubeconfig:///path"),
         (RuntimeType.PODMAN, ConnectionType.UNIX, "unix:///run/podman/podman.sock"),
     ],
 )

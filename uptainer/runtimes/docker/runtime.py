@@ -8,6 +8,7 @@ from typing import Protocol, Self
 
 from uptainer.core.errors import NotFoundError, PermanentError
 from uptainer.core.images import ImageFacts
+from uptainer.core.secrets import HostSecret
 from uptainer.core.workloads import ContainerFacts, EngineFacts, HostAddress, Mount
 from uptainer.runtimes.capabilities import Capabilities, capabilities_of
 from uptainer.runtimes.docker import (
@@ -35,10 +36,10 @@ class DockerRuntime:
     connections; a context manager.
     """
 
-    def __init__(self, address: HostAddress) -> None:
+    def __init__(self, address: HostAddress, secret: HostSecret | None = None) -> None:
         """Raises UnreachableError, AccessDeniedError, UnsupportedError: see `Engine`."""
         self.address = address
-        self._engine = Engine(address)
+        self._engine = Engine(address, secret)
 
     def __enter__(self) -> Self:
         return self

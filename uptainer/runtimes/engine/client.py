@@ -3,28 +3,19 @@
 Source: https://docs.docker.com/reference/api/engine/ (1.41 and later).
 """
 
-import errno
 import json
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from http.client import HTTPException, HTTPResponse
 from types import MappingProxyType
-from typing import Any, NoReturn
-from urllib.parse import urlsplit
+from typing import Any
 
-from uptainer.core.enums import ConnectionType
-from uptainer.core.errors import (
-    AccessDeniedError,
-    InvalidInputError,
-    NotFoundError,
-    PermanentError,
-    TemporaryError,
-    UnreachableError,
-    UnsupportedError,
-    UptainerError,
-)
+from uptainer.core.errors import InvalidInputError, UnsupportedError, UptainerError
+from uptainer.core.secrets import HostSecret
 from uptainer.core.workloads import HostAddress
+from uptainer.runtimes.engine.commands import Ran
+from uptainer.runtimes.engine.faults import BAD_REQUEST, raise_fault, raise_refusal
 from uptainer.runtimes.engine.transport import Content, Transport, encode_json, target_of
 
 Json = Mapping[str, Any]
@@ -32,42 +23,47 @@ Query = Mapping[str, str]
 NOTHING: Query = MappingProxyType({})
 
 OLDEST_API = (1, 41)
-LOOPBACK = frozenset({"localhost", "127.0.0.1", "::1"})
 UPLOAD_TIMEOUT = 3600.0
 PIECE = 256 * 1024
 _PATH = re.compile(r"/[\w/.:@+-]*", re.ASCII)
-_BAD_REQUEST = 400
-_SERVER_FAULT = 500
 
 
 class Engine:
     """One engine over one pool of kept-alive connections, safe to use from several threads."""
 
-    def __init__(self, address: HostAddress) -> None:
+    def __init__(self, address: HostAddress, secret: HostSecret | None = None) -> None:
         """Reach the engine and agree on the API version: its own newest.
 
         Raises:
             UnreachableError, AccessDeniedError: nothing answers there, or it does not let us in.
             UnsupportedError: the way of connecting or the engine's version is not one that we speak.
+            InvalidInputError: the secret is not one for this address.
         """
-        _refuse_open_network(address)
         self.address = address
-        self._transport = Transport(address)
+        self._transport = Transport(address, secret)
         self._prefix = ""
         try:
             self.version: Json = self.get("/version", about="its version")
-            self.api_version = str(self.version["ApiVersion"])
-            _refuse_old_engine(self.api_version, address.name)
+            self.api_version, self._prefix = self._agree()
         except UptainerError:
             self.close()
             raise
-        self._prefix = f"/v{self.api_version}"
+
+    def _agree(self) -> tuple[str, str]:
+        """The version of the API that both speak, and what its paths begin with."""
+        api_version = str(self.version["ApiVersion"])
+        _refuse_old_engine(api_version, self.address.name)
+        return api_version, f"/v{api_version}"
 
     def close(self) -> None:
         self._transport.close()
 
+    def run(self, command: Sequence[str], *, timeout: float | None = None) -> Ran:
+        """Run a command on the engine's machine; see `Transport.run`."""
+        return self._transport.run(command, timeout=self.address.timeout if timeout is None else timeout)
+
     def get(self, path: str, *, about: str = "", query: Query = NOTHING) -> Any:
-        with self.open("GET", path, about=about, query=query) as answer:
+        with self.open("GET", path, about=about, query=query, whole=True) as answer:
             return json.loads(answer.read())
 
     def post(
@@ -81,16 +77,18 @@ class Engine:
     ) -> Any:
         """`wait` is how many seconds longer than usual the engine may take to answer. None for an empty answer."""
         timeout = self.address.timeout + wait
-        with self.open("POST", path, about=about, query=query, body=body, timeout=timeout) as answer:
+        with self.open(
+            "POST", path, about=about, query=query, body=body, timeout=timeout, whole=True
+        ) as answer:
             content = answer.read()
         return json.loads(content) if content.strip() else None
 
     def delete(self, path: str, *, about: str = "", query: Query = NOTHING) -> None:
-        with self.open("DELETE", path, about=about, query=query) as answer:
+        with self.open("DELETE", path, about=about, query=query, whole=True) as answer:
             answer.read()
 
     def head(self, path: str, *, about: str = "", query: Query = NOTHING) -> Mapping[str, str]:
-        with self.open("HEAD", path, about=about, query=query) as answer:
+        with self.open("HEAD", path, about=about, query=query, whole=True) as answer:
             answer.read()
             return dict(answer.headers)
 
@@ -113,8 +111,12 @@ class Engine:
         query: Query = NOTHING,
         headers: Query = NOTHING,
         timeout: float | None = None,
+        whole: bool = False,
     ) -> Iterator["Answer"]:
-        """An answer whose body is still coming; `timeout` is how many seconds it may be silent."""
+        """An answer whose body is still coming.
+
+        `timeout` is how many seconds it may be silent; with `whole`, how many the call may take to the end.
+        """
         about = about or path
         _refuse_odd_path(path)
         sent = {"Content-Type": "application/json"} if body is not None else {}
@@ -128,10 +130,11 @@ class Engine:
                         headers=sent | dict(headers),
                         content=encode_json(body) if body is not None else content,
                         timeout=self.address.timeout if timeout is None else timeout,
+                        whole=whole,
                     )
                 )
-                if answer.status >= _BAD_REQUEST:
-                    _raise_refusal(answer, about, self.address.name)
+                if answer.status >= BAD_REQUEST:
+                    raise_refusal(answer, about, self.address.name)
             yield Answer(self, answer, about)
 
     @contextmanager
@@ -140,7 +143,9 @@ class Engine:
         try:
             yield
         except (HTTPException, OSError) as fault:
-            _raise_transport_fault(fault, self.address, about)
+            if explained := self._transport.explain():
+                raise explained from fault
+            raise_fault(fault, self.address, about)
 
 
 class Answer:
@@ -180,61 +185,3 @@ def _refuse_old_engine(api_version: str, host: str) -> None:
             f"{host} speaks Docker API {api_version}; Uptainer needs {oldest} or later (Docker Engine 20.10). "
             "Update the engine."
         )
-
-
-def _refuse_open_network(address: HostAddress) -> None:
-    if address.connection is ConnectionType.UNIX:
-        return
-    if address.connection is not ConnectionType.TCP:
-        raise UnsupportedError(
-            f"{address.name}: this version reaches Docker by unix socket, or by TCP on this machine only, "
-            f"not by {address.connection.value}"
-        )
-    host = urlsplit(address.url).hostname or ""
-    if host not in LOOPBACK:
-        raise UnsupportedError(
-            f"{address.name}: {address.url} is Docker without encryption on a network, and whoever reaches it "
-            "is root there; this version connects by unix socket, or by TCP on this machine only"
-        )
-
-
-def _raise_transport_fault(fault: Exception, address: HostAddress, about: str) -> NoReturn:
-    number = fault.errno if isinstance(fault, OSError) else None
-    if number in (errno.EACCES, errno.EPERM):
-        raise AccessDeniedError(
-            f"{address.name}: no permission to use {address.url}. Run as a user of the group that owns the socket "
-            "(`sudo usermod -aG docker $USER`, then log in again), or as root."
-        ) from fault
-    if number == errno.ENOENT:
-        raise UnreachableError(
-            f"{address.name}: there is no socket at {address.url}; is the engine running?"
-        ) from fault
-    if number == errno.ECONNREFUSED:
-        raise UnreachableError(
-            f"{address.name}: nothing answers at {address.url}; is the engine running?"
-        ) from fault
-    raise UnreachableError(
-        f"{address.name} did not answer about {about}: {fault or type(fault).__name__}"
-    ) from fault
-
-
-def _raise_refusal(answer: HTTPResponse, about: str, host: str) -> NoReturn:
-    text = answer.read().decode(errors="replace")
-    try:
-        said = str(json.loads(text).get("message", "")) or text
-    except (ValueError, AttributeError):
-        said = text
-    message = f"{host}, {about}: {said.strip() or answer.reason}"
-    match answer.status:
-        case 404:
-            raise NotFoundError(message)
-        case 401 | 403:
-            raise AccessDeniedError(message)
-        case 400:
-            raise InvalidInputError(message)
-        case 501:
-            raise UnsupportedError(message)
-        case status if status >= _SERVER_FAULT:
-            raise TemporaryError(message)
-        case _:
-            raise PermanentError(message)

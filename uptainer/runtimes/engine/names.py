@@ -1,0 +1,39 @@
+"""The names of containers that Uptainer makes or keeps, and what each is there for.
+
+They are the only mark on them: a label would make the new container differ from the old one.
+"""
+
+import re
+from enum import StrEnum
+
+_ANONYMOUS = re.compile(r"[0-9a-f]{64}")
+_SHORT = 12
+_OURS = re.compile(r"uptainer-(new|old|helper)-(.+)-([0-9a-f]{12})")
+
+
+class Role(StrEnum):
+    """NEW stands beside the one it will replace, OLD is kept for the way back, HELPER moves data and never runs."""
+
+    NEW = "new"
+    OLD = "old"
+    HELPER = "helper"
+
+
+def name_of(role: Role, key: str, container_id: str) -> str:
+    """`uptainer-old-web-0123456789ab`; the id is that of the container replaced, or helped."""
+    return f"uptainer-{role.value}-{key}-{container_id[:_SHORT]}"
+
+
+def role(name: str) -> Role | None:
+    found = _OURS.fullmatch(name)
+    return Role(found.group(1)) if found else None
+
+
+def short(container_id: str) -> str:
+    """An id as the engine shortens it: the default host name, and the alias that it adds by itself."""
+    return container_id[:_SHORT]
+
+
+def is_anonymous(volume_name: str) -> bool:
+    """An engine names a volume that nobody named by 64 hexadecimal digits."""
+    return _ANONYMOUS.fullmatch(volume_name) is not None
