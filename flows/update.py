@@ -26,6 +26,9 @@ from tasks.updates import (
     read_update,
     take_answer,
 )
+from tasks.updates import (
+    override_window as override,
+)
 from uptainer.core.clock import utc_now
 from uptainer.core.enums import UpdateStatus
 from uptainer.core.transitions import CLOSED
@@ -34,6 +37,8 @@ from uptainer.fleet.situations import Situation
 from uptainer.updates.markdown import plain
 
 UpdateId = Annotated[int, Field(ge=1)]
+Reason = Annotated[str, Field(max_length=1000)]
+By = Annotated[str, Field(max_length=200)]
 
 _ENDS = {
     UpdateStatus.SUCCEEDED: Completed,
@@ -49,12 +54,16 @@ _ENDS = {
     flow_run_name=lambda: about("update", "update_id"),
 )
 @plainly
-async def update(update_id: UpdateId, dry_run: bool = False) -> State[Any]:
+async def update(
+    update_id: UpdateId, dry_run: bool = False, override_window: Reason = "", by: By = "uptainer"
+) -> State[Any]:
     """Started again at any time, it does what is next: an update that is closed is only told of.
 
     Args:
         update_id: The update's number, as `uptainer updates` lists it.
         dry_run: Only say every step that would be taken.
+        override_window: An emergency's reason: an approved update begins also outside of its maintenance window.
+        by: Your name, with `override_window`. It goes into the audit log, as typed.
     """
     call_suspension_no_error()
     situation = await read_update(update_id)
@@ -65,6 +74,8 @@ async def update(update_id: UpdateId, dry_run: bool = False) -> State[Any]:
     )
     if dry_run:
         return await _tell_plan(situation)
+    if override_window and not _was_resumed():
+        await override(update_id, override_window, by)
     if situation.status not in CLOSED:
         await bind_run(update_id, UUID(runtime.flow_run.id))
     gate = await open_gate(update_id)

@@ -13,6 +13,7 @@ from uptainer.fleet.gates import Gate
 from uptainer.fleet.readiness import Readiness
 from uptainer.fleet.situations import Situation, read_situation
 from uptainer.store.repositories.approvals import Answer
+from uptainer.store.repositories.audit import Actor
 from uptainer.updates.gate import Ruling
 from uptainer.updates.run import Outcome
 
@@ -51,6 +52,15 @@ def take_answer(update_id: int, answer: Answer, account_hash: str) -> Ruling:
 )
 def ask_readiness(update_id: int) -> Readiness:
     return readiness.readiness(database(), update_id, utc_now())
+
+
+@retryable(
+    name="override window",
+    run_name="let update {update_id} begin outside of its window",
+    description="An emergency: writes down who lets an approved update begin now, and why.",
+)
+def override_window(update_id: int, reason: str, by: str) -> None:
+    updating.override_window(database(), update_id, reason, Actor(by))
 
 
 @retryable(

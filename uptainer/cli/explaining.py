@@ -81,9 +81,12 @@ def of_update(session: Session, update_id: int, now: datetime) -> Explanation:
         advice = known.advice.get(row.id) if row else None
         if row is not None and update.status not in CLOSED:
             approved = update.status in APPROVED
+            known = known.at_any_time() if update.window_override else known
             decision = decide(known.decision_subject(row, approved=approved, ignoring_open=True), now)
             outcome, findings, as_of = str(decision.outcome), decision.findings, now
     stands = f"{update.status.replace('_', ' ')}: {update.status_reason}".rstrip(": ")
+    if update.window_override:
+        stands += f"; outside of its window, for: {update.window_override}"
     return Explanation(
         about=f"update {update.id} of {update.host_name}/{title_of(update)}",
         stands=stands,

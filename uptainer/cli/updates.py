@@ -30,6 +30,14 @@ Id = Annotated[
     ),
 ]
 DryRun = Annotated[bool, typer.Option("--dry-run", help="Only say every step that it would take.")]
+Override = Annotated[
+    str | None,
+    typer.Option(
+        "--override-window",
+        metavar="REASON",
+        help="An emergency: also outside of its maintenance window. The reason goes into the audit log.",
+    ),
+]
 Wait = Annotated[bool, typer.Option("--wait", "-w", help="Wait for its end.")]
 WithData = Annotated[
     bool, typer.Option("--with-data", help="Also put its volumes back as they were before the update.")
@@ -58,7 +66,13 @@ def register(app: typer.Typer) -> None:
             "uptainer updates --json",
         )
     )(updates)
-    app.command(epilog=examples("uptainer update 17 --dry-run", "uptainer update 17 --wait"))(update)
+    app.command(
+        epilog=examples(
+            "uptainer update 17 --dry-run",
+            "uptainer update 17 --wait",
+            "uptainer update 17 --override-window 'CVE-2026-1234 is exploited'",
+        )
+    )(update)
     app.command(epilog=examples("uptainer rollback 17", "uptainer rollback 17 --with-data --yes"))(rollback)
     app.command(
         epilog=examples(
@@ -78,14 +92,16 @@ def updates(why: Why = None, all_: All = False, as_json: AsJson = False) -> None
         updating.show_open(with_history=all_, as_json=as_json)
 
 
-def update(update_id: Id, dry_run: DryRun = False, wait: Wait = False) -> None:
+def update(
+    update_id: Id, dry_run: DryRun = False, override_window: Override = None, wait: Wait = False
+) -> None:
     """Start an approved update's run now; policy and window are asked again by it."""
     from uptainer.cli import updating  # noqa: PLC0415 -- help and completion need none of it
 
     if dry_run:
         updating.show_plan(update_id)
     else:
-        updating.start(update_id, wait=wait)
+        updating.start(update_id, override=override_window, wait=wait)
 
 
 def rollback(

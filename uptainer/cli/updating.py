@@ -18,7 +18,7 @@ from uptainer.core.errors import InvalidInputError, RefusedError
 from uptainer.core.settings import Settings
 from uptainer.core.transitions import CLOSED
 from uptainer.fleet.deciding import title_of
-from uptainer.fleet.updating import plan_update
+from uptainer.fleet.updating import override_window, plan_update
 from uptainer.policy.durations import parse_duration
 from uptainer.store.bulk import any_of
 from uptainer.store.models import Approval, Update
@@ -86,9 +86,12 @@ def show_plan(update_id: int) -> None:
     typer.echo("Nothing was done.")
 
 
-def start(update_id: int, *, wait: bool) -> None:
-    with connection.database() as database, database.session() as session:
-        _refuse_unready(UpdateRepository(session).by_id(update_id))
+def start(update_id: int, *, override: str | None, wait: bool) -> None:
+    with connection.database() as database:
+        with database.session() as session:
+            _refuse_unready(UpdateRepository(session).by_id(update_id))
+        if override is not None:
+            override_window(database, update_id, override, connection.caller())
     _run(update_id, wait=wait)
 
 

@@ -64,7 +64,7 @@ def readiness(database: Database, update_id: int, now: datetime) -> Readiness:
 def readiness_of(session: Session, updates: Sequence[Update], now: datetime) -> Mapping[int, Readiness]:
     """As `readiness`, by update id. The caller has locked the rows; only a row that turns is written."""
     asked = [update for update in updates if update.status in APPROVED and update.reverses_id is None]
-    known = known_of_all(session, asked)
+    known = _without_overridden_windows(asked, known_of_all(session, asked))
     expected = durations(session, asked)
     answers = {update.id: Readiness(go=True, reason="") for update in updates}
     for update in asked:
@@ -74,6 +74,16 @@ def readiness_of(session: Session, updates: Sequence[Update], now: datetime) -> 
             session, update, container, expected[update.id], now
         )
     return answers
+
+
+def _without_overridden_windows(
+    updates: Sequence[Update], known: Mapping[int, tuple[Known, CandidateRow | None]]
+) -> Mapping[int, tuple[Known, CandidateRow | None]]:
+    overridden = {update.id for update in updates if update.window_override}
+    return {
+        number: (container.at_any_time() if number in overridden else container, row)
+        for number, (container, row) in known.items()
+    }
 
 
 def _ask(

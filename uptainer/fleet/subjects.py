@@ -3,7 +3,7 @@
 import re
 import socket
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Self
 
@@ -46,6 +46,11 @@ class Known:
     advice: Mapping[int, Advice]
     by_policy: bool = False
     """The open update was approved by the policy, and by no person."""
+
+    def at_any_time(self) -> Self:
+        """As if its policy had neither windows nor freezes."""
+        policy = self.policy.policy.model_copy(update={"windows": (), "freezes": ()})
+        return replace(self, policy=replace(self.policy, policy=policy))
 
     def difference(self, row: CandidateRow) -> ScanDifference | None:
         candidate = self.scan_of(row)

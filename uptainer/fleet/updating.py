@@ -10,6 +10,7 @@ from uptainer.fleet.discovery import look_again
 from uptainer.policy.settings import EffectivePolicy
 from uptainer.runtimes.port import Runtime
 from uptainer.store.database import Database
+from uptainer.store.repositories.audit import Actor
 from uptainer.store.repositories.hosts import HostRepository
 from uptainer.store.repositories.updates import UpdateRepository
 from uptainer.updates.engine import apply, dry_run
@@ -54,6 +55,17 @@ def carry_out(
         outcome = apply(update_id, database, runtime, options, registry_auth=registry_auth)
         look_again(database, host, runtime)
     return outcome
+
+
+def override_window(database: Database, update_id: int, reason: str, actor: Actor) -> None:
+    """An emergency: an approved update may begin now, whatever its maintenance windows say.
+
+    Raises:
+        InvalidInputError: no reason is given.
+        RefusedError: it is not approved.
+    """
+    with database.session() as session:
+        UpdateRepository(session).override_window(update_id, reason, actor)
 
 
 def plan_update(database: Database, update_id: int, opens: Opens, settings: Settings) -> Plan:

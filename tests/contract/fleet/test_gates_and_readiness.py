@@ -17,13 +17,15 @@ from uptainer.core.enums import (
     Severity,
     UpdateStatus,
 )
-from uptainer.core.errors import InvalidInputError, UnreachableError
+from uptainer.core.errors import InvalidInputError, RefusedError, UnreachableError
 from uptainer.fleet.gates import Gate, give_answer, open_gate
 from uptainer.fleet.maintenance import plan_maintenance
 from uptainer.fleet.readiness import readiness
 from uptainer.fleet.situations import parse_until
+from uptainer.fleet.updating import override_window
 from uptainer.runtimes.port import Runtime
 from uptainer.store.repositories.approvals import ApprovalRepository
+from uptainer.store.repositories.audit import Actor, AuditRepository
 from uptainer.store.repositories.containers import ContainerRepository
 from uptainer.store.repositories.updates import UpdateRepository
 from uptainer.updates.account import hash_account
@@ -222,6 +224,33 @@ def test_asking_twice_is_the_same_as_asking_once(fleet: Seeded) -> None:
     fleet.policy(windows=[AT_NIGHT])
     made = approved(fleet)
     assert readiness(fleet.database, made, NOW) == readiness(fleet.database, made, NOW)
+
+
+def test_in_an_emergency_a_closed_window_is_overridden_with_a_reason_and_that_is_audited(
+    fleet: Seeded,
+) -> None:
+    fleet.policy(windows=[AT_NIGHT])
+    made = approved(fleet)
+    assert not readiness(fleet.database, made, NOW).go
+    with pytest.raises(InvalidInputError, match="needs a reason"):
+        override_window(fleet.database, made, "  ", Actor("ada", authenticated=True))
+    override_window(fleet.database, made, "it is being exploited", Actor("ada", authenticated=True))
+    assert readiness(fleet.database, made, NOW).go
+    with fleet.database.session() as session:
+        (entry,) = AuditRepository(session).listing(
+            subject=f"update/{made}", action="update.window_overridden"
+        )
+    assert (entry.actor, entry.details["reason"]) == ("ada", "it is being exploited")
+
+
+def test_overriding_a_window_overrides_nothing_else(fleet: Seeded) -> None:
+    fleet.policy(windows=[AT_NIGHT])
+    asked, made = fleet.propose("db", "1.28"), approved(fleet)
+    with pytest.raises(RefusedError, match="is proposed, not approved"):
+        override_window(fleet.database, asked, "now", Actor("ada"))
+    override_window(fleet.database, made, "now", Actor("ada"))
+    fleet.policy(windows=[AT_NIGHT], mode="off")
+    assert not readiness(fleet.database, made, NOW).go
 
 
 def test_nothing_is_begun_that_would_not_be_done_before_the_window_closes(fleet: Seeded) -> None:

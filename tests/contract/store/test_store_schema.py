@@ -1,15 +1,19 @@
+from dataclasses import replace
+
 import pytest
 from sqlalchemy import inspect, text
 
 from tests.contract.store.conftest import Fleet
-from tests.lab.facts import NOW
+from tests.lab.facts import NOW, address
 from tests.lab.threads import side_by_side
+from uptainer.core.enums import ConnectionType
 from uptainer.core.errors import InvalidInputError, RefusedError, UnreachableError
 from uptainer.store import schema
 from uptainer.store.database import Database, create_engine_for
 from uptainer.store.models import SCHEMA
 from uptainer.store.repositories.audit import SYSTEM, AuditRepository
 from uptainer.store.repositories.containers import ContainerRepository
+from uptainer.store.repositories.hosts import HostRepository
 from uptainer.store.repositories.updates import UpdateRepository
 
 TABLES = {
@@ -67,8 +71,12 @@ def test_every_revision_can_be_taken_back_and_brought_up_again_with_data_in_the_
     with database.session() as session:
         fleet.find(session, "web", "1.28")
         UpdateRepository(session).propose([fleet.proposal("web")], NOW)
+        cluster = replace(
+            address("cluster"), connection=ConnectionType.TOKEN, url="https://cluster", namespaces=("shop-*",)
+        )
+        HostRepository(session).add(cluster)
     database.dispose()
-    for revision in ("0004", "0003", "0002", "0001"):
+    for revision in (f"{number:04}" for number in range(int(schema.head()) - 1, 0, -1)):
         schema.downgrade(database.url, revision)
         assert schema.current(database.url) == revision
     with database.session() as session:

@@ -61,6 +61,7 @@ class Update(Base):
     snoozed_until: Mapped[Instant | None]
     expires_at: Mapped[Instant | None]
     opens_at: Mapped[Instant | None]
+    window_override: Mapped[str | None]
     created_at: Mapped[CreatedAt]
     approved_at: Mapped[Instant | None]
     started_at: Mapped[Instant | None]

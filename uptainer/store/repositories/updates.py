@@ -11,7 +11,7 @@ from sqlalchemy import ColumnElement, func, or_, select, update
 from sqlalchemy.orm import InstrumentedAttribute, Session
 
 from uptainer.core.enums import UpdateStatus
-from uptainer.core.errors import NotFoundError, RefusedError
+from uptainer.core.errors import InvalidInputError, NotFoundError, RefusedError
 from uptainer.core.transitions import CLOSED, UNDER_WAY, WAITING, check_transition
 from uptainer.store.bulk import any_of, insert_rows
 from uptainer.store.models import Update
@@ -74,6 +74,25 @@ class UpdateRepository:
         row = self._compare_and_set(update_id, expected, {"status": new, "status_reason": reason, **values})
         details = {"to": new, "reason": reason, "digest": row.to_digest, "workload": _name(row)}
         AuditRepository(self._session).append(actor, f"update.{new}", f"update/{update_id}", details)
+        return row
+
+    def override_window(self, update_id: int, reason: str, actor: Actor) -> Update:
+        """Let an approved update begin outside of its maintenance windows, and in a freeze; whatever else forbids it,
+        forbids it still.
+
+        Raises:
+            InvalidInputError: no reason is given.
+            RefusedError: it is not approved.
+        """
+        if not reason.strip():
+            raise InvalidInputError("to override a maintenance window needs a reason, for the audit log")
+        row = self._compare_and_set(
+            update_id, ANSWERED, {"window_override": reason.strip(), "opens_at": None}
+        )
+        details = {"reason": reason.strip(), "digest": row.to_digest, "workload": _name(row)}
+        AuditRepository(self._session).append(
+            actor, "update.window_overridden", f"update/{update_id}", details
+        )
         return row
 
     def amend(self, update_id: int, **values: Any) -> Update:
