@@ -10,8 +10,8 @@ from typing import NoReturn
 from zoneinfo import ZoneInfo
 
 from uptainer.core.errors import InvalidInputError
+from uptainer.core.wallclock import to_local
 from uptainer.policy.recurrences import Frequency, Recurrence, Weekday
-from uptainer.policy.wallclock import to_local
 
 WEEKDAYS = ("MO", "TU", "WE", "TH", "FR", "SA", "SU")
 _PARTS = frozenset(

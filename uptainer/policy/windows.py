@@ -15,10 +15,10 @@ from typing import ClassVar
 from zoneinfo import ZoneInfo
 
 from uptainer.core.errors import InvalidInputError, RefusedError
+from uptainer.core.wallclock import find_zone, to_instant, to_local
 from uptainer.policy.durations import format_duration
 from uptainer.policy.recurrence_text import parse_recurrence
 from uptainer.policy.recurrences import Recurrence
-from uptainer.policy.wallclock import find_zone, to_instant, to_local
 
 SEARCHED = timedelta(days=5 * 366)
 _LOOKAHEAD = timedelta(days=366)

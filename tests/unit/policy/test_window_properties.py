@@ -10,12 +10,12 @@ from hypothesis import strategies as st
 
 from uptainer.core.enums import PolicyScope
 from uptainer.core.errors import InvalidInputError
+from uptainer.core.wallclock import to_instant, to_local
 from uptainer.policy import labels
 from uptainer.policy.durations import format_duration, parse_duration
 from uptainer.policy.foreign_labels import FOREIGN
 from uptainer.policy.layers import Layer, merge
 from uptainer.policy.recurrence_text import WEEKDAYS, parse_recurrence
-from uptainer.policy.wallclock import to_instant, to_local
 from uptainer.policy.window_text import describe_window, format_window, parse_window
 from uptainer.policy.windows import Freeze, Window, closes_at, is_open, next_opening, openings
 
