@@ -4,12 +4,10 @@ Tasks run, overlay networks and ports in host mode too. Ports published by the i
 kernel's IPVS, which not every machine has: nothing here connects to one.
 """
 
-import json
 import subprocess
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
 from typing import Any
-from urllib.parse import quote
 
 import httpx
 from docker.errors import APIError, NotFound
@@ -90,10 +88,13 @@ class SwarmNode(DockerEngine):
         self.call("DELETE", f"/nodes/{node_id}?force=1")
 
     def tasks(self, service: str, *, wanted: bool = True) -> list[dict[str, Any]]:
-        """Of a service, as the manager tells of them: those that are to run, or all."""
-        filters = {"service": [service]} | ({"desired-state": ["running"]} if wanted else {})
-        found: list[dict[str, Any]] = self.call("GET", f"/tasks?filters={quote(json.dumps(filters))}")
-        return found
+        """Of a service, as the manager tells of them: those that are to run, or all; none where there is no such service."""
+        ids = [each["ID"] for each in self.call("GET", "/services") if each["Spec"]["Name"] == service]
+        return [
+            each
+            for each in self.call("GET", "/tasks")
+            if each["ServiceID"] in ids and (not wanted or each["DesiredState"] == "running")
+        ]
 
     def service(self, name: str) -> dict[str, Any]:
         found: dict[str, Any] = self.call("GET", f"/services/{name}")
