@@ -8,7 +8,7 @@ import pytest
 from uptainer.core.enums import ContainerStatus, Health
 from uptainer.core.workloads import Port
 from uptainer.runtimes.docker import facts
-from uptainer.runtimes.docker.names import Role, name_of, role
+from uptainer.runtimes.engine.names import Role, name_of, role
 
 
 @pytest.mark.parametrize(

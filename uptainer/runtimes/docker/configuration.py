@@ -10,8 +10,7 @@ import re
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from uptainer.runtimes.docker.facts import is_anonymous
-from uptainer.runtimes.docker.names import short
+from uptainer.runtimes.engine.names import is_anonymous, short
 
 Json = Mapping[str, Any]
 

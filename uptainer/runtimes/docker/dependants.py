@@ -9,7 +9,8 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from uptainer.runtimes.docker import facts, names
+from uptainer.runtimes.docker import facts
+from uptainer.runtimes.engine import names
 
 Json = Mapping[str, Any]
 

@@ -1,19 +1,16 @@
 """Everything that the engine holds, read in as few calls as it takes: one list, one inspect each."""
 
-from collections.abc import Iterable, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
-from contextlib import suppress
+from collections.abc import Iterable, Mapping
 from typing import Any
 
-from uptainer.core.errors import NotFoundError
 from uptainer.core.images import ImageFacts
 from uptainer.core.workloads import ContainerFacts
-from uptainer.runtimes.docker import facts, names, service_discovery, services
+from uptainer.runtimes.docker import facts, service_discovery, services
+from uptainer.runtimes.engine import names
 from uptainer.runtimes.engine.client import Engine
+from uptainer.runtimes.engine.gathering import inspect_each
 
 Json = Mapping[str, Any]
-
-WORKERS = 4
 
 
 def read_containers(engine: Engine) -> list[ContainerFacts]:
@@ -36,9 +33,7 @@ def read_containers(engine: Engine) -> list[ContainerFacts]:
 def inspect_all(engine: Engine) -> list[Json]:
     """Raises UnreachableError, or whatever else went wrong, rather than return a part of them."""
     listed = engine.get("/containers/json", about="its containers", query={"all": "1"})
-    return [
-        each for each in _side_by_side(engine, "/containers/{}/json", [item["Id"] for item in listed]) if each
-    ]
+    return inspect_each(engine, "/containers/{}/json", [item["Id"] for item in listed])
 
 
 def keys_by_name(containers: Iterable[Json]) -> dict[str, str]:
@@ -53,22 +48,5 @@ def keys_by_name(containers: Iterable[Json]) -> dict[str, str]:
 
 
 def _read_images(engine: Engine, ids: set[str]) -> dict[str, ImageFacts]:
-    found = _side_by_side(engine, "/images/{}/json", sorted(ids))
+    found = inspect_each(engine, "/images/{}/json", sorted(ids))
     return {image["Id"]: facts.image_facts(image) for image in found}
-
-
-def _side_by_side(engine: Engine, path: str, ids: Sequence[str]) -> list[Json]:
-    """Each worker takes its share in one go, so that its connection and its thread are set up once."""
-    with ThreadPoolExecutor(WORKERS, thread_name_prefix="inspect") as pool:
-        shares = pool.map(
-            lambda share: _in_turn(engine, path, share), (ids[n::WORKERS] for n in range(WORKERS))
-        )
-        return [each for share in shares for each in share]
-
-
-def _in_turn(engine: Engine, path: str, ids: Sequence[str]) -> list[Json]:
-    found: list[Json] = []
-    for one in ids:
-        with suppress(NotFoundError):
-            found.append(engine.get(path.format(one)))
-    return found

@@ -10,8 +10,9 @@ from datetime import timedelta
 from typing import Any
 
 from uptainer.core.errors import NotFoundError, PermanentError, RefusedError, TemporaryError, UnreachableError
-from uptainer.runtimes.docker import configuration, facts, operations
+from uptainer.runtimes.docker import configuration, facts
 from uptainer.runtimes.docker.swap import RUNS, Swap
+from uptainer.runtimes.engine import operations
 from uptainer.runtimes.engine.client import Engine
 
 Json = Mapping[str, Any]

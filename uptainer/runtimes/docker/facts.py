@@ -9,12 +9,11 @@ from uptainer.core.enums import ContainerStatus, Health
 from uptainer.core.images import ImageFacts
 from uptainer.core.platform import Platform
 from uptainer.core.workloads import ContainerFacts, EngineFacts, Mount, Port
-from uptainer.runtimes.docker import names
+from uptainer.runtimes.engine import names
 from uptainer.runtimes.port import WorkloadState
 
 Json = Mapping[str, Any]
 
-_ANONYMOUS = re.compile(r"[0-9a-f]{64}")
 _FRACTION = re.compile(r"\.(\d+)")
 _NEVER = "0001-01-01T00:00:00"
 _HEALTH_LOG_LIMIT = 4096
@@ -151,11 +150,6 @@ def has_healthcheck(config: Json) -> bool:
     return bool(test) and test[0] != "NONE"
 
 
-def is_anonymous(volume_name: str) -> bool:
-    """An engine names a volume that nobody named by 64 hexadecimal digits."""
-    return _ANONYMOUS.fullmatch(volume_name) is not None
-
-
 def mounts(container: Json) -> Iterable[Mount]:
     for each in container.get("Mounts") or ():
         name = each.get("Name") or ""
@@ -165,7 +159,7 @@ def mounts(container: Json) -> Iterable[Mount]:
             source=each.get("Source") or "",
             destination=each["Destination"],
             read_only=not each.get("RW", True),
-            anonymous=each["Type"] == "volume" and is_anonymous(name),
+            anonymous=each["Type"] == "volume" and names.is_anonymous(name),
         )
 
 

@@ -4,8 +4,8 @@ from collections.abc import Mapping
 from ipaddress import IPv4Address
 from typing import Any
 
-from uptainer.runtimes.docker.names import short
 from uptainer.runtimes.engine.client import version_tuple
+from uptainer.runtimes.engine.names import short
 
 Json = Mapping[str, Any]
 

@@ -1,15 +1,11 @@
 """Bringing exactly the approved image to the engine, and naming it as the user does."""
 
-import base64
 import json
 from collections.abc import Mapping
 from typing import Any
 
 from uptainer.core.errors import (
-    AccessDeniedError,
     NotFoundError,
-    PermanentError,
-    RateLimitedError,
     TemporaryError,
     UnsupportedError,
 )
@@ -17,18 +13,12 @@ from uptainer.core.platform import Platform
 from uptainer.core.reference import Reference
 from uptainer.runtimes.docker import facts
 from uptainer.runtimes.engine.client import Answer, Engine
+from uptainer.runtimes.engine.registries import auth_header, pull_fault
 
 Json = Mapping[str, Any]
 
 SILENCE = 600.0
 """Seconds without any progress after which a pull counts as stuck."""
-
-_FAULTS: tuple[tuple[tuple[str, ...], type[PermanentError] | type[TemporaryError]], ...] = (
-    (("toomanyrequests", "rate limit"), RateLimitedError),
-    (("no matching manifest", "does not match the specified platform"), UnsupportedError),
-    (("unauthorized", "denied", "no basic auth"), AccessDeniedError),
-    (("not found", "manifest unknown", "repository does not exist"), NotFoundError),
-)
 
 
 def find_image(engine: Engine, name: str) -> Json | None:
@@ -106,17 +96,4 @@ def _follow(answer: Answer, name: str) -> None:
     for line in filter(None, (line.strip() for line in text.splitlines())):
         message = json.loads(line)
         if said := message.get("error"):
-            raise _fault(str(said))(f"{name} can't be pulled: {said}")
-
-
-def _fault(said: str) -> type[PermanentError] | type[TemporaryError]:
-    lowered = said.lower()
-    for words, fault in _FAULTS:
-        if any(word in lowered for word in words):
-            return fault
-    return TemporaryError
-
-
-def auth_header(registry: str, auth: Mapping[str, str]) -> str:
-    """The registry's login as the engine wants it in `X-Registry-Auth`."""
-    return base64.urlsafe_b64encode(json.dumps({**auth, "serveraddress": registry}).encode()).decode()
+            raise pull_fault(name, str(said))

@@ -14,7 +14,6 @@ from uptainer.runtimes.capabilities import Capabilities, capabilities_of
 from uptainer.runtimes.docker import (
     discovery,
     facts,
-    operations,
     planning,
     replacement,
     restoring,
@@ -27,6 +26,7 @@ from uptainer.runtimes.docker import (
 )
 from uptainer.runtimes.docker.capabilities import TABLE
 from uptainer.runtimes.docker.services import is_service
+from uptainer.runtimes.engine import operations
 from uptainer.runtimes.engine.client import Engine
 from uptainer.runtimes.port import ExecResult, Json, ReplacementPlan, ReplacementRequest, WorkloadState
 

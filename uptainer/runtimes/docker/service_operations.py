@@ -6,10 +6,10 @@ from typing import Any
 
 from uptainer.core.errors import BusyError, RefusedError, UnsupportedError
 from uptainer.runtimes.capabilities import Capability, capabilities_of
-from uptainer.runtimes.docker import operations, service_facts, service_rollout, services
+from uptainer.runtimes.docker import service_facts, service_rollout, services
 from uptainer.runtimes.docker.capabilities import TABLE
 from uptainer.runtimes.docker.service_planning import with_replicas
-from uptainer.runtimes.engine import output
+from uptainer.runtimes.engine import operations, output
 from uptainer.runtimes.engine.client import Engine
 from uptainer.runtimes.port import ExecResult
 

@@ -12,7 +12,7 @@ from typing import Any
 from uptainer.core.errors import BusyError, InvalidInputError, NotFoundError, RefusedError, UnsupportedError
 from uptainer.core.platform import Platform
 from uptainer.core.reference import Reference
-from uptainer.runtimes.docker import pulling, service_facts, service_rollout, services
+from uptainer.runtimes.docker import service_facts, service_rollout, services
 from uptainer.runtimes.docker.service_planning import (
     CHECK_IMAGE,
     ROLLOUT,
@@ -24,6 +24,7 @@ from uptainer.runtimes.docker.service_planning import (
 )
 from uptainer.runtimes.docker.services import image_of
 from uptainer.runtimes.engine.client import Engine
+from uptainer.runtimes.engine.registries import auth_header
 from uptainer.runtimes.port import ReplacementRequest
 
 Json = Mapping[str, Any]
@@ -44,7 +45,7 @@ class ServiceUpdate:
     @property
     def auth(self) -> str | None:
         known = self.request.registry_auth
-        return pulling.auth_header(self.request.image.registry, known) if known else None
+        return auth_header(self.request.image.registry, known) if known else None
 
     def find(self) -> Json:
         """Raises RefusedError where the service is not the one that was planned for."""

@@ -5,8 +5,9 @@ from dataclasses import asdict, dataclass, replace
 from typing import Any, Self
 
 from uptainer.core.enums import ContainerStatus
-from uptainer.runtimes.docker import configuration, facts, names, networks
-from uptainer.runtimes.docker.names import Role
+from uptainer.runtimes.docker import configuration, facts, networks
+from uptainer.runtimes.engine import names
+from uptainer.runtimes.engine.names import Role
 
 Json = Mapping[str, Any]
 

@@ -12,13 +12,14 @@ import time
 from collections.abc import Sequence
 from contextlib import ExitStack
 
-from uptainer.core.errors import UnreachableError, UnsupportedError, UptainerError
+from uptainer.core.errors import InvalidInputError, UnreachableError, UnsupportedError, UptainerError
 from uptainer.core.secrets import SshSecret
 from uptainer.core.workloads import HostAddress
 from uptainer.runtimes.addresses import ssh_target
 from uptainer.runtimes.engine.commands import Ran, ended
 from uptainer.runtimes.engine.private_files import private_file
 from uptainer.runtimes.engine.ssh_faults import failure, no_channel
+from uptainer.runtimes.engine.ssh_keys import check_secret
 from uptainer.runtimes.engine.ssh_process import SshProcess
 
 _POLL = 0.02
@@ -57,11 +58,13 @@ class SshTunnel:
         """Without a secret, the user's own ssh configuration, agent and known hosts count.
 
         Raises:
-            InvalidInputError: the URL is none of SSH.
+            InvalidInputError: the URL is none of SSH, or the secret can't be one.
             UnsupportedError: there is no OpenSSH client on this machine.
         """
         self._address = address
         self._secret = secret
+        if secret is not None:
+            _check(secret, address.name)
         self.target = ssh_target(address)
         self._program = shutil.which("ssh") or ""
         if not self._program:
@@ -180,3 +183,10 @@ class SshTunnel:
         return UnreachableError(
             f"{self._address.name}: {self.target.host} did not answer by SSH within {timeout:g} seconds"
         )
+
+
+def _check(secret: SshSecret, name: str) -> None:
+    try:
+        check_secret(secret)
+    except InvalidInputError as error:
+        raise InvalidInputError(f"{name}: {error}") from error

@@ -84,8 +84,8 @@ def _no_way(words: str, address: HostAddress, target: SshTarget) -> UptainerErro
 
 def _no_key(_: str, address: HostAddress, __: SshTarget) -> UptainerError:
     return InvalidInputError(
-        f"{address.name}: the private key is not one that OpenSSH reads, or a passphrase protects it, and nobody is "
-        "there to type it: make one for Uptainer with `ssh-keygen -t ed25519 -N ''`"
+        f"{address.name}: the private key is not one that OpenSSH reads: paste all of its lines, the first and the last "
+        "among them"
     )
 
 

@@ -15,6 +15,8 @@ from uptainer.core.leash import leashed
 
 _STOP_SECONDS = 2.0
 _SETTLE_SECONDS = 0.2
+_LONGEST_FOLDER = 55
+"""A socket's path has room for 104 signs on some systems, and ssh adds 17 to its own."""
 
 
 class SshProcess:
@@ -25,10 +27,10 @@ class SshProcess:
     """
 
     def __init__(self) -> None:
-        self._made = tempfile.TemporaryDirectory(prefix="uptainer-ssh-")
+        self._made = tempfile.TemporaryDirectory(prefix="uptainer-ssh-", dir=_short_folder())
         self.folder = Path(self._made.name)
-        self.control = self.folder / "control"
-        self.socket = self.folder / "engine"
+        self.control = self.folder / "c"
+        self.socket = self.folder / "e"
         self._log = self.folder / "log"
         self._read = 0
         self._process: subprocess.Popen[bytes] | None = None
@@ -79,6 +81,11 @@ class SshProcess:
         if self._process is not None:
             _end(self._process)
         self._made.cleanup()
+
+
+def _short_folder() -> str:
+    folder = tempfile.gettempdir()
+    return folder if len(folder) <= _LONGEST_FOLDER else "/tmp"  # noqa: S108 -- a private folder is made in it
 
 
 def _keep(

@@ -34,11 +34,10 @@ class _Connection(HTTPConnection):
 
     def __init__(self, dial: _Dial, host: str, timeout: float) -> None:
         super().__init__(host, timeout=timeout)
-        self._dial = dial
+        self._dial = partial(dial, timeout)
 
     def connect(self) -> None:
-        assert isinstance(self.timeout, float)
-        self.sock = self._dial(self.timeout)
+        self.sock = self._dial()
 
 
 class Transport:
