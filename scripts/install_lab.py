@@ -25,6 +25,8 @@ PACKAGES = {
     "fuse-overlayfs": "fuse-overlayfs",
     "docker-registry": "docker-registry",
     "skopeo": "skopeo",
+    "ssh": "openssh-client",
+    "sshd": "openssh-server",
     "chromium": "chromium",
     "ps": "procps",
     "git": "git",
