@@ -37,11 +37,15 @@ _REGISTRY_SAID_NO = (
 
 @dataclass(frozen=True, slots=True)
 class Symptom:
-    """`key` is the same from look to look; `grace` None: told when the time is over, and no reason to end it sooner."""
+    """`key` is the same from look to look; `grace` None: told when the time is over, and no reason to end it sooner.
+
+    `crashed` are the pod and the container whose last log lines say more.
+    """
 
     key: str
     sentence: str
     grace: timedelta | None = None
+    crashed: tuple[str, str] | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,6 +105,13 @@ def symptoms(sight: Sight) -> Iterator[Symptom]:
     yield from _of_controller(sight)
 
 
+def pull_symptoms(pod: Json) -> Iterator[Symptom]:
+    """Only of what keeps an image from its node."""
+    for each in _of_containers(pod, ""):
+        if each.key.endswith((" pull", " InvalidImageName", " ErrImageNeverPull")):
+            yield each
+
+
 def _counts(kind: str, workload: Json, status: Json) -> tuple[int, int, int]:
     """Wanted, updated, available. A StatefulSet that is wholly updated does not count its updated pods any more."""
     if kind == "daemonset":
@@ -125,10 +136,11 @@ def _of_containers(pod: Json, changed: str) -> Iterator[Symptom]:
             about = f"container {each['name']} of pod {pod['metadata']['name']}"
             waiting = (each.get("state") or {}).get("waiting") or {}
             found = _of_waiting(waiting, each)
+            log = (pod["metadata"]["name"], each["name"]) if _crashed(each) else None
             if found is not None:
-                yield Symptom(f"{where} {found[0]}", f"{about}: {found[1]}", found[2])
+                yield Symptom(f"{where} {found[0]}", f"{about}: {found[1]}", found[2], log)
             elif each["name"] == changed and kind == "containerStatuses" and _crashed(each):
-                yield Symptom(f"{where} crash", f"{about}: it {_last_end(each)}", AT_ONCE)
+                yield Symptom(f"{where} crash", f"{about}: it {_last_end(each)}", AT_ONCE, log)
 
 
 def _of_waiting(waiting: Json, status: Json) -> tuple[str, str, timedelta] | None:
