@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from enum import StrEnum
 from types import TracebackType
-from typing import Any, Protocol, Self
+from typing import Any, Protocol, Self, runtime_checkable
 
 from uptainer.core.enums import ContainerStatus, Health
 from uptainer.core.images import ImageFacts
@@ -108,6 +108,14 @@ class WorkloadState:
 class ExecResult:
     exit_code: int
     output: str
+
+
+@dataclass(frozen=True, slots=True)
+class PullLogins:
+    """`auths` is by registry, as in Docker's `config.json`, and held in memory only; `faults` say what is missing."""
+
+    auths: Mapping[str, Json] = field(default_factory=dict, repr=False)
+    faults: tuple[str, ...] = ()
 
 
 class Replaces(Protocol):
@@ -210,4 +218,13 @@ class Runtime(Replaces, Protocol):
 
     def create_from(self, configuration: Json, *, name: str | None = None) -> str:
         """Create a container again from what `configuration` gave, not started; returns its key."""
+        ...
+
+
+@runtime_checkable
+class HoldsLogins(Protocol):
+    """A runtime that is told by its own workloads with which logins their images are pulled."""
+
+    def registry_logins(self, containers: Sequence[ContainerFacts]) -> Mapping[str, PullLogins]:
+        """By key. What can't be read is told in `faults`, and raises nothing; raises UnreachableError."""
         ...

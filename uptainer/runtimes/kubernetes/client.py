@@ -184,7 +184,7 @@ class Cluster:
             if answer.status not in _OK:
                 with transport_faults(self.address, path):
                     said = answer.read()
-                refuse(self.address.name, method, path, answer, said)
+                refuse(self.address.name, f"{method} {path}", answer.status, said, answer.headers)
             yield answer
         finally:
             # A connection whose answer was not read to its end can't be used again; one that was is back in the pool.

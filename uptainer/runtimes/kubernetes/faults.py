@@ -9,7 +9,8 @@ import ssl
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from datetime import timedelta
-from typing import TYPE_CHECKING, Any, NoReturn
+from types import MappingProxyType
+from typing import Any, NoReturn
 
 from uptainer.core.errors import (
     AccessDeniedError,
@@ -26,10 +27,8 @@ from uptainer.core.errors import (
 )
 from uptainer.core.workloads import HostAddress
 
-if TYPE_CHECKING:
-    from urllib3 import BaseHTTPResponse
-
 Json = Mapping[str, Any]
+NO_HEADERS: Mapping[str, str] = MappingProxyType({})
 
 _FORBIDDEN_VERB = re.compile(
     r'cannot (?P<verb>\S+) resource "(?P<resource>[^"]+)" in API group "(?P<group>[^"]*)"'
@@ -65,11 +64,12 @@ _TEMPORARY: Mapping[int, type[TemporaryError]] = {
 }
 
 
-def refuse(host: str, method: str, path: str, answer: "BaseHTTPResponse", content: bytes) -> NoReturn:
-    """Raise what a refusal means."""
+def refuse(
+    host: str, asked: str, code: int, content: bytes, headers: Mapping[str, str] = NO_HEADERS
+) -> NoReturn:
+    """Raise what a refusal means; `asked` is the method and the path."""
     status = _status(content)
-    said = str(status.get("message") or content.decode(errors="replace")[:500]).strip() or str(answer.reason)
-    code = answer.status
+    said = str(status.get("message") or content.decode(errors="replace")[:500]).strip() or f"HTTP {code}"
     if code == _FORBIDDEN:
         _refuse_forbidden(host, said)
     if code == _CONFLICT:
@@ -77,11 +77,11 @@ def refuse(host: str, method: str, path: str, answer: "BaseHTTPResponse", conten
     if code in _REDIRECT:
         raise ProtocolError(f"{host} sends us elsewhere ({code}): give the cluster's own address")
     if code in _PERMANENT:
-        raise _PERMANENT[code](f"{host}: {_HINTS.get(code) or said} ({method} {path})")
+        raise _PERMANENT[code](f"{host}: {_HINTS.get(code) or said} ({asked})")
     if code in _TEMPORARY or code >= _SERVER_FAULT:
         kind = _TEMPORARY.get(code, TemporaryError)
-        raise kind(f"{host}: {said} ({method} {path})", retry_after=_retry_after(answer, status))
-    raise PermanentError(f"{host}: {said} ({method} {path})")
+        raise kind(f"{host}: {said} ({asked})", retry_after=_retry_after(headers, status))
+    raise PermanentError(f"{host}: {said} ({asked})")
 
 
 def _refuse_forbidden(host: str, said: str) -> NoReturn:
@@ -155,6 +155,6 @@ def _status(content: bytes) -> Json:
     return status if isinstance(status, dict) else {}
 
 
-def _retry_after(answer: "BaseHTTPResponse", status: Json) -> timedelta | None:
-    said = answer.headers.get("retry-after") or (status.get("details") or {}).get("retryAfterSeconds")
+def _retry_after(headers: Mapping[str, str], status: Json) -> timedelta | None:
+    said = headers.get("retry-after") or (status.get("details") or {}).get("retryAfterSeconds")
     return timedelta(seconds=int(said)) if said and str(said).isdigit() else None
