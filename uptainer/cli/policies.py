@@ -25,11 +25,28 @@ Address = Annotated[
     str, typer.Argument(metavar="HOST/NAME", help="The container.", autocompletion=completion.containers)
 ]
 
+Until = Annotated[str, typer.Option("--until", help="How far ahead: 24h, 7d, or a date like 2026-12-24.")]
+Host = Annotated[
+    str | None, typer.Option("--host", help="Only this host's.", autocompletion=completion.hosts)
+]
+WhatIf = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--if", metavar="LAYER", help="As if this had been set, like 'default mode=auto'; may be given again."
+    ),
+]
+
 
 def register(app: typer.Typer) -> None:
     ours = group(app, "policy", doc="What is said in each layer of policy, and what holds for a container.")
     ours.command(epilog=examples("uptainer policy show nas/web"))(show)
     ours.command("list", epilog=examples("uptainer policy list --json"))(list_)
+    ours.command(
+        epilog=examples(
+            "uptainer policy simulate",
+            "uptainer policy simulate --until 7d --if 'default mode=auto' --if 'host nas windows=nights'",
+        )
+    )(simulate)
     ours.command(
         "set",
         epilog=examples(
@@ -56,6 +73,15 @@ def list_(as_json: AsJson = False) -> None:
     from uptainer.cli import policing  # noqa: PLC0415 -- help and completion need none of it
 
     policing.show_all(as_json=as_json)
+
+
+def simulate(
+    until: Until = "24h", host: Host = None, what_if: WhatIf = None, as_json: AsJson = False
+) -> None:
+    """Say what would happen to each container until a time, and why; nothing is done."""
+    from uptainer.cli import simulating  # noqa: PLC0415 -- help and completion need none of it
+
+    simulating.show(until, host=host, what_if=what_if or [], as_json=as_json)
 
 
 def set_(scope: Scope, settings: Settings) -> None:

@@ -55,14 +55,18 @@ def show_all(*, as_json: bool) -> None:
 
 def put(scope: PolicyScope, words: Sequence[str]) -> None:
     """Raises InvalidInputError, NotFoundError: a field, a value or the target is wrong; nothing is stored then."""
-    target, rest = _target(scope, words)
-    given = read_settings(rest)
     with connection.database() as database, database.session() as session:
-        exact = _checked(session, scope, target)
-        stored = {**_stored(session, scope, exact), **given}
-        settings = _storable(session, stored)
+        exact, settings = as_if_set(session, scope, words)
         PolicyRepository(session).put_policy(scope, exact, settings, actor=connection.caller(), now=utc_now())
     typer.echo(f"The {_layer(scope, exact)} says now: {json.dumps(settings)}")
+
+
+def as_if_set(session: Session, scope: PolicyScope, words: Sequence[str]) -> tuple[str, Mapping[str, Any]]:
+    """The layer's target and settings as `put` would store them; nothing is stored. Raises as `put`."""
+    target, rest = _target(scope, words)
+    given = read_settings(rest)
+    exact = _checked(session, scope, target)
+    return exact, _storable(session, {**_stored(session, scope, exact), **given})
 
 
 def take_out(scope: PolicyScope, words: Sequence[str]) -> None:

@@ -71,13 +71,18 @@ def decide_one(known: Known, now: datetime) -> tuple[Decision, CandidateRow | No
 
     Which one is the best does not depend on which is on its way already: else two would take turns.
     """
+    row = decide_anew(known, now)[1]
+    return decide(known.decision_subject(row), now), row
+
+
+def decide_anew(known: Known, now: datetime) -> tuple[Decision, CandidateRow | None]:
+    """As `decide_one`, as if nothing were on its way."""
     if not known.candidates:
-        return decide(known.decision_subject(None), now), None
+        return decide(known.decision_subject(None, ignoring_open=True), now), None
     best = choose([known.decision_subject(row, ignoring_open=True) for row in known.candidates], now)[0]
     rows = {(row.reference, row.digest): row for row in known.candidates}
     assert best.candidate is not None, "each of these subjects has a candidate"
-    row = rows[str(best.candidate.reference), best.candidate.digest]
-    return decide(known.decision_subject(row), now), row
+    return best, rows[str(best.candidate.reference), best.candidate.digest]
 
 
 def as_json(decision: Decision, brings: Sequence[str] = ()) -> dict[str, Any]:

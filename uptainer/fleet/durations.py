@@ -17,9 +17,15 @@ USUAL = timedelta(minutes=5)
 
 def durations(session: Session, updates: Sequence[Update]) -> Mapping[int, timedelta]:
     """By update id: what the earlier updates of its workload took, the median; the usual where there is none."""
+    expected = durations_of(session, [row.container_id for row in updates])
+    return {row.id: expected[row.container_id] for row in updates}
+
+
+def durations_of(session: Session, containers: Sequence[int]) -> Mapping[int, timedelta]:
+    """By container id, as `durations`."""
     rows = session.execute(
         select(Update.container_id, Update.started_at, Update.finished_at).where(
-            any_of(Update.container_id, [row.container_id for row in updates]),
+            any_of(Update.container_id, containers),
             Update.status == UpdateStatus.SUCCEEDED,
             Update.started_at.is_not(None),
             Update.finished_at.is_not(None),
@@ -30,4 +36,4 @@ def durations(session: Session, updates: Sequence[Update]) -> Mapping[int, timed
         if started is not None and finished is not None:
             taken.setdefault(container, []).append((finished - started).total_seconds())
     usual = [USUAL.total_seconds()]
-    return {row.id: timedelta(seconds=median(taken.get(row.container_id, usual))) for row in updates}
+    return {each: timedelta(seconds=median(taken.get(each, usual))) for each in containers}

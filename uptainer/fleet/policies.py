@@ -3,6 +3,7 @@
 import logging
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from types import MappingProxyType
 from typing import Any, Self, TypeVar
 
 from sqlalchemy.orm import Session
@@ -20,6 +21,7 @@ from uptainer.store.repositories.containers import ContainerView
 from uptainer.store.repositories.policies import PolicyRepository
 
 Key = tuple[PolicyScope, str]
+NOTHING: Mapping[Key, Mapping[str, Any]] = MappingProxyType({})
 AnyWindow = TypeVar("AnyWindow", bound=Window)
 _log = logging.getLogger(__name__)
 
@@ -59,9 +61,10 @@ class PolicyBook:
         self._layers: dict[Key, Layer | LabelFault] = {key: self._read(key, stored[key]) for key in stored}
 
     @classmethod
-    def load(cls, session: Session) -> Self:
+    def load(cls, session: Session, instead: Mapping[Key, Mapping[str, Any]] = NOTHING) -> Self:
+        """As they are stored, or with these layers `instead` of the stored ones."""
         policies = PolicyRepository(session)
-        stored = {(row.scope, row.target): row.settings for row in policies.policies()}
+        stored = {(row.scope, row.target): row.settings for row in policies.policies()} | dict(instead)
         windows, freezes = read_windows(policies.windows())
         return cls(stored, windows, freezes)
 

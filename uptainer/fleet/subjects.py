@@ -137,11 +137,18 @@ class Fleet:
 
     @classmethod
     def load(
-        cls, session: Session, views: Sequence[ContainerView], *, also: Sequence[CandidateRow] = ()
+        cls,
+        session: Session,
+        views: Sequence[ContainerView],
+        *,
+        also: Sequence[CandidateRow] = (),
+        book: PolicyBook | None = None,
     ) -> Self:
-        """`also` are candidates that count although the last lookup no longer gave them."""
+        """`also` are candidates that count although the last lookup no longer gave them; `book` are the policies that
+        hold, where they are not the stored ones.
+        """
         ids = [view.container.id for view in views]
-        book = PolicyBook.load(session)
+        book = book or PolicyBook.load(session)
         candidates = dict(CheckRepository(session).candidates(ids))
         for row in also:
             if all(each.id != row.id for each in candidates[row.container_id]):

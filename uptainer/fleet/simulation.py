@@ -1,0 +1,178 @@
+"""What would happen until a time, for the whole fleet: decided as the flows decide, and nothing of it done.
+
+What is not known now stays so: candidates that a later check would find, and answers that people would give.
+"""
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from typing import Any
+
+from sqlalchemy.orm import Session
+
+from uptainer.core.findings import Finding, Verdict
+from uptainer.fleet.deciding import decide_anew
+from uptainer.fleet.durations import durations_of
+from uptainer.fleet.policies import NOTHING, Key, PolicyBook
+from uptainer.fleet.readiness import APPROVED
+from uptainer.fleet.subjects import Fleet, Known
+from uptainer.fleet.views import candidate_of
+from uptainer.policy.decisions import Decision, Outcome, decide
+from uptainer.policy.schedule import PlannedUpdate, schedule
+from uptainer.policy.windows import closes_at
+from uptainer.store.database import Database
+from uptainer.store.models import CandidateRow, Update
+from uptainer.store.repositories.containers import ContainerRepository
+from uptainer.updates.gate import ASKED
+
+_TURNS = 20
+"""So often at most is one container decided on, each time when what it waited for is over."""
+
+
+@dataclass(frozen=True, slots=True)
+class Foreseen:
+    """What would become of one container. `at` is when, for what would be applied."""
+
+    workload: str
+    outcome: str
+    at: datetime | None
+    candidate: str
+    why: str
+
+
+@dataclass(frozen=True, slots=True)
+class _Case:
+    known: Known
+    decision: Decision
+    row: CandidateRow | None
+    at: datetime
+    left: Finding | None = field(default=None)
+
+
+def simulate(
+    database: Database,
+    now: datetime,
+    until: datetime,
+    *,
+    host: str | None = None,
+    instead: Mapping[Key, Mapping[str, Any]] = NOTHING,
+) -> Sequence[Foreseen]:
+    """A line for each container of the fleet, what would be applied first, in its order.
+
+    `instead` are layers of policy as they might be, in place of the stored ones, and as if they had been so from the
+    beginning: what waits for an answer now is decided on anew.
+    """
+    with database.session() as session:
+        book = PolicyBook.load(session, instead)
+        fleet = Fleet.load(session, ContainerRepository(session).listing(host=host), book=book)
+        cases = _scheduled(session, [_foresee(known, now, until, anew=bool(instead)) for known in fleet])
+    return [_line(case) for case in sorted(cases, key=_order)]
+
+
+def _foresee(known: Known, now: datetime, until: datetime, *, anew: bool) -> _Case:
+    at = now
+    for _ in range(_TURNS):
+        case = _decide(known, at, anew=anew)
+        over = case.decision.until
+        if case.decision.outcome is not Outcome.WAITING or over is None or not at < over <= until:
+            break
+        at = over
+    return case
+
+
+def _decide(known: Known, at: datetime, *, anew: bool) -> _Case:
+    """What a person approved is carried out, and what one was asked about waits for the answer, unless it is decided on
+    `anew`, as another policy would have it from the beginning.
+    """
+    standing = known.open_update
+    if standing is None or (anew and not _is_a_persons(known)):
+        return _Case(known, *decide_anew(known, at), at)
+    row = next((each for each in known.candidates if each.id == standing.candidate_id), None)
+    if standing.status not in APPROVED:
+        return _Case(known, _standing(standing, row), row, at)
+    asked = known.at_any_time() if standing.window_override else known
+    approved = _is_a_persons(known)
+    subject = asked.decision_subject(row, approved=approved, ignoring_open=True, chosen=True)
+    return _Case(known, decide(subject, at), row, at)
+
+
+def _standing(update: Update, row: CandidateRow | None) -> Decision:
+    candidate = candidate_of(row) if row else None
+    if update.status in ASKED:
+        said = Finding("open_update", Verdict.ASK, f"update {update.id} waits for an answer")
+        return Decision(Outcome.ASK, (said,), candidate, update.urgency)
+    said = Finding("open_update", Verdict.WAIT, f"update {update.id} is {update.status.replace('_', ' ')}")
+    return Decision(Outcome.WAITING, (said,), candidate, update.urgency)
+
+
+def _scheduled(session: Session, cases: Sequence[_Case]) -> list[_Case]:
+    """One after the other on each host, from the time at which they may begin."""
+    going = [case for case in cases if case.decision.outcome is Outcome.APPLY]
+    expected = durations_of(session, [case.known.view.container.id for case in going])
+    found = [case for case in cases if case not in going]
+    groups: dict[tuple[str, datetime], list[_Case]] = {}
+    for case in going:
+        groups.setdefault((case.known.view.host.name, case.at), []).append(case)
+    for (_, at), group in groups.items():
+        found += _in_turn(group, at, expected)
+    return found
+
+
+def _in_turn(group: Sequence[_Case], at: datetime, expected: Mapping[int, timedelta]) -> Iterable[_Case]:
+    cases = {case.known.facts.key: case for case in group}
+    done = schedule([_planned(case, at, expected) for case in group], at)
+    for start in done.starts:
+        case = cases[start.update.key]
+        yield _Case(case.known, case.decision, case.row, start.at)
+    for update, finding in done.left:
+        case = cases[update.key]
+        yield _Case(case.known, case.decision, case.row, case.at, finding)
+
+
+def _planned(case: _Case, at: datetime, expected: Mapping[int, timedelta]) -> PlannedUpdate:
+    known, standing = case.known, case.known.open_update
+    policy = known.policy.policy
+    return PlannedUpdate(
+        key=known.facts.key,
+        approved_at=(standing.approved_at if standing else None) or at,
+        duration=expected[known.view.container.id],
+        urgency=case.decision.urgency,
+        depends_on=frozenset([*known.facts.depends_on, *policy.depends_on]) - {known.facts.key},
+        closes_at=None
+        if standing and standing.window_override
+        else closes_at(policy.windows, policy.freezes, at),
+    )
+
+
+def _line(case: _Case) -> Foreseen:
+    applied = case.decision.outcome is Outcome.APPLY and case.left is None
+    return Foreseen(
+        workload=case.known.view.address,
+        outcome=str(Outcome.WAITING if case.left else case.decision.outcome),
+        at=case.at if applied else None,
+        candidate=case.row.reference.rpartition("/")[2] if case.row else "",
+        why=case.left.reason if case.left else _why(case),
+    )
+
+
+def _why(case: _Case) -> str:
+    """What is decisive; for what would be applied, whose word that is."""
+    if case.decision.outcome is Outcome.APPLY:
+        return "a person approved it" if _is_a_persons(case.known) else "the policy applies it without asking"
+    said = [
+        finding.reason
+        for verdict in (Verdict.BLOCK, Verdict.WAIT, Verdict.ASK)
+        for finding in case.decision.findings
+        if finding.verdict is verdict
+    ]
+    check = case.known.view.check
+    return "; ".join(said) or (check.reason if check else "it was not checked yet")
+
+
+def _is_a_persons(known: Known) -> bool:
+    return known.open_update is not None and known.open_update.status in APPROVED and not known.by_policy
+
+
+def _order(case: _Case) -> tuple[bool, datetime, str]:
+    applied = case.decision.outcome is Outcome.APPLY and case.left is None
+    return not applied, case.at, case.known.view.address
