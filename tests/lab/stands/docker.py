@@ -83,9 +83,7 @@ class DockerStand:
         return {path.name: path.read_text() for path in sorted(folder.iterdir())}
 
     def everything(self) -> Any:
-        containers = {
-            each.name: {**each.attrs, "State": each.attrs["State"]["Status"]} for each in self._all()
-        }
+        containers = {each.name: (each.id, each.attrs["HostConfig"], each.status) for each in self._all()}
         images = sorted((each.id, *each.tags) for each in self.engine.client.images.list(all=True))
         volumes = sorted(str(each.name) for each in self.engine.client.volumes.list())
         return containers, images, volumes
