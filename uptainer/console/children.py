@@ -12,9 +12,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Self
 
-from uptainer.core.leash import leashed
 from uptainer.console.logs import bound, tail
 from uptainer.core.errors import TemporaryError
+from uptainer.core.leash import leashed
 
 STOP_SECONDS = 15.0
 

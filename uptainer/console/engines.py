@@ -2,15 +2,18 @@
 
 import os
 import platform
+import re
 from collections.abc import Collection, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import chain, count
+from urllib.parse import urlsplit
 
 from sqlalchemy import select
 
 from uptainer.core.enums import RuntimeType
 from uptainer.core.errors import UptainerError
 from uptainer.core.workloads import HostAddress
+from uptainer.runtimes.addresses import DEFAULT_TIMEOUT
 from uptainer.runtimes.machine import FoundEngine, find_engines
 from uptainer.store.database import Database
 from uptainer.store.models import ContainerHost
@@ -18,6 +21,7 @@ from uptainer.store.repositories.hosts import HostRepository
 
 _THIS_MACHINE = ("docker", "local")
 """What the search calls the machine's own engine, which is better known by the machine's name."""
+_SIGNS = re.compile(r"[^A-Za-z0-9_.-]+")
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,13 +52,9 @@ def _add(database: Database, engine: FoundEngine) -> str:
     if url in known:
         return ""
     if not engine.manageable:
-        return _left(engine)
-    named = HostAddress(
-        _free_name(_name(engine.address), set(known.values())),
-        engine.address.runtime,
-        engine.address.connection,
-        url,
-    )
+        return f"The engine at {url} was not added: {engine.reason}"
+    name = _free_name(_name(engine.address), set(known.values()))
+    named = replace(engine.address, name=name, timeout=DEFAULT_TIMEOUT)
     try:
         with database.session() as session:
             HostRepository(session).add(named)
@@ -63,15 +63,14 @@ def _add(database: Database, engine: FoundEngine) -> str:
     return f"Found {engine.reason}: added as host {named.name}."
 
 
-def _left(engine: FoundEngine) -> str:
-    if engine.address.runtime is RuntimeType.DOCKER:
-        return f"The engine at {engine.address.url} was not added: {engine.reason}"
-    return f"Found, and left alone: {engine.reason}."
-
-
 def _name(address: HostAddress) -> str:
-    machine = platform.node() or "localhost"
-    return machine if address.name in _THIS_MACHINE else f"{machine}-{address.name}"
+    """A machine's own engine is known by the machine; a cluster, and an engine elsewhere, by the name of its context."""
+    elsewhere = urlsplit(address.url).hostname
+    if elsewhere is None and address.runtime is not RuntimeType.KUBERNETES:
+        machine = platform.node() or "localhost"
+        return machine if address.name in _THIS_MACHINE else f"{machine}-{address.name}"
+    wanted = elsewhere if elsewhere and address.name in _THIS_MACHINE else address.name
+    return _SIGNS.sub("-", wanted).strip("-.") or address.runtime.value
 
 
 def _free_name(wanted: str, taken: Collection[str]) -> str:

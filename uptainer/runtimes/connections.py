@@ -1,10 +1,15 @@
 """From an address to an open runtime."""
 
+from contextlib import closing
+from dataclasses import replace
+
 from uptainer.core.enums import RuntimeType
-from uptainer.core.errors import UnsupportedError
 from uptainer.core.secrets import HostSecret
 from uptainer.core.workloads import HostAddress
 from uptainer.runtimes.docker.runtime import DockerRuntime
+from uptainer.runtimes.engine.client import Engine
+from uptainer.runtimes.kubernetes.runtime import KubernetesRuntime
+from uptainer.runtimes.podman.runtime import PodmanRuntime
 from uptainer.runtimes.port import Runtime
 
 
@@ -16,8 +21,18 @@ def connect(address: HostAddress, secret: HostSecret | None = None) -> Runtime:
         UnsupportedError: this version does not manage such an engine, or does not reach it that way.
         InvalidInputError: the address or the secret is not what it should be.
     """
-    if address.runtime is not RuntimeType.DOCKER:
-        raise UnsupportedError(
-            f"{address.name}: this version manages Docker only, not {address.runtime.value}"
-        )
-    return DockerRuntime(address, secret)
+    match address.runtime:
+        case RuntimeType.DOCKER:
+            return DockerRuntime(address, secret)
+        case RuntimeType.PODMAN:
+            return PodmanRuntime(address, secret)
+        case RuntimeType.KUBERNETES:
+            return KubernetesRuntime(address, secret)
+
+
+def identify(address: HostAddress, secret: HostSecret | None = None) -> HostAddress:
+    """The address with the runtime that really answers there: Podman speaks Docker's API too. Raises as `connect`."""
+    if address.runtime is RuntimeType.KUBERNETES:
+        return address
+    with closing(Engine(address, secret)) as engine:
+        return replace(address, runtime=RuntimeType.PODMAN if engine.is_podman else RuntimeType.DOCKER)

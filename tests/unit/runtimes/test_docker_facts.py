@@ -80,12 +80,6 @@ def test_composes_label_of_dependencies_is_read(label: str, services: list[tuple
     assert [(each.service, each.restart) for each in found] == services
 
 
-def test_podman_is_told_from_docker_by_its_components() -> None:
-    assert facts.is_podman({"Components": [{"Name": "Podman Engine"}]})
-    assert not facts.is_podman({"Components": [{"Name": "Engine"}, {"Name": "containerd"}]})
-    assert not facts.is_podman({})
-
-
 @pytest.mark.parametrize("each", Role)
 def test_names_of_ours_are_told_by_what_they_are_there_for(each: Role) -> None:
     assert role(name_of(each, "shop-web-1", "0123456789abcdef")) is each

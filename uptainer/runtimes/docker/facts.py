@@ -44,11 +44,6 @@ def _insecure(info: Json) -> tuple[str, ...]:
     return tuple(sorted(name for name, index in indexes.items() if not index.get("Secure", True)))
 
 
-def is_podman(version: Json) -> bool:
-    """Podman answers on Docker's API too, and names itself among its components."""
-    return any("podman" in str(each.get("Name", "")).lower() for each in version.get("Components") or ())
-
-
 def image_facts(image: Json) -> ImageFacts:
     config = image.get("Config") or {}
     return ImageFacts(

@@ -55,6 +55,13 @@ class Engine:
         _refuse_old_engine(api_version, self.address.name)
         return api_version, f"/v{api_version}"
 
+    @property
+    def is_podman(self) -> bool:
+        """Podman answers on Docker's API too, and names itself among its components."""
+        return any(
+            "podman" in str(each.get("Name", "")).lower() for each in self.version.get("Components") or ()
+        )
+
     def close(self) -> None:
         self._transport.close()
 
