@@ -21,6 +21,12 @@ SLOWLY = timedelta(seconds=60)
 _HOPELESS = {"InvalidImageName", "ErrImageNeverPull", "CreateContainerConfigError", "CrashLoopBackOff"}
 _SHORT = {"CreateContainerError", "RunContainerError", "PostStartHookError", "PreCreateHookError"}
 _PULLING = {"ErrImagePull", "ImagePullBackOff", "ImageInspectError", "RegistryUnavailable"}
+_NO_PROGRAM = (
+    "no such file or directory",
+    "executable file not found",
+    "exec format error",
+    "permission denied",
+)
 _REGISTRY_SAID_NO = (
     "not found",
     "unknown",
@@ -151,7 +157,8 @@ def _of_waiting(waiting: Json, status: Json) -> tuple[str, str, timedelta] | Non
     if reason in _HOPELESS:
         return reason, said, AT_ONCE
     if reason in _SHORT:
-        return "start", said, SHORTLY
+        hopeless = any(words in message.lower() for words in _NO_PROGRAM)
+        return "start", said, AT_ONCE if hopeless else SHORTLY
     if reason in _PULLING:
         refused = any(words in message.lower() for words in _REGISTRY_SAID_NO)
         return "pull", said, AT_ONCE if refused else SLOWLY

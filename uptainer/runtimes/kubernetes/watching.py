@@ -33,6 +33,8 @@ _NO_DEADLINE = 2**31 - 1
 _REVISION = "deployment.kubernetes.io/revision"
 _ENDED = frozenset({"Succeeded", "Failed"})
 _LINES_OF_LOG = "5"
+_NO_LOG = "unable to retrieve container logs"
+"""What a node answers, as if it were the log, when it has cleared the container away."""
 
 
 class RolloutError(PermanentError):
@@ -205,13 +207,16 @@ def _log_of(cluster: Cluster, target: Target, symptom: Symptom) -> str:
     if symptom.crashed is None:
         return ""
     pod, container = symptom.crashed
-    query = {"container": container, "previous": "true", "tailLines": _LINES_OF_LOG}
-    try:
-        pieces = b"".join(cluster.text(PODS.path(target.namespace, pod, "log"), query=query))
-    except UptainerError:
-        return ""
-    said = pieces.decode(errors="replace").strip()
-    return f"; its log ends with: {said[-500:]}" if said else ""
+    for previous in ("true", "false"):
+        query = {"container": container, "previous": previous, "tailLines": _LINES_OF_LOG}
+        try:
+            pieces = b"".join(cluster.text(PODS.path(target.namespace, pod, "log"), query=query))
+        except UptainerError:
+            continue
+        said = pieces.decode(errors="replace").strip()
+        if said and not said.startswith(_NO_LOG):
+            return f"; its log ends with: {said[-500:]}"
+    return ""
 
 
 def _patience(sight: Sight) -> timedelta:

@@ -162,8 +162,18 @@ SYMPTOMS: list[tuple[str, Sight, list[tuple[str, timedelta | None]]]] = [
     ),
     (
         "a program that is not there",
-        sight(pod(waiting=("RunContainerError", "exec: no such file"))),
-        [("container app of pod web-1: RunContainerError: exec: no such file", SHORTLY)],
+        sight(pod(waiting=("RunContainerError", "exec: executable file not found in $PATH"))),
+        [
+            (
+                "container app of pod web-1: RunContainerError: exec: executable file not found in $PATH",
+                AT_ONCE,
+            )
+        ],
+    ),
+    (
+        "a node that stumbled",
+        sight(pod(waiting=("RunContainerError", "context deadline exceeded"))),
+        [("container app of pod web-1: RunContainerError: context deadline exceeded", SHORTLY)],
     ),
     (
         "a crash",
