@@ -1,11 +1,11 @@
-"""The labels of Watchtower, WUD, Diun and Keel that mean the same here, so that no compose file need be touched.
+"""The labels of Watchtower, WUD, Diun, Keel and Podman that mean the same here, so that no compose file need be touched.
 
 A label stands in `FOREIGN` only where it means exactly what a field of ours means; one that would matter, and that
 we do not do, stands in `NOT_FOLLOWED` with the reason, so that nobody relies on it unawares. The rest (icons, links,
 how to notify) changes nothing about updates and is passed over.
 
 Sources: containrrr.dev/watchtower (container selection, linked containers, lifecycle hooks, stop signals);
-getwud.github.io/wud, watchers, labels; crazymax.dev/diun/providers/docker; keel.sh/docs, policies and approvals.
+getwud.github.io/wud, watchers, labels; crazymax.dev/diun/providers/docker; keel.sh/docs, policies and approvals; podman-auto-update(1).
 """
 
 from collections.abc import Callable
@@ -73,6 +73,19 @@ def _keel_approvals(value: str) -> dict[str, Any]:
     raise ValueError("an update is approved by one person here, not by several")
 
 
+def _podman_autoupdate(value: str) -> dict[str, Any]:
+    """Podman follows the tag that the container has, and no other."""
+    match value.strip().lower():
+        case "registry" | "image":
+            return {"level": "digest"}
+        case "disabled" | "":
+            return {"enabled": False}
+    raise ValueError(
+        "an image that is newer in the host's own storage only is not looked for here; "
+        "use uptainer.enable=false to leave the container to podman auto-update"
+    )
+
+
 FOREIGN: dict[str, Meaning] = {
     f"{_WATCHTOWER}.enable": _enabled,
     f"{_WATCHTOWER}.monitor-only": _monitor_only,
@@ -86,6 +99,7 @@ FOREIGN: dict[str, Meaning] = {
     "diun.exclude_tags": _any_of("tag_exclude"),
     "keel.sh/policy": _keel_policy,
     "keel.sh/approvals": _keel_approvals,
+    "io.containers.autoupdate": _podman_autoupdate,
 }
 
 _HOOK = "hooks are not run here"
