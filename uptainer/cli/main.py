@@ -16,6 +16,7 @@ from uptainer.cli import (
     backups,
     containers,
     credentials,
+    declarations,
     flow_runs,
     hosts,
     policies,
@@ -41,6 +42,7 @@ MODULES = (
     policies,
     windows,
     credentials,
+    declarations,
     flow_runs,
     audit,
 )

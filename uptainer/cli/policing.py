@@ -15,13 +15,10 @@ from uptainer.cli.rows import print_rows
 from uptainer.core.clock import utc_now
 from uptainer.core.enums import PolicyScope
 from uptainer.core.errors import InvalidInputError, NotFoundError
-from uptainer.fleet.policies import PolicyBook, read_windows
-from uptainer.policy.settings import PolicySettings, parse_settings
+from uptainer.fleet.policies import PolicyBook, read_windows, storable
 from uptainer.store.repositories.containers import ContainerRepository
 from uptainer.store.repositories.hosts import HostRepository
 from uptainer.store.repositories.policies import PolicyRepository
-
-WINDOW_FIELDS = ("windows", "freezes")
 
 
 @dataclass(frozen=True, slots=True)
@@ -141,16 +138,7 @@ def _stored(session: Session, scope: PolicyScope, target: str) -> Mapping[str, A
 
 
 def _storable(session: Session, given: Mapping[str, Any]) -> dict[str, Any]:
-    """Checked whole, and written plainly; windows stay as they were given, for a name follows its window."""
-    windows, freezes = read_windows(PolicyRepository(session).windows())
-    settings: PolicySettings = parse_settings(given, windows=windows, freezes=freezes)
-    plain = settings.model_dump(mode="json", exclude_none=True)
-    kept = {
-        name: _joined([], given[name]) if isinstance(given[name], str) else given[name]
-        for name in WINDOW_FIELDS
-        if name in plain
-    }
-    return {**plain, **kept}
+    return storable(given, *read_windows(PolicyRepository(session).windows()))
 
 
 def _layer(scope: PolicyScope, target: str) -> str:

@@ -56,7 +56,7 @@ def add(name: str, text: str, *, freeze: bool) -> None:
             if not _named_by(session, name):
                 field = "freezes" if freeze else "windows"
                 typer.echo(f"It counts where a policy names it: uptainer policy set default {field}={name}")
-        _follow(database)
+        follow(database)
 
 
 def show_all(*, as_json: bool) -> None:
@@ -91,7 +91,7 @@ def remove(name: str, *, force: bool) -> None:
                 )
             PolicyRepository(session).remove_window(name, actor=connection.caller())
         typer.echo(f"Window {name} is removed.")
-        _follow(database)
+        follow(database)
 
 
 def _line(session: Session, row: MaintenanceWindow, now: datetime) -> WindowLine:
@@ -125,7 +125,7 @@ def _named_by(session: Session, name: str) -> tuple[str, ...]:
     )
 
 
-def _follow(database: Database) -> None:
+def follow(database: Database) -> None:
     """The schedules of `maintain` follow the windows at each start, and now where the server is up."""
     with database.session() as session:
         windows: Mapping[str, Window] = PolicyBook.load(session).windows

@@ -20,6 +20,7 @@ from uptainer.store.models import MaintenanceWindow
 from uptainer.store.repositories.containers import ContainerView
 from uptainer.store.repositories.policies import PolicyRepository
 
+WINDOW_FIELDS = ("windows", "freezes")
 Key = tuple[PolicyScope, str]
 NOTHING: Mapping[Key, Mapping[str, Any]] = MappingProxyType({})
 AnyWindow = TypeVar("AnyWindow", bound=Window)
@@ -108,6 +109,24 @@ class PolicyBook:
         except InvalidInputError as error:
             return LabelFault(f"{scope} policy {target}".strip(), "", str(error))
         return Layer(scope, target or "default", settings)
+
+
+def storable(
+    given: Mapping[str, Any], windows: Mapping[str, Window], freezes: Mapping[str, Freeze]
+) -> dict[str, Any]:
+    """A layer, checked whole and written plainly; windows stay as they were given, for a name follows its window.
+
+    Raises:
+        InvalidInputError: a field is unknown or its value is wrong.
+    """
+    settings: PolicySettings = parse_settings(given, windows=windows, freezes=freezes)
+    plain = settings.model_dump(mode="json", exclude_none=True)
+    kept = {
+        name: [given[name]] if isinstance(given[name], str) else given[name]
+        for name in WINDOW_FIELDS
+        if name in plain
+    }
+    return {**plain, **kept}
 
 
 def read_windows(rows: Sequence[MaintenanceWindow]) -> tuple[Mapping[str, Window], Mapping[str, Freeze]]:

@@ -1,0 +1,167 @@
+"""`uptainer apply`: the fleet as a file says."""
+
+import json
+from pathlib import Path
+
+import pytest
+
+from tests.contract.cli.test_command_policies import effective
+from tests.lab.commands import uptainer
+from tests.lab.stocked import Stocked
+from uptainer.store.database import Database
+from uptainer.store.repositories.audit import AuditRepository
+
+FLEET = """
+hosts:
+  nas: {url: unix:///run/nas.sock}
+  prod:
+    url: https://cluster.example:6443
+    block: prod-token
+    namespaces: [shop-*]
+windows:
+  nights: Fri 22:00-05:00 Europe/Berlin
+freezes:
+  holidays: 2026-12-20 00:00 to 2027-01-02 06:00 UTC
+policies:
+  default: {mode: manual, windows: nights, freezes: [holidays]}
+  hosts:
+    nas: {mode: auto, auto_level: patch}
+  containers:
+    nas/db: {mode: notify, min_age: 3d}
+credentials:
+  ghcr.io: ghcr
+"""
+
+
+@pytest.fixture
+def file(tmp_path: Path) -> Path:
+    made = tmp_path / "uptainer.yaml"
+    made.write_text(FLEET)
+    return made
+
+
+def apply(file: Path, *words: str) -> dict[tuple[str, str], tuple[object, object]]:
+    lines = uptainer("apply", "-f", str(file), "--json", *words).json
+    return {(line["what"], line["name"]): (line["before"], line["after"]) for line in lines}
+
+
+def test_what_is_declared_is_stored_and_a_second_time_changes_nothing(empty: Database, file: Path) -> None:
+    made = apply(file, "--yes")
+    assert list(made) == [
+        ("window", "nights"),
+        ("freeze", "holidays"),
+        ("credentials", "ghcr.io"),
+        ("host", "nas"),
+        ("host", "prod"),
+        ("default policy", ""),
+        ("host policy", "nas"),
+        ("container policy", "nas/db"),
+    ]
+    assert apply(file, "--yes") == {}
+    assert "as declared" in uptainer("apply", "-f", str(file)).out
+    (prod,) = [line for line in uptainer("host", "list", "--json").json if line["name"] == "prod"]
+    assert prod["block"] == "prod-token"
+    with empty.session() as session:
+        actions = {entry.action for entry in AuditRepository(session).listing()}
+    assert {"window.put", "policy.put", "host.added", "credential.put"} <= actions
+
+
+def test_the_difference_is_shown_and_nothing_is_done_without_a_yes(stocked: Stocked, file: Path) -> None:
+    uptainer("policy", "set", "default", "mode=off")
+    shown = uptainer("apply", "-f", str(file), "--dry-run").out
+    assert "+ window nights" in shown
+    assert '~ default policy\n    mode: off -> manual\n    windows: (not said) -> ["nights"]' in shown
+    refused = uptainer("apply", "-f", str(file))
+    assert refused.code == 1
+    assert "add --yes" in refused.err
+    assert uptainer("window", "list", "--json").json == []
+    assert effective(stocked.database).mode == "off"
+
+
+def test_what_is_not_declared_stays_unless_it_is_to_be_pruned(stocked: Stocked, tmp_path: Path) -> None:
+    uptainer("window", "add", "old", "daily 02:00-04:00 UTC")
+    uptainer("policy", "set", "project", "shop", "level=patch")
+    file = tmp_path / "one.yaml"
+    file.write_text(
+        "hosts: {alpha: {url: 'unix:///var/run/docker.sock'}}\npolicies: {default: {mode: auto}}\n"
+    )
+    assert ("window", "old") not in apply(file, "--yes")
+    gone = apply(file, "--prune", "--yes")
+    assert {key for key, (_, after) in gone.items() if after is None} == {
+        ("window", "old"),
+        ("project policy", "shop"),
+    }
+    assert uptainer("window", "list", "--json").json == []
+    assert apply(file, "--prune", "--yes") == {}
+
+
+def test_a_host_with_updates_on_their_way_is_not_pruned(stocked: Stocked, tmp_path: Path) -> None:
+    file = tmp_path / "none.yaml"
+    file.write_text("windows: {nights: daily 02:00-04:00 UTC}\n")
+    refused = uptainer("apply", "-f", str(file), "--prune", "--yes")
+    assert refused.code == 1
+    assert "has updates that wait: web" in refused.err
+    assert uptainer("window", "list", "--json").json == [], "all of it or nothing"
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        (
+            "hosts:\n  nas:\n    uri: unix:///x\n",
+            "line 3: hosts.nas.uri: there is no such setting; did you mean url?",
+        ),
+        ("policy:\n  default: {}\n", "line 1: policy: there is no such setting; did you mean policies?"),
+        (
+            "policies:\n  default:\n    mode: auto\n    min_agee: 3d\n",
+            "line 4: policies.default.min_agee: there is no such setting; did you mean min_age?",
+        ),
+        (
+            "policies:\n  default:\n    mode: sometimes\n",
+            "line 3: policies.default.mode: Input should be 'manual'",
+        ),
+        ("policies:\n  default: {windows: nights}\n", "line 2: policies.default.windows"),
+        ("windows:\n  nights: whenever\n", "line 2: nights: 'whenever' is not a maintenance window"),
+        (
+            "hosts:\n  nas: {url: 'ftp://x'}\n",
+            "line 2: nas: 'ftp://x' is not an engine's or a cluster's address",
+        ),
+        (
+            "hosts:\n  nas: {url: 'unix:///x'}\n  nas: {url: 'unix:///y'}\n",
+            'line 3: found duplicate key "nas"',
+        ),
+        ("hosts: {nas: {url: 'unix:///x'\n", "line 2"),
+        ("- a list\n", "it must have hosts, windows"),
+        (
+            "policies: {hosts: {gone: {mode: auto}}}\n",
+            "'gone' is for a host that is neither in the fleet nor declared",
+        ),
+    ],
+)
+def test_what_is_wrong_is_refused_with_its_line_and_what_was_meant(
+    text: str, said: str, empty: Database, tmp_path: Path
+) -> None:
+    file = tmp_path / "wrong.yaml"
+    file.write_text(text)
+    answer = uptainer("apply", "-f", str(file), "--yes")
+    assert answer.code == 1
+    assert said in answer.err
+
+
+def test_all_faults_are_told_at_once_in_the_order_of_their_lines(empty: Database, tmp_path: Path) -> None:
+    file = tmp_path / "wrong.yaml"
+    file.write_text("hosts:\n  a: {uri: x, url: 'unix:///a'}\npolicies:\n  default: {mod: auto, level: 3}\n")
+    lines = uptainer("apply", "-f", str(file)).err.splitlines()
+    named = ("hosts.a.uri", "policies.default.mod", "policies.default.level")
+    assert len(lines) == len(named)
+    assert all(name in line for name, line in zip(named, lines, strict=True)), lines
+
+
+def test_a_file_that_is_not_there_is_a_sentence(empty: Database) -> None:
+    assert "can't be read" in uptainer("apply", "-f", "/nowhere.yaml").err
+    assert "say which file" in uptainer("apply").err
+
+
+def test_the_schema_for_editors_is_the_one_in_the_docs() -> None:
+    stored = Path(__file__).parents[3] / "docs/uptainer.schema.json"
+    assert uptainer("apply", "--schema").json == json.loads(stored.read_text())

@@ -1,0 +1,100 @@
+"""What `uptainer apply` does."""
+
+import json
+import sys
+from collections.abc import Iterator, Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+import typer
+
+from uptainer.cli import connection
+from uptainer.cli.asking import confirm
+from uptainer.cli.output import print_json
+from uptainer.cli.windowing import follow
+from uptainer.core.clock import utc_now
+from uptainer.core.errors import InvalidInputError
+from uptainer.fleet.convergence import Change, make_changes, plan_changes
+from uptainer.fleet.declaration import Declaration, json_schema, read_declaration
+from uptainer.fleet.policies import read_windows
+from uptainer.store.database import Database
+from uptainer.store.repositories.policies import PolicyRepository
+
+SAME = "Nothing to change: the fleet is as declared."
+
+
+@dataclass(frozen=True, slots=True)
+class ChangeLine:
+    what: str
+    name: str
+    before: Any
+    after: Any
+
+
+def show_schema() -> None:
+    typer.echo(json.dumps(json_schema(), indent=2))
+
+
+def apply(file: Path | None, *, prune: bool, dry_run: bool, yes: bool, as_json: bool) -> None:
+    if file is None:
+        raise InvalidInputError("say which file: uptainer apply -f uptainer.yaml")
+    text, name = _read(file)
+    with connection.database() as database:
+        declared, changes = _plan(database, text, name, prune=prune)
+        _show(changes, as_json=as_json)
+        if dry_run or not changes:
+            return
+        confirm(f"Make {_count(changes)}?", yes=yes)
+        with database.session() as session:
+            make_changes(session, declared, changes, connection.caller(), utc_now())
+        if not as_json:
+            typer.echo(f"Done: {_count(changes)}.")
+        follow(database)
+
+
+def _plan(database: Database, text: str, name: str, *, prune: bool) -> tuple[Declaration, Sequence[Change]]:
+    with database.session() as session:
+        windows, freezes = read_windows(PolicyRepository(session).windows())
+        declared = read_declaration(text, name, windows=windows, freezes=freezes)
+        return declared, plan_changes(session, declared, prune=prune)
+
+
+def _read(file: Path) -> tuple[str, str]:
+    if str(file) == "-":
+        return sys.stdin.read(), "standard input"
+    try:
+        return file.read_text(encoding="utf-8"), str(file)
+    except (OSError, UnicodeDecodeError) as error:
+        raise InvalidInputError(f"{file} can't be read: {error}") from error
+
+
+def _show(changes: Sequence[Change], *, as_json: bool) -> None:
+    if as_json:
+        print_json([asdict(ChangeLine(each.what, each.name, each.before, each.after)) for each in changes])
+        return
+    if not changes:
+        typer.echo(SAME)
+    for change in changes:
+        for line in _lines(change):
+            typer.echo(line)
+
+
+def _lines(change: Change) -> Iterator[str]:
+    sign = "+" if change.before is None else "-" if change.after is None else "~"
+    yield f"{sign} {change.what} {change.name}".rstrip()
+    if change.after is None:
+        return
+    for field, (before, after) in change.differing.items():
+        was = "" if change.before is None else f"{_said(before)} -> "
+        yield f"    {field}: {was}{_said(after)}"
+
+
+def _said(value: Any) -> str:
+    if value is None:
+        return "(not said)"
+    return value if isinstance(value, str) else json.dumps(value)
+
+
+def _count(changes: Sequence[Change]) -> str:
+    return f"{len(changes)} change{'s' if len(changes) != 1 else ''}"

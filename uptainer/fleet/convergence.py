@@ -1,0 +1,168 @@
+"""From what is declared to what is stored: the difference first, as a person reads it, then the change."""
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import asdict, dataclass
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy.orm import Session
+
+from uptainer.core.enums import PolicyScope
+from uptainer.core.errors import InvalidInputError
+from uptainer.core.workloads import HostAddress
+from uptainer.fleet.declaration import Declaration
+from uptainer.fleet.policies import read_windows, storable
+from uptainer.policy.window_text import parse_window
+from uptainer.policy.windows import Freeze, Window
+from uptainer.store.repositories.audit import Actor
+from uptainer.store.repositories.hosts import HostRepository
+from uptainer.store.repositories.policies import PolicyRepository
+
+Facts = Mapping[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class Change:
+    """One thing that differs: `before` is None for what is new, `after` for what is to be removed.
+
+    `what` is host, window, freeze, credentials, or a layer of policy ("host policy"); `name` is which.
+    """
+
+    what: str
+    name: str
+    before: Facts | None
+    after: Facts | None
+
+    @property
+    def differing(self) -> Mapping[str, tuple[Any, Any]]:
+        """By field, what it was and what it is to be; None where there is nothing."""
+        before, after = self.before or {}, self.after or {}
+        names = dict.fromkeys([*before, *after])
+        return {
+            name: (before.get(name), after.get(name)) for name in names if before.get(name) != after.get(name)
+        }
+
+
+def plan_changes(session: Session, declared: Declaration, *, prune: bool = False) -> tuple[Change, ...]:
+    """What has to change, in the order in which it can; with `prune`, also what is stored and not declared.
+
+    Raises:
+        InvalidInputError: a policy is for a host that is neither stored nor declared, or names no window.
+    """
+    wanted, stored = _declared(session, declared), _stored(session)
+    changed = [
+        Change(*key, stored.get(key), facts) for key, facts in wanted.items() if stored.get(key) != facts
+    ]
+    gone = [Change(*key, facts, None) for key, facts in stored.items() if key not in wanted] if prune else []
+    return (*changed, *reversed(gone))
+
+
+def make_changes(
+    session: Session, declared: Declaration, changes: Sequence[Change], actor: Actor, now: datetime
+) -> None:
+    """Carry them out; each is in the audit log.
+
+    Raises:
+        RefusedError: a host has updates on their way, or another host stands for its address.
+    """
+    addresses = {address.name: address for address in declared.hosts}
+    for change in changes:
+        if change.after is None:
+            _remove(session, change, actor, now)
+        elif change.what == "host":
+            HostRepository(session).add(addresses[change.name], actor=actor)
+        else:
+            _put(PolicyRepository(session), change, change.after, actor, now)
+
+
+def _put(policies: PolicyRepository, change: Change, after: Facts, actor: Actor, now: datetime) -> None:
+    match change.what:
+        case "window" | "freeze":
+            policies.put_window(
+                change.name, {"text": after["when"]}, freeze=change.what == "freeze", actor=actor
+            )
+        case "credentials":
+            policies.put_credential(change.name, after["block"], actor=actor)
+        case layer:
+            policies.put_policy(_scope(layer), change.name, after, actor=actor, now=now)
+
+
+def _remove(session: Session, change: Change, actor: Actor, now: datetime) -> None:
+    policies = PolicyRepository(session)
+    match change.what:
+        case "host":
+            HostRepository(session).remove(change.name, now, actor=actor)
+        case "window" | "freeze":
+            policies.remove_window(change.name, actor=actor)
+        case "credentials":
+            policies.remove_credential(change.name, actor=actor)
+        case layer:
+            policies.remove_policy(_scope(layer), change.name, actor=actor)
+
+
+def _layer(scope: PolicyScope) -> str:
+    return f"{scope.value} policy"
+
+
+def _scope(layer: str) -> PolicyScope:
+    return PolicyScope(layer.removesuffix(" policy"))
+
+
+def _declared(session: Session, declared: Declaration) -> dict[tuple[str, str], Facts]:
+    """In the order in which it is stored: a policy may name what comes before it."""
+    found: dict[tuple[str, str], Facts] = {}
+    for name, text in declared.windows.items():
+        found["window", name] = {"when": text}
+    for name, text in declared.freezes.items():
+        found["freeze", name] = {"when": text}
+    for registry, block in declared.credentials.items():
+        found["credentials", registry] = {"block": block}
+    for address in declared.hosts:
+        found["host", address.name] = _host_facts(address)
+    found |= _declared_policies(session, declared)
+    return found
+
+
+def _declared_policies(session: Session, declared: Declaration) -> dict[tuple[str, str], Facts]:
+    windows, freezes = read_windows(PolicyRepository(session).windows())
+    known = {**windows, **{name: parse_window(text, Window) for name, text in declared.windows.items()}}
+    frozen = {**freezes, **{name: parse_window(text, Freeze) for name, text in declared.freezes.items()}}
+    hosts = {row.name for row in HostRepository(session).all()} | {each.name for each in declared.hosts}
+    found = dict[tuple[str, str], Facts]()
+    for (scope, target), settings in declared.policies.items():
+        _check_host(scope, target, hosts)
+        found[_layer(scope), target] = storable(settings, known, frozen)
+    return found
+
+
+def _check_host(scope: PolicyScope, target: str, hosts: set[str]) -> None:
+    host = target.partition("/")[0]
+    is_on_host = scope in {PolicyScope.HOST, PolicyScope.CONTAINER}
+    if is_on_host and host not in hosts:
+        raise InvalidInputError(
+            f"the policy of {scope.value} {target!r} is for a host that is neither in the fleet nor declared; "
+            f"known: {', '.join(sorted(hosts)) or 'none'}"
+        )
+
+
+def _stored(session: Session) -> dict[tuple[str, str], Facts]:
+    policies = PolicyRepository(session)
+    found = dict[tuple[str, str], Facts](_stored_windows(policies))
+    for registry, block in policies.credentials().items():
+        found["credentials", registry] = {"block": block}
+    for row in HostRepository(session).all():
+        found["host", row.name] = _host_facts(HostRepository.address(row))
+    for policy in policies.policies(enabled_only=False):
+        found[_layer(policy.scope), policy.target] = policy.settings
+    return found
+
+
+def _stored_windows(policies: PolicyRepository) -> Iterator[tuple[tuple[str, str], Facts]]:
+    for row in policies.windows(enabled_only=False):
+        yield ("freeze" if row.freeze else "window", row.name), {"when": row.definition.get("text", "")}
+
+
+def _host_facts(address: HostAddress) -> Facts:
+    """Without what is empty, and with words in place of enumerations, for a person and for JSON."""
+    facts = {name: value for name, value in asdict(address).items() if name != "name" and value}
+    return {name: list(value) if isinstance(value, tuple) else value for name, value in facts.items()}
