@@ -18,7 +18,7 @@ _API = "/v4.0.0/libpod"
 
 
 class PodmanStand:
-    """It restarts always, and has a named and an anonymous volume."""
+    """It restarts unless stopped, and has a named and an anonymous volume."""
 
     kind = "container"
     traits = Traits(quick=False)
@@ -36,7 +36,7 @@ class PodmanStand:
         return push_release(self._registry, f"stands/{self.name}", behaviour)
 
     def deploy(self, name: str, release: Release) -> str:
-        options = ("--restart", "always", "--volume", f"data-of-{name}:/data", "--volume", "/scratch")
+        options = ("--restart", "unless-stopped", "--volume", f"data-of-{name}:/data", "--volume", "/scratch")
         self.engine.podman("run", "--detach", "--name", name, *options, release.reference)
         self._volumes[name] = _volumes_of(self._inspect(name))
         return name

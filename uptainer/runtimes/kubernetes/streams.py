@@ -10,7 +10,6 @@ import json
 import ssl
 import time
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import closing
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlencode, urlsplit
 
@@ -46,9 +45,12 @@ def run_command(
         *(("command", each) for each in command),
     ]
     about = " ".join(command)
-    with closing(_open(cluster, path, query)) as opened:
-        account: list[bytes] = []
+    account: list[bytes] = []
+    opened = _open(cluster, path, query)
+    try:
         written = output.first(_written(opened, deadline, account, f"{path}: {about!r}", timeout))
+    finally:
+        opened.shutdown()  # its `close` leaves the socket open where the server has said goodbye
     return ExecResult(_exit_code(b"".join(account), about), written)
 
 
