@@ -1,7 +1,7 @@
 # `make run` and `make test` set everything up by themselves; `make help` names the rest.
 
 .DEFAULT_GOAL := help
-.PHONY: help run test check format lint types imports migrations locked fix lock bench clean setup setup-dev
+.PHONY: help run test check format lint types imports migrations locked documented docs fix lock bench clean setup setup-dev
 
 PYTHON ?= $(shell for python in python3.11 python3.12 python3.13 python3; do \
 	$$python -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null && echo $$python && break; done)
@@ -20,8 +20,8 @@ test: setup-dev ## Run all tests that this machine can run (TESTS=path, ARGS=-k.
 	@$(BIN)/python scripts/install_lab.py
 	@exec $(BIN)/pytest --numprocesses $(WORKERS) --dist loadfile --quiet $(ARGS) $(TESTS)
 
-check: setup-dev ## Format, lint, types, import contracts, migrations, lock: all of them, even when one fails
-	@$(MAKE) --no-print-directory --keep-going format lint types imports migrations locked
+check: setup-dev ## Format, lint, types, import contracts, migrations, lock, tables in the docs: all of them, even when one fails
+	@$(MAKE) --no-print-directory --keep-going format lint types imports migrations locked documented
 
 format: setup-dev
 	$(BIN)/ruff format --check --quiet .
@@ -41,6 +41,12 @@ migrations: setup-dev
 
 locked: setup-dev
 	$(BIN)/python scripts/bootstrap.py --uv lock --check --quiet
+
+documented: setup-dev
+	$(BIN)/python scripts/write_tables.py --check
+
+docs: setup-dev ## Write into the docs what each runtime can and can't do
+	$(BIN)/python scripts/write_tables.py
 
 fix: setup-dev ## Format, and repair what the linter can
 	$(BIN)/ruff check --fix --quiet . ; $(BIN)/ruff format --quiet .
