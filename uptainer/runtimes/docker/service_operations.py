@@ -6,17 +6,13 @@ from typing import Any
 
 from uptainer.core.errors import BusyError, RefusedError, UnsupportedError
 from uptainer.runtimes.capabilities import Capability, capabilities_of
-from uptainer.runtimes.docker import service_facts, service_rollout, services
+from uptainer.runtimes.docker import service_facts, service_rollout, service_scale, services
 from uptainer.runtimes.docker.capabilities import TABLE
-from uptainer.runtimes.docker.service_planning import with_replicas
 from uptainer.runtimes.engine import operations, output
 from uptainer.runtimes.engine.client import Engine
 from uptainer.runtimes.port import ExecResult
 
 Json = Mapping[str, Any]
-
-REPLICAS = "uptainer-replicas"
-"""A label of the service itself, which no task shows: how many tasks it had before it was stopped."""
 
 
 def start(engine: Engine, key: str) -> None:
@@ -28,7 +24,9 @@ def start(engine: Engine, key: str) -> None:
     """
     service = _allowed(engine, key, Capability.START)
     if service_facts.replicas(service["Spec"]) == 0:
-        _change(engine, service, _started(service))
+        _change(
+            engine, service, service_scale.started(service["Spec"], service_scale.replicas_before(service))
+        )
         service_rollout.await_rollout(engine, key, services.image_of(service["Spec"]))
 
 
@@ -38,7 +36,8 @@ def stop(engine: Engine, key: str, _timeout: timedelta | None = None) -> None:
     """
     service = _allowed(engine, key, Capability.STOP)
     if service_facts.replicas(service["Spec"]) != 0:
-        _change(engine, service, stopped(service["Spec"]))
+        tasks = services.read_tasks(engine, service["ID"])
+        _change(engine, service, service_scale.stopped(service["Spec"], tasks))
     service_rollout.await_stopped(engine, key)
 
 
@@ -100,26 +99,6 @@ def inspect(engine: Engine, key: str) -> Json:
     """The service, and its tasks with it."""
     service = services.find(engine, key)
     return {**service, "Tasks": services.read_tasks(engine, service["ID"])}
-
-
-def stopped(spec: Json) -> dict[str, Any]:
-    """Scaled to none, with a note of what it was."""
-    labels = {**(spec.get("Labels") or {}), REPLICAS: str(service_facts.replicas(spec))}
-    return {**with_replicas(spec, 0), "Labels": labels}
-
-
-def _started(service: Json) -> dict[str, Any]:
-    spec, labels = service["Spec"], dict(service["Spec"].get("Labels") or {})
-    noted = labels.pop(REPLICAS, "")
-    before = service_facts.replicas(service.get("PreviousSpec") or {})
-    number = int(noted) if noted.isdigit() else before or 0
-    if not number:
-        name = spec["Name"]
-        raise RefusedError(
-            f"{services.key_of(service)} was scaled to no tasks, and nothing says how many it should have: "
-            f"`docker service scale {name}=1`"
-        )
-    return {**with_replicas(spec, number), "Labels": labels}
 
 
 def _allowed(engine: Engine, key: str, capability: Capability) -> Json:

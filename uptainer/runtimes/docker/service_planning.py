@@ -7,7 +7,7 @@ from typing import Any, Self
 from uptainer.core.errors import BusyError, InvalidInputError, RefusedError
 from uptainer.core.reference import Reference
 from uptainer.runtimes.capabilities import Capability
-from uptainer.runtimes.docker import planning, service_discovery, service_facts, services
+from uptainer.runtimes.docker import planning, service_discovery, service_facts, service_scale, services
 from uptainer.runtimes.docker.capabilities import TABLE
 from uptainer.runtimes.docker.service_facts import Surroundings
 from uptainer.runtimes.docker.service_rollout import STOPPED, UNDER_WAY
@@ -23,25 +23,25 @@ CHECK_IMAGE, SCALE_DOWN, SERVICE_UPDATE, ROLLOUT = "check_image", "scale_down", 
 @dataclass(frozen=True, slots=True)
 class Document:
     """`before` is the service's whole spec when it was planned. `image` is what the new spec has, `way_back` what an
-    undo puts in its place, both by digest. `running` is how many tasks ran.
+    undo puts in its place, both by digest. `running` is how many tasks ran. `stopped` is the spec while data is backed
+    up, and the same as `before` where none is.
     """
 
     key: str
     service_id: str
     before: Json
+    stopped: Json
     image: str
     way_back: str
     running: int
-    stops: bool
 
     @classmethod
     def read(cls, document: Json) -> Self:
         return cls(**document)
 
     @property
-    def stopped(self) -> Json:
-        """The spec while its data is backed up."""
-        return with_replicas(self.before, 0) if self.stops else self.before
+    def stops(self) -> bool:
+        return self.stopped != self.before
 
     @property
     def after(self) -> Json:
@@ -57,14 +57,15 @@ def plan_replacement(engine: Engine, request: ReplacementRequest) -> Replacement
     service = services.find(engine, request.key)
     around = service_discovery.surroundings(engine, service)
     _refuse_unsafe(service, around)
+    spec, stops = service["Spec"], request.snapshot and _has_data(service["Spec"])
     document = Document(
         key=request.key,
         service_id=service["ID"],
-        before=service["Spec"],
-        image=_image(service["Spec"], request),
+        before=spec,
+        stopped=service_scale.stopped(spec, around.tasks) if stops else spec,
+        image=_image(spec, request),
         way_back=_way_back(service, around),
         running=len(service_facts.running(around.tasks)),
-        stops=request.snapshot and _has_data(service["Spec"]),
     )
     return ReplacementPlan(request.key, tuple(_steps(document)), asdict(document))
 
@@ -73,10 +74,6 @@ def with_image(spec: Json, image: str) -> dict[str, Any]:
     template = spec["TaskTemplate"]
     container = {**template["ContainerSpec"], "Image": image}
     return {**spec, "TaskTemplate": {**template, "ContainerSpec": container}}
-
-
-def with_replicas(spec: Json, number: int) -> dict[str, Any]:
-    return {**spec, "Mode": {"Replicated": {**spec["Mode"]["Replicated"], "Replicas": number}}}
 
 
 def _refuse_unsafe(service: Json, around: Surroundings) -> None:

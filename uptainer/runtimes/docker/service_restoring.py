@@ -6,7 +6,7 @@ from typing import Any
 
 from uptainer.core.errors import InvalidInputError, NotFoundError
 from uptainer.runtimes.capabilities import Capability, capabilities_of
-from uptainer.runtimes.docker import service_facts, service_operations, services
+from uptainer.runtimes.docker import service_facts, service_scale, services
 from uptainer.runtimes.docker.capabilities import TABLE
 from uptainer.runtimes.engine.client import Engine
 
@@ -51,7 +51,7 @@ def create_from(engine: Engine, saved: Json, *, name: str | None = None) -> str:
     )
     spec = {**service["Spec"], "Name": name or service["Spec"]["Name"]}
     if service_facts.replicas(spec):
-        spec = service_operations.stopped(spec)
+        spec = service_scale.stopped(spec)
     spec["TaskTemplate"] = _template(engine, spec["TaskTemplate"], saved["networks"])
     engine.post("/services/create", body=spec, about=f"{services.PREFIX}{spec['Name']}")
     return f"{services.PREFIX}{spec['Name']}"

@@ -20,6 +20,8 @@ _SILENCE = 600.0
 _NO_NODE = 60.0
 """The same, while the swarm says that there is no node for a task."""
 _OUTAGE = 60.0
+_STILL = 1.0
+"""Seconds without any task, after which none is on its way any more."""
 _NANOSECONDS = 1e9
 _HEALTH_LOG = 500
 
@@ -161,13 +163,24 @@ def await_settled(engine: Engine, key: str, image: str, at_least: int | None) ->
 
 
 def await_stopped(engine: Engine, key: str) -> None:
-    """Until none of its tasks runs any more, also none that was told to end."""
-    watch = _Watch(engine, key)
+    """Until none of its tasks runs any more, also none that was told to end.
+
+    The swarm forgets at once a task that no node has taken over yet by its account, and a node that has just done so
+    makes the container all the same: so this node's containers count as well, and nothing may happen for a moment.
+    """
+    watch, still_since = _Watch(engine, key), None
     while True:
-        seen = watch.look()
-        if not any(is_alive(each) for each in seen.tasks):
+        seen, now = watch.look(), time.monotonic()
+        here = services.containers_here(engine, seen.service["ID"])
+        is_still = not any(is_alive(each) for each in seen.tasks) and not any(_runs(each) for each in here)
+        still_since = (still_since or now) if is_still else None
+        if still_since is not None and now - still_since > _STILL:
             return
         watch.pause(seen, seen.image)
+
+
+def _runs(container: Json) -> bool:
+    return bool(container["State"].get("Running"))
 
 
 def is_alive(task: Json) -> bool:

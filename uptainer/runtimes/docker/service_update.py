@@ -12,7 +12,7 @@ from typing import Any
 from uptainer.core.errors import BusyError, InvalidInputError, NotFoundError, RefusedError, UnsupportedError
 from uptainer.core.platform import Platform
 from uptainer.core.reference import Reference
-from uptainer.runtimes.docker import service_facts, service_rollout, services
+from uptainer.runtimes.docker import service_facts, service_rollout, service_scale, services
 from uptainer.runtimes.docker.service_planning import (
     CHECK_IMAGE,
     ROLLOUT,
@@ -20,7 +20,6 @@ from uptainer.runtimes.docker.service_planning import (
     SERVICE_UPDATE,
     Document,
     with_image,
-    with_replicas,
 )
 from uptainer.runtimes.docker.services import image_of
 from uptainer.runtimes.engine.client import Engine
@@ -140,7 +139,7 @@ def _scale_up_again(on: ServiceUpdate) -> None:
     def decide(service: Json) -> Change | None:
         if service_facts.replicas(service["Spec"]) != 0:
             return None
-        return Change(with_replicas(service["Spec"], number))
+        return Change(service_scale.started(service["Spec"], number))
 
     on.change(decide)
     service_rollout.await_settled(on.engine, on.plan.key, image_of(on.find()["Spec"]), on.plan.running)
@@ -182,7 +181,7 @@ def _way_back(on: ServiceUpdate, service: Json) -> Change | None:
     if image == plan.image and exact:
         return Change(spec, query={"rollback": "previous"})
     undone = with_image(spec, plan.way_back)
-    return Change(with_replicas(undone, 0) if plan.stops else undone)
+    return Change(service_scale.stopped_like(undone, plan.stopped) if plan.stops else undone)
 
 
 def _watch(on: ServiceUpdate) -> Json:

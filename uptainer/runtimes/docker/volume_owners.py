@@ -6,7 +6,7 @@ from typing import Any
 
 from uptainer.core.errors import NotFoundError, RefusedError, UnsupportedError
 from uptainer.runtimes.capabilities import Capability, capabilities_of
-from uptainer.runtimes.docker import exchange, pulling, service_facts, services
+from uptainer.runtimes.docker import exchange, pulling, service_facts, service_scale, services
 from uptainer.runtimes.docker.capabilities import TABLE
 from uptainer.runtimes.engine.client import Engine
 
@@ -54,13 +54,15 @@ def _refuse_several(service: Json, key: str) -> None:
 
 
 def _refuse_elsewhere(engine: Engine, service: Json, key: str) -> None:
-    """Where its task is, or was last."""
-    placed = [each for each in services.read_tasks(engine, service["ID"]) if each.get("NodeID")]
-    last = max(placed, key=lambda each: str(each["CreatedAt"]), default=None)
-    if last is None:
-        raise RefusedError(f"{key} has run on no node yet, so it has no data")
-    if last["NodeID"] != services.node_id(engine):
-        place = services.node_names(engine).get(last["NodeID"], last["NodeID"])
+    """Where its task is, or was last; in a swarm of one node that is here."""
+    names = services.node_names(engine)
+    node = service_scale.node_of(service, services.read_tasks(engine, service["ID"]))
+    if node is None and len(names) > 1:
+        raise RefusedError(
+            f"it is not known on which node the data of {key} is: start it, so that it can be seen"
+        )
+    if node is not None and node != services.node_id(engine):
+        place = names.get(node, node)
         raise RefusedError(
             f"the data of {key} is on the node {place}, and only that of this node can be reached"
         )
