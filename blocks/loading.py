@@ -32,11 +32,28 @@ async def load(kind: type[AnyBlock], name: str) -> AnyBlock:
 
 async def find(kind: type[AnyBlock], name: str = DEFAULT_NAME) -> AnyBlock | None:
     """The block, or None where there is none, which is no fault for a part that is optional."""
-    return (await load_all(kind)).get(name)
+    data = (await _documents(kind)).get(name)
+    return None if data is None else _read(kind, name, data)
 
 
 async def load_all(kind: type[AnyBlock]) -> dict[str, AnyBlock]:
-    """Every block of this kind by name, secrets in them; the server gives them in one answer, whatever their number."""
+    """Every block of this kind by name, secrets in them."""
+    return {name: _read(kind, name, data) for name, data in (await _documents(kind)).items()}
+
+
+async def load_each(kind: type[AnyBlock]) -> dict[str, AnyBlock | InvalidInputError]:
+    """As `load_all`, with the error in the place of a block that does not hold what it should."""
+    found: dict[str, AnyBlock | InvalidInputError] = {}
+    for name, data in (await _documents(kind)).items():
+        try:
+            found[name] = _read(kind, name, data)
+        except InvalidInputError as error:
+            found[name] = error
+    return found
+
+
+async def _documents(kind: type[Block]) -> dict[str, dict[str, object]]:
+    """What the server holds for each by name; it gives them in one answer, whatever their number."""
     async with get_client() as client:
         try:
             documents = await client.read_block_documents_by_type(
@@ -44,7 +61,7 @@ async def load_all(kind: type[AnyBlock]) -> dict[str, AnyBlock]:
             )
         except ObjectNotFound:
             return {}
-    return {str(each.name): _read(kind, str(each.name), each.data) for each in documents}
+    return {str(each.name): each.data for each in documents}
 
 
 def _read(kind: type[AnyBlock], name: str, data: dict[str, object]) -> AnyBlock:

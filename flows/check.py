@@ -12,8 +12,8 @@ from flows.reporting import publish
 from flows.scan import scan_all
 from flows.starting import settle_runs, start_updates
 from flows.sweeping import sweep
+from flows.telling import tell_people
 from tasks.decisions import advise, decide
-from tasks.notices import send_notices
 from tasks.registries import check_registry, plan_check, record_unasked
 from uptainer.fleet.scanning import UNSCANNED
 
@@ -40,7 +40,7 @@ async def check(container: str | None = None) -> State[Any]:
     await start_updates(decided.proposed)
     await settle_runs()
     await publish("fleet", "waiting", "security")
-    await send_notices()
+    await tell_people()
     asked = sum(report.containers for report in looked_up.results)
     unknown = sum(report.unknown for report in looked_up.results)
     said = f"{asked + plan.settled} containers, {unknown} of them unknown; {len(decided.proposed)} updates proposed"

@@ -10,8 +10,8 @@ from flows.naming import about
 from flows.refusals import plainly
 from flows.reporting import publish
 from flows.sweeping import sweep
+from flows.telling import tell_people
 from tasks.hosts import discover_host, list_hosts
-from tasks.notices import send_notices
 
 
 @flow(
@@ -29,7 +29,7 @@ async def discover(host: str | None = None) -> State[Any]:
     hosts = await list_hosts(host)
     swept = await sweep(hosts, discover_host)
     await publish("fleet")
-    await send_notices()
+    await tell_people()
     containers = sum(report.containers for report in swept.results)
     said = f"{len(swept.results)} of {len(hosts)} hosts answered, with {containers} containers"
     return Completed(

@@ -9,9 +9,9 @@ from prefect.states import Completed
 from flows.naming import about
 from flows.refusals import plainly
 from flows.sweeping import sweep
+from flows.telling import tell_people
 from tasks.health import probe_host
 from tasks.hosts import list_hosts
-from tasks.notices import send_notices
 
 
 @flow(
@@ -28,7 +28,7 @@ async def health(host: str | None = None) -> State[Any]:
     """
     hosts = [address.name for address in await list_hosts(host)]
     swept = await sweep(hosts, probe_host)
-    await send_notices()
+    await tell_people()
     probed = sum(report.containers for report in swept.results)
     unhealthy = sum(report.unhealthy for report in swept.results)
     turned = [sentence for report in swept.results for sentence in report.turned]

@@ -11,8 +11,8 @@ from prefect.states import Completed, Failed
 from flows.naming import about
 from flows.refusals import plainly
 from flows.starting import settle_runs
+from flows.telling import tell_people
 from tasks.maintenance import recover_updates, settle_abandoned
-from tasks.notices import send_notices
 from tasks.updates import close_update
 from uptainer.updates.recovery import Found, RecoveryReport
 
@@ -40,7 +40,7 @@ async def recover(insist: int | None = None) -> State[Any]:
                 account, key=f"update-{each.update_id}", description=each.workload
             )
     await settle_runs()
-    await send_notices()
+    await tell_people()
     return _end(report, settled)
 
 

@@ -11,6 +11,7 @@ from pydantic import Field
 from flows.refusals import plainly
 from flows.reporting import publish
 from flows.sweeping import Swept, sweep
+from flows.telling import tell_people
 from tasks.scans import plan_scans, record_failed_scan, scan_image
 from uptainer.core.findings import Scan
 from uptainer.fleet.scanning import ScanJob
@@ -35,6 +36,7 @@ async def scan(older_than_hours: Hours = 20) -> State[Any]:
     """
     swept = await scan_all(timedelta(hours=older_than_hours))
     await publish("security")
+    await tell_people()
     said = f"{len(swept.results)} images scanned"
     failed = [f"{job.title} could not be scanned: {error}" for job, error in swept.failures]
     return Completed(message="; ".join([said, *failed]))

@@ -15,7 +15,7 @@ from flows.logs import call_suspension_no_error
 from flows.naming import about, name_run
 from flows.progress import shown
 from flows.refusals import plainly
-from tasks.notices import send_notices
+from flows.telling import start_told, tell_people
 from tasks.updates import (
     apply_update,
     ask_readiness,
@@ -85,7 +85,7 @@ async def update(
         )
     is_shown = _was_resumed()
     while gate is not None:
-        await send_notices()
+        await tell_people()
         if not is_shown:
             await _show(gate)
         is_shown = False
@@ -126,7 +126,7 @@ async def _go_on(update_id: int) -> State[Any]:
         if not ready.go:
             when = f" It opens at {ready.opens_at:%Y-%m-%d %H:%M %Z}." if ready.opens_at else ""
             return Completed(name="Waiting", message=f"{situation.title}: {ready.reason}.{when}")
-        async with shown(update_id, situation.title):
+        async with shown(update_id, situation.title), start_told(update_id):
             await apply_update(update_id, situation.to_reference)
     return await _end(update_id)
 
@@ -135,7 +135,7 @@ async def _end(update_id: int) -> State[Any]:
     account = await close_update(update_id)
     situation = await read_update(update_id)
     await acreate_markdown_artifact(account, key=f"update-{update_id}", description=situation.title)
-    await send_notices()
+    await tell_people()
     return _state_of(situation)
 
 

@@ -15,6 +15,7 @@ FLOWS = (
     "back-up",
     "restore",
     "health",
+    "notify",
     "recover",
     "operate",
     "prune",

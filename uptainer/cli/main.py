@@ -19,6 +19,7 @@ from uptainer.cli import (
     declarations,
     flow_runs,
     hosts,
+    notices,
     policies,
     running,
     scans,
@@ -44,6 +45,7 @@ MODULES = (
     credentials,
     declarations,
     flow_runs,
+    notices,
     audit,
 )
 

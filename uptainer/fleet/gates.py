@@ -15,7 +15,7 @@ from uptainer.fleet.deciding import as_json, findings_from, title_of
 from uptainer.fleet.readiness import known_of, worse_since
 from uptainer.fleet.subjects import Known
 from uptainer.fleet.updating import Opens
-from uptainer.notices.notice import Event, update_turned
+from uptainer.notices.notice import Event, Notice, update_turned
 from uptainer.policy.decisions import decide
 from uptainer.policy.settings import EffectivePolicy
 from uptainer.policy.windows import next_opening
@@ -147,11 +147,21 @@ def _written(
     else:
         update = updates.amend(update.id, **values)
     gate = _gate(session, update)
-    title = f"{gate.title} waits for approval"
-    workload = f"{update.host_name}/{update.workload}"
-    notice = update_turned(Event.UPDATE_WAITING, update.id, workload, title, generation=str(gate.generation))
-    NoticeRepository(session).put(notice)
+    NoticeRepository(session).put(_waiting(known, update, gate))
     return gate
+
+
+def _waiting(known: Known, update: Update, gate: Gate) -> Notice:
+    """Told anew for each gate: an answer that was not taken, or a snooze that is over, asks again."""
+    return update_turned(
+        Event.UPDATE_WAITING,
+        update.id,
+        update.host_name,
+        update.workload,
+        f"{update.host_name}/{gate.title} waits for approval",
+        project=known.view.container.project,
+        generation=str(gate.generation),
+    )
 
 
 def _decided_anew(known: Known, row: CandidateRow, now: datetime) -> Mapping[str, Any]:

@@ -96,17 +96,17 @@ def _words(health: Health, state: WorkloadState) -> str:
 def _record(
     database: Database, host: str, views: Sequence[ContainerView], seen: Sequence[Observation]
 ) -> HealthReport:
-    names = {view.container.id: view.address for view in views}
+    by_id = {view.container.id: view for view in views}
     now = utc_now()
     with database.session() as session:
         turns = [turn for turn in HealthRepository(session).observe(seen, now) if _counts(turn)]
         for turn in turns:
-            NoticeRepository(session).put(_notice(turn, names[turn.container_id], now))
+            NoticeRepository(session).put(_notice(turn, by_id[turn.container_id], now))
     return HealthReport(
         host,
         len(seen),
         sum(each.status is Health.UNHEALTHY for each in seen),
-        tuple(f"{names[turn.container_id]} is {turn.after}: {turn.reason}" for turn in turns),
+        tuple(f"{by_id[turn.container_id].address} is {turn.after}: {turn.reason}" for turn in turns),
     )
 
 
@@ -119,5 +119,9 @@ def _counts(turn: Turn) -> bool:
     return turn.known is Health.UNHEALTHY and turn.after in _WELL
 
 
-def _notice(turn: Turn, name: str, now: datetime) -> Notice:
-    return workload_turned(name, healthy=turn.after in _WELL, reason=turn.reason, at=now)
+def _notice(turn: Turn, view: ContainerView, now: datetime) -> Notice:
+    container = view.container
+    well = turn.after in _WELL
+    return workload_turned(
+        view.host.name, container.key, healthy=well, reason=turn.reason, at=now, project=container.project
+    )

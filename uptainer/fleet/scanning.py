@@ -14,6 +14,7 @@ from uptainer.core.findings import Scan
 from uptainer.core.platform import Platform
 from uptainer.core.reference import Reference
 from uptainer.fleet.checking import insecure_registries
+from uptainer.fleet.noticing import note_vulnerabilities
 from uptainer.images.credentials import Credential, Keychain
 from uptainer.scanning.trivy import EngineSource, ImageSource, RegistrySource
 from uptainer.store.bulk import any_of
@@ -73,7 +74,7 @@ def plan_scans(database: Database, *, older_than: timedelta) -> Sequence[ScanJob
 
 
 def scan_image(database: Database, job: ScanJob, scanner: Scans, keychain: Keychain) -> Scan:
-    """Scan one image and keep every finding.
+    """Scan one image and keep every finding; a critical one that is new in what runs is told.
 
     Raises:
         TemporaryError: the registry, the engine or the scanner's server did not answer; nothing is recorded.
@@ -82,7 +83,8 @@ def scan_image(database: Database, job: ScanJob, scanner: Scans, keychain: Keych
         insecure = insecure_registries(session)
     scan = anyio.run(_scan, job, scanner, keychain, insecure)
     with database.session() as session:
-        ScanRepository(session).record(scan, job.image_pk, utc_now())
+        row = ScanRepository(session).record(scan, job.image_pk, utc_now())
+        note_vulnerabilities(session, row.id, scan.vulnerabilities)
     return scan
 
 

@@ -1,4 +1,4 @@
-"""Where one update stands, for the run that carries it; and the account and notice that close it."""
+"""Where one update stands, for the run that carries it; and the account that closes it."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -8,24 +8,15 @@ from uuid import UUID
 from uptainer.core.enums import UpdateStatus
 from uptainer.core.errors import InvalidInputError
 from uptainer.fleet.deciding import NewUpdate, new_update, title_of
-from uptainer.notices.notice import Event, Notice, update_turned
 from uptainer.policy.durations import parse_duration
 from uptainer.store.database import Database
 from uptainer.store.models import Update
 from uptainer.store.repositories.journal import JournalRepository
-from uptainer.store.repositories.notices import NoticeRepository
 from uptainer.store.repositories.updates import UpdateRepository
 from uptainer.updates.account import write_closing
 from uptainer.updates.journal import entry_of
 from uptainer.updates.run import Outcome
 from uptainer.updates.steps import Plan
-
-_EVENTS = {
-    UpdateStatus.SUCCEEDED: Event.UPDATE_SUCCEEDED,
-    UpdateStatus.ROLLED_BACK: Event.UPDATE_ROLLED_BACK,
-    UpdateStatus.ROLLBACK_FAILED: Event.UPDATE_FAILED,
-    UpdateStatus.FAILED: Event.UPDATE_FAILED,
-}
 
 FARTHEST = timedelta(days=366)
 
@@ -64,13 +55,10 @@ def list_asked(database: Database) -> Sequence[NewUpdate]:
 
 
 def close_account(database: Database, update_id: int) -> str:
-    """How the update went, as markdown; and tell, once."""
+    """How the update went, as markdown."""
     with database.session() as session:
         update = UpdateRepository(session).by_id(update_id)
         steps = JournalRepository(session).steps(update_id)
-        notice = _notice(update)
-        if notice is not None:
-            NoticeRepository(session).put(notice)
     outcome = Outcome(update.id, update.status, update.status_reason)
     plan = Plan.from_json(update.plan) if update.plan else None
     return write_closing(title_of(update), outcome, plan, [entry_of(step) for step in steps])
@@ -117,11 +105,3 @@ def _situation(update: Update) -> Situation:
         update.snoozed_until,
         update.flow_run_id,
     )
-
-
-def _notice(update: Update) -> Notice | None:
-    event = _EVENTS.get(update.status)
-    if event is None:
-        return None
-    said = f"{title_of(update)}: {update.status.replace('_', ' ')}. {update.status_reason}".strip()
-    return update_turned(event, update.id, f"{update.host_name}/{update.workload}", said)

@@ -23,6 +23,8 @@ LISTS = [
     ("policy",),
     ("window",),
     ("credentials",),
+    ("notices",),
+    ("notices", "--failed"),
 ]
 
 

@@ -22,7 +22,7 @@ from uptainer.store.repositories.audit import Actor, AuditRepository
 from uptainer.store.repositories.backups import BackupRepository
 from uptainer.store.repositories.containers import ContainerRepository
 from uptainer.store.repositories.health import HealthRepository, Observation, Turn
-from uptainer.store.repositories.notices import NoticeRepository
+from uptainer.store.repositories.notices import NoticeRepository, Route
 from uptainer.store.repositories.policies import PolicyRepository
 from uptainer.store.repositories.recommendations import RecommendationRepository
 from uptainer.store.repositories.scans import ScanRepository
@@ -134,26 +134,39 @@ def test_the_same_thing_is_told_once(database: Database) -> None:
         notices = NoticeRepository(session)
         assert notices.put(notice)
         assert not notices.put(notice)
-        pending = notices.unsent()[0]
-        assert pending.payload["text"] == "alpha does not answer: refused"
-        notices.failed(pending.id, "no route")
+        (row,) = notices.unrouted()
+        assert (row.payload["text"], row.hosts) == ("alpha does not answer: refused", ["alpha"])
+        for _ in range(2):
+            notices.route({row.id: [Route("mail", NOW), Route("chat", NOW)]}, NOW)
+        assert notices.unrouted() == []
+        assert notices.notifiers_due(NOW) == ["chat", "mail"]
     with database.session() as session:
         notices = NoticeRepository(session)
-        assert [(row.status, row.attempts, row.error) for row in notices.unsent()] == [
-            (NotificationStatus.FAILED, 1, "no route")
-        ]
-        notices.sent(pending.id, LATER)
+        first = notices.next_batch("mail", NOW)
+        assert first
+        notices.trying(first, LATER)
+        notices.failed(first, "no route", for_good=False)
+        assert notices.next_batch("mail", NOW) is None
+        again = notices.next_batch("mail", LATER)
+        assert again
+        assert (again.mark, again.attempt, again.deliveries) == (first.mark, 2, first.deliveries)
+        notices.trying(again, LATER)
+        notices.sent(again, LATER)
+        assert notices.next_batch("mail", LATER) is None
         assert not notices.put(notice)
-    with database.session() as session:
-        assert NoticeRepository(session).unsent() == []
+        ((_, told),) = notices.listing(failed=False)
+    assert [(each.notifier, each.status, each.attempts, each.error) for each in told] == [
+        ("chat", NotificationStatus.PENDING, 0, None),
+        ("mail", NotificationStatus.SENT, 2, None),
+    ]
 
 
-def test_two_senders_do_not_send_the_same_notice(database: Database) -> None:
+def test_two_processes_do_not_work_out_the_same_notice(database: Database) -> None:
     with database.session() as session:
         NoticeRepository(session).put(host_turned("alpha", reachable=False, reason="refused", at=NOW))
     with database.session() as first, database.session() as second:
-        assert len(NoticeRepository(first).unsent()) == 1
-        assert NoticeRepository(second).unsent() == []
+        assert len(NoticeRepository(first).unrouted()) == 1
+        assert NoticeRepository(second).unrouted() == []
 
 
 def test_a_backup_is_known_before_its_first_byte_and_restorable_after_its_last(

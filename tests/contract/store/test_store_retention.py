@@ -13,7 +13,7 @@ from uptainer.store.models import Approval, AuditEntry, CandidateRow, Image, Upd
 from uptainer.store.repositories.checks import CheckRepository, Lookup
 from uptainer.store.repositories.containers import ContainerRepository
 from uptainer.store.repositories.health import HealthRepository, Observation
-from uptainer.store.repositories.notices import NoticeRepository
+from uptainer.store.repositories.notices import NoticeRepository, Route
 from uptainer.store.repositories.retention import Retention, RetentionRepository
 from uptainer.store.repositories.scans import ScanRepository
 from uptainer.store.repositories.updates import UpdateRepository
@@ -70,14 +70,18 @@ def test_a_failed_scan_does_not_push_out_the_last_good_one(database: Database, f
         assert RetentionRepository(session).prune(Retention(), LONG_AFTER).scans == 0
 
 
-def test_only_notices_that_were_sent_go(database: Database) -> None:
+def test_a_notice_goes_only_when_nobody_is_still_to_be_told(database: Database) -> None:
     with database.session() as session:
         notices = NoticeRepository(session)
-        for host in ("alpha", "beta"):
+        for host in ("told", "untold", "unrouted"):
             notices.put(host_turned(host, reachable=False, reason="", at=NOW))
-        notices.sent(notices.unsent()[0].id, NOW)
+        told, untold, _ = notices.unrouted()
+        notices.route({each.id: [Route(each.subject, NOW)] for each in (told, untold)}, NOW)
+        batch = notices.next_batch("host/told", NOW)
+        assert batch
+        notices.sent(batch, NOW)
         assert RetentionRepository(session).prune(Retention(), LONG_AFTER).notices == 1
-        assert len(notices.unsent()) == 1
+        assert {row.subject for row, _ in notices.listing()} == {"host/untold", "host/unrouted"}
 
 
 def test_what_was_decided_and_done_is_never_pruned(database: Database, fleet: Fleet) -> None:

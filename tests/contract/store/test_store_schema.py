@@ -35,6 +35,7 @@ TABLES = {
         "vulnerability_scans",
     ),
     *("container_vulnerabilities", "ai_recommendations", "container_backups", "update_notifications"),
+    "notice_deliveries",
     *("registry_credentials", "audit_log"),
 }
 

@@ -18,7 +18,7 @@ from uptainer.cli.prefect.registration import load_deployments, register_deploym
 pytestmark = pytest.mark.anyio
 PREFECT = Path(sysconfig.get_path("scripts")) / "prefect"
 POOL = "uptainer-test"
-SWEEPS = {"discover", "check", "scan", "maintain", "health", "recover", "prune"}
+SWEEPS = {"discover", "check", "scan", "maintain", "health", "notify", "recover", "prune"}
 
 
 async def ours(client: PrefectClient) -> dict[str, DeploymentResponse]:

@@ -51,6 +51,7 @@ def test_every_command_has_help_with_an_example_of_itself(words: tuple[str, ...]
         "policy list",
         "window list",
         "credentials list",
+        "notices list",
         "policy show",
         "containers show",
         "scans show",

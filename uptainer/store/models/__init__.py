@@ -7,7 +7,7 @@ from uptainer.store.models.base import SCHEMA, Base
 from uptainer.store.models.checks import CandidateRow, UpdateCheck
 from uptainer.store.models.fleet import Container, ContainerHost, HealthObservation, Server
 from uptainer.store.models.images import Image
-from uptainer.store.models.notices import UpdateNotification
+from uptainer.store.models.notices import NoticeDelivery, UpdateNotification
 from uptainer.store.models.policies import MaintenanceWindow, RegistryCredential, UpdatePolicy
 from uptainer.store.models.security import AiRecommendation, ContainerVulnerability, VulnerabilityScan
 from uptainer.store.models.updates import Approval, Update, UpdateStep
@@ -27,6 +27,7 @@ __all__ = [
     "HealthObservation",
     "Image",
     "MaintenanceWindow",
+    "NoticeDelivery",
     "RegistryCredential",
     "Server",
     "Update",

@@ -13,6 +13,7 @@ from uptainer.store.models import (
     Container,
     HealthObservation,
     Image,
+    NoticeDelivery,
     Update,
     UpdateCheck,
     UpdateNotification,
@@ -92,9 +93,11 @@ def _health(before: datetime) -> Delete:
 
 
 def _notices(before: datetime) -> Delete:
-    return delete(UpdateNotification).where(
-        UpdateNotification.status == NotificationStatus.SENT, UpdateNotification.sent_at < before
+    """Those that were worked out long ago, and for which nobody is still to be told."""
+    pending = select(NoticeDelivery.id).where(
+        NoticeDelivery.notice_id == UpdateNotification.id, NoticeDelivery.status == NotificationStatus.PENDING
     )
+    return delete(UpdateNotification).where(UpdateNotification.routed_at < before, ~pending.exists())
 
 
 def _images(before: datetime) -> Delete:
