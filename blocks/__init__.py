@@ -10,9 +10,28 @@ from prefect.blocks.core import Block
 from blocks.advice_model import AdviceModel
 from blocks.database import Database
 from blocks.docker_host import DockerHost
+from blocks.kubernetes_cluster import KubernetesCluster
+from blocks.podman_host import PodmanHost
 from blocks.registry_credentials import RegistryCredentials
 from blocks.trivy import Trivy
 
-BLOCKS: tuple[type[Block], ...] = (DockerHost, RegistryCredentials, Trivy, AdviceModel, Database)
+BLOCKS: tuple[type[Block], ...] = (
+    DockerHost,
+    PodmanHost,
+    KubernetesCluster,
+    RegistryCredentials,
+    Trivy,
+    AdviceModel,
+    Database,
+)
 
-__all__ = ["BLOCKS", "AdviceModel", "Database", "DockerHost", "RegistryCredentials", "Trivy"]
+__all__ = [
+    "BLOCKS",
+    "AdviceModel",
+    "Database",
+    "DockerHost",
+    "KubernetesCluster",
+    "PodmanHost",
+    "RegistryCredentials",
+    "Trivy",
+]

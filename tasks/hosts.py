@@ -2,12 +2,11 @@
 
 from collections.abc import Sequence
 
-from tasks.resources import database
+from tasks.resources import connect, database
 from tasks.retries import retryable
 from uptainer.core.workloads import HostAddress
 from uptainer.fleet.discovery import HostReport
 from uptainer.fleet.discovery import discover_host as discover
-from uptainer.runtimes.connections import connect
 from uptainer.store.repositories.hosts import HostRepository
 
 

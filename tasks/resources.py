@@ -7,6 +7,7 @@ from functools import cache
 
 from blocks.advice_model import AdviceModel
 from blocks.database import Database as DatabaseBlock
+from blocks.hosts import load_secret
 from blocks.loading import find, load_all
 from blocks.registry_credentials import RegistryCredentials
 from blocks.trivy import Trivy
@@ -16,10 +17,13 @@ from uptainer.advice.model import ModelAnswer
 from uptainer.advice.model import connect as connect_model
 from uptainer.advice.release_notes import GitHubReleases
 from uptainer.core.errors import InvalidInputError, UnsupportedError
+from uptainer.core.secrets import HostSecret
 from uptainer.core.settings import Settings
+from uptainer.core.workloads import HostAddress
 from uptainer.fleet.updating import Opens, opener
 from uptainer.images.credentials import Credential, DockerConfig, Keychain
-from uptainer.runtimes.connections import connect
+from uptainer.runtimes import connections
+from uptainer.runtimes.port import Runtime
 from uptainer.scanning.server import TrivyServer
 from uptainer.scanning.trivy import Scanner, ServerAddress
 from uptainer.store.database import Database
@@ -47,6 +51,22 @@ def database() -> Database:
     if block is None:
         raise InvalidInputError(NO_DATABASE)
     return Database(block.url.get_secret_value())
+
+
+def connect(address: HostAddress) -> Runtime:
+    """The host's open runtime, proved with what its block holds.
+
+    Raises:
+        NotFoundError: it names a block that is not there.
+        UptainerError: what `uptainer.runtimes.connections.connect` raises.
+    """
+    return connections.connect(address, _secret(address))
+
+
+@cache
+def _secret(address: HostAddress) -> HostSecret | None:
+    """Asked of the server once for each host; what was not found is asked for again."""
+    return asyncio.run(load_secret(address))
 
 
 def engines() -> Opens:

@@ -4,15 +4,20 @@ import os
 import pwd
 from collections.abc import Iterator
 from contextlib import contextmanager
+from functools import cache
 
 from psycopg import errors as pg
 from sqlalchemy.exc import ProgrammingError
 
 from uptainer.console import prefect_server, record
+from uptainer.core.enums import ConnectionType
 from uptainer.core.errors import RefusedError, UnreachableError
+from uptainer.core.secrets import HostSecret
 from uptainer.core.settings import Settings
+from uptainer.core.workloads import HostAddress
 from uptainer.fleet.updating import Opens, opener
-from uptainer.runtimes.connections import connect
+from uptainer.runtimes import connections
+from uptainer.runtimes.port import Runtime
 from uptainer.store.database import Database
 from uptainer.store.repositories.audit import Actor
 
@@ -38,6 +43,27 @@ def database(settings: Settings | None = None) -> Iterator[Database]:
         ) from error
     finally:
         opened.dispose()
+
+
+def connect(address: HostAddress) -> Runtime:
+    """The host's open runtime, proved with what its block holds, which the running system's server keeps.
+
+    Raises:
+        NotFoundError: it names a block that is not there.
+        UptainerError: what `uptainer.runtimes.connections.connect` raises.
+    """
+    return connections.connect(address, secret(address))
+
+
+@cache
+def secret(address: HostAddress) -> HostSecret | None:
+    """A socket of this machine needs none, and so no server that runs."""
+    if address.block is None or address.connection is ConnectionType.UNIX:
+        return None
+    use_server()
+    from uptainer.cli.prefect.host_blocks import host_secret  # noqa: PLC0415 -- it reads the environment that was just set
+
+    return host_secret(address)
 
 
 def engines(database: Database) -> Opens:

@@ -1,4 +1,4 @@
-"""`uptainer host`: the engines of the fleet."""
+"""`uptainer host`: the engines and clusters of the fleet."""
 
 from typing import Annotated
 
@@ -7,6 +7,7 @@ import typer
 from uptainer.cli.completion import hosts
 from uptainer.cli.groups import examples, group
 from uptainer.cli.output import AsJson
+from uptainer.core.enums import RuntimeType
 
 Name = Annotated[str, typer.Argument(help="The host's name.", autocompletion=hosts)]
 MaybeName = Annotated[
@@ -14,10 +15,33 @@ MaybeName = Annotated[
 ]
 NewName = Annotated[str, typer.Argument(help="What you call it, in all lists.")]
 Url = Annotated[
-    str | None, typer.Argument(metavar="URL", help="unix:///path/to/docker.sock, or tcp://127.0.0.1:PORT.")
+    str | None,
+    typer.Argument(
+        metavar="URL",
+        help="unix:///path/to.sock, ssh://user@host, with :port and /path/to.sock where needed, "
+        "tcp://host:port, "
+        "kubeconfig:///path, in-cluster:// or https://host:port.",
+    ),
+]
+Runtime = Annotated[
+    RuntimeType | None,
+    typer.Option("--runtime", help="What is there; without it, what answers says so."),
 ]
 Block = Annotated[
-    str | None, typer.Option("--block", help="The Docker host block that holds the address, in place of URL.")
+    str | None,
+    typer.Option("--block", help="The block that holds its secret, and, without URL, its address."),
+]
+Context = Annotated[
+    str | None,
+    typer.Option("--context", help="Of a kubeconfig; without URL and block, of your own."),
+]
+Namespaces = Annotated[
+    list[str] | None,
+    typer.Option("--namespace", metavar="GLOB", help="Only these of a cluster's namespaces; several times."),
+]
+ExcludedNamespaces = Annotated[
+    list[str] | None,
+    typer.Option("--exclude-namespace", metavar="GLOB", help="Not these; several times."),
 ]
 Timeout = Annotated[
     float | None,
@@ -34,11 +58,14 @@ Force = Annotated[bool, typer.Option("--force", help="Also give up its updates t
 
 
 def register(app: typer.Typer) -> None:
-    ours = group(app, "host", doc="The engines of the fleet: add, list, test, sync, remove.")
+    ours = group(app, "host", doc="The engines and clusters of the fleet: add, list, test, sync, remove.")
     ours.command(
         epilog=examples(
             "uptainer host add nas unix:///var/run/docker.sock",
-            "uptainer host add lab tcp://127.0.0.1:2375 --timeout 10",
+            "uptainer host add pi ssh://admin@pi.example.org",
+            "uptainer host add pod ssh://me@pod.example.org/run/user/1000/podman/podman.sock --runtime podman",
+            "uptainer host add lab tcp://lab.example.org:2376 --block lab-certificates",
+            "uptainer host add prod --context prod --namespace 'shop-*' --exclude-namespace '*-test'",
             "uptainer host add nas --block nas-docker",
         )
     )(add)
@@ -51,15 +78,30 @@ def register(app: typer.Typer) -> None:
 def add(  # noqa: PLR0917 -- typer's options, given by name
     name: NewName,
     url: Url = None,
+    runtime: Runtime = None,
     block: Block = None,
+    context: Context = None,
+    namespace: Namespaces = None,
+    exclude_namespace: ExcludedNamespaces = None,
     timeout: Timeout = None,
     server: Server = None,
     no_test: Unasked = False,
 ) -> None:
-    """Add an engine to the fleet, or change the address of one that is in it."""
-    from uptainer.cli import hosting  # noqa: PLC0415 -- help and completion need none of it
+    """Add an engine or a cluster to the fleet, or change the address of one that is in it."""
+    from uptainer.cli import host_adding  # noqa: PLC0415 -- help and completion need none of it
 
-    hosting.add(name, url, block=block, timeout=timeout, server=server, test=not no_test)
+    host_adding.add(
+        name,
+        url,
+        runtime=runtime,
+        block=block,
+        context=context,
+        namespaces=namespace or (),
+        excluded_namespaces=exclude_namespace or (),
+        timeout=timeout,
+        server=server,
+        test=not no_test,
+    )
 
 
 def list_(as_json: AsJson = False) -> None:

@@ -1,3 +1,4 @@
+import json
 import re
 from collections.abc import Mapping
 from typing import Any
@@ -6,10 +7,35 @@ import pytest
 from prefect.blocks.core import Block
 from pydantic import SecretStr, ValidationError
 
-from blocks import BLOCKS, AdviceModel, Database, DockerHost, RegistryCredentials, Trivy
+from blocks import (
+    BLOCKS,
+    AdviceModel,
+    Database,
+    DockerHost,
+    KubernetesCluster,
+    PodmanHost,
+    RegistryCredentials,
+    Trivy,
+)
+from tests.lab.certificates import Authority
 from uptainer.core.enums import ConnectionType, RuntimeType
+from uptainer.core.secrets import ClusterSecret, SshSecret, TlsSecret
 from uptainer.core.workloads import HostAddress
 from uptainer.images.credentials import Credential
+
+SSH_KEY = """-----BEGIN OPENSSH PRIVATE KEY-----
+b3BlbnNzaC1rZXktdjEAAAAABG5vbmUAAAAEbm9uZQAAAAAAAAABAAAAMwAAAAtzc2gtZW
+QyNTUxOQAAACA=
+-----END OPENSSH PRIVATE KEY-----"""
+KNOWN = "nas ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIA=="
+KUBECONFIG = json.dumps(
+    {
+        "current-context": "prod",
+        "clusters": [{"name": "c", "cluster": {"server": "https://h:1"}}],
+        "users": [{"name": "u", "user": {"token": "hunter2"}}],
+        "contexts": [{"name": "prod", "context": {"cluster": "c", "user": "u"}}],
+    }
+)
 
 
 @pytest.mark.parametrize("block", BLOCKS, ids=lambda block: block.__name__)
@@ -29,6 +55,9 @@ def test_no_block_holds_another_one(block: type[Block]) -> None:
 @pytest.mark.parametrize(
     ("block", "secret"),
     [
+        (DockerHost(url="ssh://h", ssh_private_key=SecretStr(SSH_KEY), ssh_known_hosts=KNOWN), "b3BlbnNz"),
+        (KubernetesCluster(url="https://h:1", token=SecretStr("hunter2")), "hunter2"),
+        (KubernetesCluster(kubeconfig=SecretStr(KUBECONFIG)), "hunter2"),
         (RegistryCredentials(registry="ghcr.io", username="u", password=SecretStr("hunter2")), "hunter2"),
         (RegistryCredentials(registry="ghcr.io", identity_token=SecretStr("hunter2")), "hunter2"),
         (Trivy(server_url="http://127.0.0.1:4954", token=SecretStr("hunter2")), "hunter2"),
@@ -45,10 +74,24 @@ def test_no_secret_is_shown(block: Block, secret: str) -> None:
 @pytest.mark.parametrize(
     ("kind", "fields", "says"),
     [
-        (DockerHost, {"url": "tcp://192.0.2.1:2375"}, "it must be unix"),
-        (DockerHost, {"url": "tcp://127.0.0.1"}, "it must be unix"),
-        (DockerHost, {"url": "unix://relative"}, "it must be unix"),
-        (DockerHost, {"url": "http://host"}, "it must be unix"),
+        (DockerHost, {"url": "tcp://192.0.2.1:2375"}, "by TCP without TLS is root there"),
+        (DockerHost, {"url": "tcp://127.0.0.1"}, "write it as tcp://host:port"),
+        (DockerHost, {"url": "unix://relative"}, "write it as unix:///path"),
+        (DockerHost, {"url": "http://host"}, "is not an engine's"),
+        (DockerHost, {"url": "in-cluster://"}, "is not how docker is reached"),
+        (DockerHost, {"url": "tcp://h:1", "client_key": "none"}, "not both in PEM form"),
+        (DockerHost, {"url": "tcp://h:1", "ca_certificate": "none"}, "CA certificate is not"),
+        (DockerHost, {"url": "ssh://h", "ssh_private_key": "none"}, "not one that OpenSSH reads"),
+        (DockerHost, {"url": "ssh://h", "ssh_known_hosts": KNOWN}, "not one that OpenSSH reads"),
+        (DockerHost, {"url": "ssh://h", "ssh_private_key": SSH_KEY}, "as `ssh-keyscan HOST` prints them"),
+        (PodmanHost, {"url": "https://h:1"}, "is not how podman is reached"),
+        (KubernetesCluster, {}, "give a kubeconfig, or an address with a token"),
+        (KubernetesCluster, {"token": "t"}, "goes with the cluster's address"),
+        (KubernetesCluster, {"token": "t", "url": "tcp://h:1"}, "is not how kubernetes is reached"),
+        (KubernetesCluster, {"token": "t", "kubeconfig": KUBECONFIG}, "and not both"),
+        (KubernetesCluster, {"kubeconfig": KUBECONFIG, "url": "https://h:1"}, "leave the other one empty"),
+        (KubernetesCluster, {"token": "t", "url": "https://h:1", "context": "c"}, "only a kubeconfig"),
+        (KubernetesCluster, {"kubeconfig": "apiVersion: v1 kind: Config"}, "--flatten -o json"),
         (DockerHost, {"timeout_seconds": 0}, "greater than 0"),
         (RegistryCredentials, {"registry": "ghcr.io/team", "username": "u", "password": "p"}, "no path"),
         (RegistryCredentials, {"registry": "two words", "username": "u", "password": "p"}, "not"),
@@ -64,8 +107,9 @@ def test_no_secret_is_shown(block: Block, secret: str) -> None:
 def test_what_cannot_work_is_refused_where_it_is_entered(
     kind: type[Block], fields: Mapping[str, Any], says: str
 ) -> None:
-    with pytest.raises(ValidationError, match=re.escape(says)):
+    with pytest.raises(ValidationError, match=re.escape(says)) as refused:
         kind(**fields)
+    assert "hunter2" not in str(refused.value)
 
 
 @pytest.mark.parametrize(
@@ -79,6 +123,56 @@ def test_what_cannot_work_is_refused_where_it_is_entered(
 def test_a_docker_host_becomes_an_address(url: str, connection: ConnectionType) -> None:
     address = DockerHost(url=url, timeout_seconds=5).address("nas", "nas-block")
     assert address == HostAddress("nas", RuntimeType.DOCKER, connection, url, "nas-block", timeout=5.0)
+
+
+@pytest.mark.parametrize("key", [SSH_KEY, SSH_KEY.replace("\n", " "), f"\n{SSH_KEY}\n\n"])
+@pytest.mark.parametrize("known", [KNOWN, f"{KNOWN} {KNOWN}", f"{KNOWN}\n{KNOWN}\n"])
+def test_an_ssh_key_is_whole_again_after_a_field_that_makes_one_line_of_it(key: str, known: str) -> None:
+    block = DockerHost(url="ssh://h", ssh_private_key=SecretStr(key), ssh_known_hosts=known)
+    secret = block.secret(ConnectionType.SSH)
+    assert isinstance(secret, SshSecret)
+    begin, *body, end = secret.private_key.splitlines()
+    assert (begin, end) == (SSH_KEY.splitlines()[0], SSH_KEY.splitlines()[-1])
+    assert "".join(body) == "".join(SSH_KEY.splitlines()[1:-1])
+    assert set(secret.known_hosts.splitlines()) == {KNOWN}
+
+
+def test_certificates_are_whole_again_after_a_field_that_makes_one_line_of_them() -> None:
+    authority = Authority()
+    client = authority.client()
+    parts = (authority.certificate, client.certificate, client.key)
+    ca, certificate, key = (text.replace("\n", " ") for text in parts)
+    block = DockerHost(
+        url="tcp://far:2376", ca_certificate=ca, client_certificate=certificate, client_key=SecretStr(key)
+    )
+    assert block.secret(ConnectionType.TCP) == TlsSecret(*(text.strip() for text in parts))
+
+
+def test_an_engine_is_given_what_its_kind_of_connection_is_proved_with_and_nothing_else() -> None:
+    block = PodmanHost(ssh_private_key=SecretStr(SSH_KEY), ssh_known_hosts=KNOWN)
+    assert isinstance(block.secret(ConnectionType.SSH), SshSecret)
+    assert block.secret(ConnectionType.UNIX) is None
+    assert block.secret(ConnectionType.TCP) is None
+    assert DockerHost(url="ssh://h").secret(ConnectionType.SSH) is None
+
+
+def test_a_cluster_block_becomes_an_address_with_its_namespaces() -> None:
+    block = KubernetesCluster(
+        kubeconfig=SecretStr(KUBECONFIG),
+        context="prod",
+        namespaces=["shop-*"],
+        excluded_namespaces=["*-test"],
+    )
+    address = block.address("k", "k-block")
+    assert (address.url, address.connection) == ("kubeconfig://?context=prod", ConnectionType.KUBECONFIG)
+    assert (address.namespaces, address.excluded_namespaces) == (("shop-*",), ("*-test",))
+    assert block.secret() == ClusterSecret(kubeconfig=KUBECONFIG)
+
+
+def test_a_cluster_is_reached_with_a_token_as_well() -> None:
+    block = KubernetesCluster(url="https://h:6443", token=SecretStr("t\n"))
+    assert block.address("k").connection is ConnectionType.TOKEN
+    assert block.secret() == ClusterSecret(token="t")
 
 
 @pytest.mark.parametrize(
