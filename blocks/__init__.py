@@ -11,6 +11,7 @@ from blocks.advice_model import AdviceModel
 from blocks.database import Database
 from blocks.docker_host import DockerHost
 from blocks.kubernetes_cluster import KubernetesCluster
+from blocks.notifier import Notifier
 from blocks.podman_host import PodmanHost
 from blocks.registry_credentials import RegistryCredentials
 from blocks.trivy import Trivy
@@ -22,6 +23,7 @@ BLOCKS: tuple[type[Block], ...] = (
     RegistryCredentials,
     Trivy,
     AdviceModel,
+    Notifier,
     Database,
 )
 
@@ -31,6 +33,7 @@ __all__ = [
     "Database",
     "DockerHost",
     "KubernetesCluster",
+    "Notifier",
     "PodmanHost",
     "RegistryCredentials",
     "Trivy",

@@ -6,9 +6,11 @@ from collections.abc import Mapping
 from prefect.client.orchestration import PrefectClient
 
 from blocks.loading import load
+from blocks.notifier import Notifier
 from blocks.registry_credentials import RegistryCredentials
 from deployments.schedules import Changes, keep_in_step
 from uptainer.cli.prefect.requests import ask, plain_errors
+from uptainer.notices.channel import AppriseChannel
 from uptainer.policy.windows import Window
 
 
@@ -16,6 +18,12 @@ def credentials_registry(block: str) -> str:
     """The registry that the credentials in this block are for."""
     with plain_errors():
         return asyncio.run(load(RegistryCredentials, block)).registry
+
+
+def notifier(block: str) -> AppriseChannel:
+    """The channel that this Notifier block names."""
+    with plain_errors():
+        return asyncio.run(load(Notifier, block)).channel()
 
 
 def follow_windows(windows: Mapping[str, Window]) -> Changes:
