@@ -200,7 +200,7 @@ class PodmanEngine:
 
     def _containers_conf(self) -> str:
         """Locks in files: those in shared memory are one set for all of a user's Podmans, and a new one clears them."""
-        limits = '["nofile=1024:4096","nproc=4096:8192"]' if _is_limited() else "[]"
+        limits = '["nofile=4096:4096","nproc=8192:8192"]' if _is_limited() else "[]"
         pool = f'[{{"base"="{self._networks()[1]}","size"=26}}]'
         networks = [] if self.rootless else [f"default_subnet_pools={pool}"]
         return "\n".join(

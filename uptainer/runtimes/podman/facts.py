@@ -1,0 +1,194 @@
+"""What libpod's JSON says, as the values that every part speaks in. Pure."""
+
+import re
+from collections.abc import Iterator, Mapping
+from datetime import datetime
+from typing import Any
+
+from uptainer.core.enums import ContainerStatus, Health
+from uptainer.core.images import ImageFacts
+from uptainer.core.platform import Platform
+from uptainer.core.workloads import ContainerFacts, EngineFacts, Mount, Port
+from uptainer.runtimes.engine import names
+from uptainer.runtimes.podman import units
+from uptainer.runtimes.port import WorkloadState
+
+Json = Mapping[str, Any]
+
+POD = "pod"
+COMPOSE_PROJECT, COMPOSE_SERVICE = "com.docker.compose.project", "com.docker.compose.service"
+_DIGEST = "sha256:"
+_FRACTION = re.compile(r"\.(\d+)")
+_NEVER = "0001-01-01T00:00:00"
+_HEALTH_LOG_LIMIT = 4096
+_STATUSES = {
+    "configured": ContainerStatus.CREATED,
+    "initialized": ContainerStatus.CREATED,
+    "stopped": ContainerStatus.EXITED,
+    "stopping": ContainerStatus.RUNNING,
+}
+"""Podman's words that are not Docker's."""
+
+
+def engine_facts(info: Json, api_version: str) -> EngineFacts:
+    """Each user's Podman has a storage of its own, and so is an engine of its own."""
+    host, store = info["host"], info["store"]
+    os, _, architecture = str(info["version"]["OsArch"]).partition("/")
+    return EngineFacts(
+        id=f"podman {host['hostname']} {store['graphRoot']}",
+        name=host["hostname"],
+        version=info["version"]["Version"],
+        api_version=api_version,
+        platform=Platform.of(os, architecture),
+        server_name=host["hostname"],
+        cpus=int(host["cpus"]),
+        memory=int(host["memTotal"]),
+        insecure_registries=tuple(sorted(_insecure(info))),
+    )
+
+
+def _insecure(info: Json) -> Iterator[str]:
+    for name, registry in (info.get("registries") or {}).items():
+        if isinstance(registry, Mapping) and registry.get("Insecure"):
+            yield str(registry.get("Location") or name)
+
+
+def image_facts(image: Json) -> ImageFacts:
+    config = image.get("Config") or {}
+    return ImageFacts(
+        image_id=full_id(image["Id"]),
+        repo_tags=tuple(image.get("RepoTags") or ()),
+        repo_digests=tuple(image.get("RepoDigests") or ()),
+        labels=dict(config.get("Labels") or {}),
+        platform=Platform.of(image["Os"], image["Architecture"], image.get("Variant") or ""),
+        created_at=moment(image.get("Created")),
+        size=int(image.get("Size") or 0),
+        has_healthcheck=_checks(image.get("HealthCheck") or config.get("Healthcheck")),
+    )
+
+
+def full_id(image_id: str) -> str:
+    """As registries and Docker write it: Podman leaves the algorithm out."""
+    return image_id if image_id.startswith(_DIGEST) else _DIGEST + image_id
+
+
+def container_facts(container: Json, image: ImageFacts | None, pods: Mapping[str, str]) -> ContainerFacts:
+    """`image` is None where it is gone; `pods` is from the id of each pod to its name."""
+    config, state = container["Config"], container["State"]
+    labels = config.get("Labels") or {}
+    created = moment(container["Created"])
+    assert created is not None, "Podman always says when it made a container"
+    role = names.role(key(container))
+    pod = pods.get(container.get("Pod") or "")
+    return ContainerFacts(
+        key=key(container),
+        runtime_id=container["Id"],
+        name=key(container),
+        image_reference=container.get("ImageName") or config["Image"],
+        image_id=full_id(container["Image"]),
+        repo_digests=image.repo_digests if image else (),
+        status=status(state),
+        health=health(container),
+        restart_count=int(container.get("RestartCount") or 0),
+        platform=image.platform if image else None,
+        created_at=created,
+        started_at=moment(state.get("StartedAt")),
+        workload=f"{POD}/{pod}" if pod else "",
+        workload_kind=POD if pod else "container",
+        project=labels.get(COMPOSE_PROJECT),
+        service=labels.get(COMPOSE_SERVICE),
+        labels=dict(labels),
+        image_labels=image.labels if image else {},
+        mounts=tuple(mounts(container)),
+        networks=tuple(sorted(container["NetworkSettings"].get("Networks") or {})),
+        ports=tuple(ports(container)),
+        has_healthcheck=_checks(config.get("Healthcheck")),
+        details={
+            **({"role": role.value} if role else {}),
+            **({"unit": unit} if (unit := units.unit_of(labels)) else {}),
+        },
+    )
+
+
+def workload_state(container: Json) -> WorkloadState:
+    state = container["State"]
+    found = status(state)
+    return WorkloadState(
+        runtime_id=container["Id"],
+        status=found,
+        health=health(container),
+        restart_count=int(container.get("RestartCount") or 0),
+        exit_code=int(state["ExitCode"]) if found is ContainerStatus.EXITED else None,
+        image_id=full_id(container["Image"]),
+        started_at=moment(state.get("StartedAt")),
+        addresses=dict(_addresses(container)),
+        health_log=_health_log(state),
+    )
+
+
+def _addresses(container: Json) -> Iterator[tuple[str, str]]:
+    for network, endpoint in (container["NetworkSettings"].get("Networks") or {}).items():
+        if endpoint.get("IPAddress"):
+            yield network, endpoint["IPAddress"]
+
+
+def status(state: Json) -> ContainerStatus:
+    word = state["Status"]
+    if word in tuple(ContainerStatus):
+        return ContainerStatus(word)
+    return _STATUSES.get(word, ContainerStatus.UNKNOWN)
+
+
+def key(container: Json) -> str:
+    return str(container["Name"]).removeprefix("/")
+
+
+def moment(text: str | None) -> datetime | None:
+    """Podman's times have nanoseconds, and year one stands for "never"."""
+    if not text or text.startswith(_NEVER):
+        return None
+    shortened = _FRACTION.sub(lambda found: "." + found.group(1)[:6].ljust(6, "0"), text, count=1)
+    return datetime.fromisoformat(shortened)
+
+
+def health(container: Json) -> Health:
+    """UNKNOWN while it does not run: Podman then still shows what it last knew."""
+    state = container["State"]
+    if not _checks(container["Config"].get("Healthcheck")):
+        return Health.NONE
+    word = (state.get("Health") or {}).get("Status", "")
+    return Health(word) if state.get("Running") and word in tuple(Health) else Health.UNKNOWN
+
+
+def _checks(check: Json | None) -> bool:
+    test = (check or {}).get("Test") or []
+    return bool(test) and test[0] != "NONE"
+
+
+def _health_log(state: Json) -> str:
+    log = (state.get("Health") or {}).get("Log") or []
+    return "\n".join(str(each.get("Output", "")).strip() for each in log)[-_HEALTH_LOG_LIMIT:]
+
+
+def mounts(container: Json) -> Iterator[Mount]:
+    for each in container.get("Mounts") or ():
+        name = each.get("Name") or ""
+        yield Mount(
+            kind=each["Type"],
+            name=name,
+            source=each.get("Source") or "",
+            destination=each["Destination"],
+            read_only=not each.get("RW", True),
+            anonymous=each["Type"] == "volume" and names.is_anonymous(name),
+        )
+
+
+def ports(container: Json) -> Iterator[Port]:
+    """Exposed ones have no host port."""
+    published = container["HostConfig"].get("PortBindings") or {}
+    for port in sorted({*published, *(container["NetworkSettings"].get("Ports") or {})}):
+        number, _, protocol = port.partition("/")
+        if not published.get(port):
+            yield Port(int(number), protocol or "tcp")
+        for binding in published.get(port) or ():
+            yield Port(int(number), protocol or "tcp", binding.get("HostIp") or "", int(binding["HostPort"]))

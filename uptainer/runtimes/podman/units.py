@@ -1,0 +1,75 @@
+"""Containers that belong to a systemd or Quadlet unit: the unit makes and removes them, and is what is restarted.
+
+Source: podman-systemd.unit(5), podman-auto-update(1), systemctl(1).
+"""
+
+import os
+from collections.abc import Mapping
+from pathlib import Path
+from urllib.parse import urlsplit
+
+from uptainer.core.enums import ConnectionType
+from uptainer.core.errors import PermanentError, RefusedError, TemporaryError, UnsupportedError
+from uptainer.runtimes.podman.client import Podman
+
+LABEL = "PODMAN_SYSTEMD_UNIT"
+_START_TIMEOUT = 300.0
+"""A unit may pull or wait for others before it says that it has started; systemd's own default is 90 seconds."""
+
+
+def unit_of(labels: Mapping[str, str]) -> str | None:
+    return labels.get(LABEL) or None
+
+
+class Units:
+    """The manager that owns this Podman's units: the system's, or that of the user whose Podman it is."""
+
+    def __init__(self, podman: Podman) -> None:
+        """Raises RefusedError where the manager can't be reached from here; the message says why."""
+        self._podman = podman
+        info = podman.get("/info", about="itself")
+        self._words = ["systemctl", "--no-ask-password"]
+        if info["host"]["security"]["rootless"]:
+            _refuse_foreign_user(podman)
+            self._words.append("--user")
+
+    def refuse_unknown(self, unit: str, key: str) -> None:
+        """Raises RefusedError unless the unit is loaded there."""
+        try:
+            ran = self._podman.run([*self._words, "show", "--property", "LoadState", "--value", unit])
+        except UnsupportedError as error:
+            raise RefusedError(
+                f"{key} belongs to the unit {unit}, which can't be restarted: {error}"
+            ) from error
+        state = ran.output.strip()
+        if ran.exit_code != 0 or state != "loaded":
+            said = ran.errors.strip() or f"systemd calls it {state or 'unknown'}"
+            raise RefusedError(
+                f"{key} belongs to the unit {unit}, and can be updated by way of it only: {said}. "
+                "Start the unit, or remove its container"
+            )
+
+    def start(self, unit: str) -> None:
+        self._run("start", unit)
+
+    def stop(self, unit: str) -> None:
+        self._run("stop", unit)
+
+    def _run(self, verb: str, unit: str) -> None:
+        ran = self._podman.run([*self._words, verb, unit], timeout=_START_TIMEOUT)
+        if ran.exit_code != 0:
+            said = ran.errors.strip().partition("\n")[0]
+            fault = TemporaryError if "connect to bus" in said.lower() else PermanentError
+            raise fault(f"systemctl {verb} {unit}: {said or f'status {ran.exit_code}'}")
+
+
+def _refuse_foreign_user(podman: Podman) -> None:
+    """`systemctl --user` speaks to the units of whoever calls it."""
+    if podman.address.connection is not ConnectionType.UNIX:
+        return
+    owner = Path(urlsplit(podman.address.url).path).stat().st_uid
+    if owner != os.geteuid():
+        raise RefusedError(
+            f"{podman.address.name} is the Podman of user {owner}, whose units only that user can restart: run "
+            "Uptainer as that user, or reach the host as that user by ssh://"
+        )

@@ -1,0 +1,110 @@
+"""The content of a mount as a tar stream, read and written by Podman itself: no image needs a shell for it.
+
+Source: libpod API, "Copy files into a container"; buildah `copier/copier.go`, where a plain file takes the place of a
+folder of its name with all that is in it, as it does with Docker.
+"""
+
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
+from dataclasses import replace
+from typing import Any
+
+from uptainer.core.errors import NotFoundError, RefusedError
+from uptainer.core.workloads import Mount
+from uptainer.runtimes.engine import archives, names
+from uptainer.runtimes.engine.names import Role
+from uptainer.runtimes.podman import discovery, exchange, facts
+from uptainer.runtimes.podman.client import Podman
+from uptainer.runtimes.podman.dependants import find_dependants
+
+Json = Mapping[str, Any]
+
+
+def check_mount(podman: Podman, key: str, mount: Mount) -> None:
+    """Raises RefusedError, in plain words, where the mount could not be restored; touches nothing that runs."""
+    place = archives.place_of(podman, key, mount)
+    containers = discovery.inspect_all(podman)
+    own = next((each for each in containers if facts.key(each) == key), None)
+    if own is None:
+        raise NotFoundError(f"there is no container named {key}")
+    stopped_with_it = {each.container["Id"] for each in find_dependants(own, containers)} | {own["Id"]}
+    others = [each for each in containers if each["Id"] not in stopped_with_it]
+    _refuse_shared(others, key, replace(mount, source=place.whole))
+    with _helper(podman, key, place, "ro") as helper:
+        archives.is_folder(podman, helper, place)
+
+
+@contextmanager
+def read_mount(podman: Podman, key: str, mount: Mount) -> Iterator[Iterator[bytes]]:
+    """A folder's content has names from `./` on; a single bound file is one entry. Raises RefusedError, NotFoundError."""
+    place = archives.place_of(podman, key, mount)
+    with (
+        _helper(podman, key, place, "ro") as helper,
+        archives.content(podman, helper, place) as answer,
+    ):
+        yield iter(answer)
+
+
+def write_mount(podman: Podman, key: str, mount: Mount, tar: Iterator[bytes]) -> None:
+    """Raises RefusedError where it can't be done without harm, for one: while a running container has the mount."""
+    place = archives.place_of(podman, key, mount)
+    _refuse_shared(discovery.inspect_all(podman), key, replace(mount, source=place.whole))
+    with _helper(podman, key, place, "rw") as helper:
+        archives.replace_content(podman, helper, place, tar)
+
+
+def _refuse_shared(containers: Sequence[Json], key: str, mount: Mount) -> None:
+    running = (each for each in containers if each["State"].get("Running") or each["State"].get("Paused"))
+    users = ((facts.key(each), other) for each in running for other in facts.mounts(each))
+    archives.refuse_users(users, key, mount)
+
+
+@contextmanager
+def _helper(podman: Podman, key: str, place: archives.Place, access: str) -> Iterator[str]:
+    """A container that never runs; one that a killed process left is removed first."""
+    owner = exchange.find(podman, key)
+    image = _image_for(podman, owner, key)
+    name = names.name_of(Role.HELPER, key, owner["Id"] if owner else image)
+    _remove_stale_helpers(podman, key)
+    bind = {
+        "type": "bind",
+        "source": place.parent,
+        "destination": f"/{archives.INSIDE}",
+        "options": ["rbind", access],
+    }
+    body = {
+        "name": name,
+        "image": image,
+        "command": ["never-run"],
+        "netns": {"nsmode": "none"},
+        "image_volume_mode": "ignore",
+        "mounts": [bind],
+    }
+    try:
+        yield str(podman.post("/containers/create", body=body, about=name, wait=60)["Id"])
+    finally:
+        _remove_helper(podman, name)
+
+
+def _image_for(podman: Podman, owner: Json | None, key: str) -> str:
+    """The owner's own; any other where a unit has just removed its container, for nothing of it is run."""
+    if owner is not None:
+        return str(owner["Image"])
+    listed = podman.get("/images/json", about="its images")
+    if not listed:
+        raise RefusedError(f"{key} is gone, and Podman has no image that its data could be reached with")
+    return str(listed[0]["Id"])
+
+
+def _remove_stale_helpers(podman: Podman, key: str) -> None:
+    """Also those of containers that have been replaced since."""
+    prefix = f"uptainer-{Role.HELPER.value}-{key}-"
+    for each in podman.get("/containers/json", about=key, query={"all": "true"}) or ():
+        for name in each["Names"]:
+            if name.startswith(prefix) and names.role(name) is Role.HELPER:
+                _remove_helper(podman, name)
+
+
+def _remove_helper(podman: Podman, name: str) -> None:
+    with suppress(NotFoundError):
+        podman.delete(f"/containers/{name}", about=name, query={"force": "true", "v": "false"})
