@@ -167,7 +167,12 @@ def _message(pods: Sequence[Pod], instances: Sequence[Instance]) -> str:
     """The nodes' words on what is not well, each once."""
     said = [
         *(f"{each.reason}: {each.message}".strip(": ") for each in instances if each.state == "waiting"),
-        *(each.message for each in instances if each.state == "terminated"),
+        *(_last_words(each) for each in instances if each.state == "terminated" and each.exit_code),
         *(pod.complaint for pod in pods),
     ]
     return "\n".join(each for each in dict.fromkeys(said) if each)
+
+
+def _last_words(instance: Instance) -> str:
+    said = f"it ended with status {instance.exit_code} ({instance.reason})"
+    return f"{said}: {instance.message}" if instance.message else said
