@@ -50,7 +50,8 @@ def run_command(
     try:
         written = output.first(_written(opened, deadline, account, f"{path}: {about!r}", timeout))
     finally:
-        opened.shutdown()  # its `close` leaves the socket open where the server has said goodbye
+        # Its `close` leaves the socket open where the server has said goodbye.
+        opened.shutdown()  # type: ignore[no-untyped-call]  # -- the package has no types here
     return ExecResult(_exit_code(b"".join(account), about), written)
 
 
