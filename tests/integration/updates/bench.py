@@ -20,13 +20,13 @@ from uptainer.runtimes.port import Runtime
 from uptainer.store.database import Database
 from uptainer.store.repositories.journal import JournalRepository
 from uptainer.store.repositories.updates import UpdateRepository
-from uptainer.updates.engine import apply
+from uptainer.updates.engine import apply, dry_run
 from uptainer.updates.health import HealthPlan
 from uptainer.updates.journal import entry_of
 from uptainer.updates.options import UpdateOptions
 from uptainer.updates.recovery import Recovered, recover
 from uptainer.updates.run import Outcome
-from uptainer.updates.steps import Entry
+from uptainer.updates.steps import Entry, Plan
 
 
 class Bench:
@@ -86,6 +86,11 @@ class Bench:
             from_digest=self.current.digest,
             from_image_id=facts.image_id,
         )
+
+    def plan(self) -> Plan:
+        """What would be done to bring a healthy one."""
+        with self.open() as runtime:
+            return dry_run(self.propose(Behaviour.HEALTHY), self.database, runtime, self.options)
 
     def carry_out(self, update: int) -> Outcome:
         with self.open() as runtime:

@@ -3,7 +3,6 @@
 The lines are those of the plan's own steps, whatever the runtime has planned.
 """
 
-
 import pytest
 
 from tests.integration.updates.bench import Bench
@@ -12,7 +11,6 @@ from tests.lab.stands.releases import Behaviour
 from tests.lab.stands.stand import Stand
 from uptainer.core.enums import UpdateStatus
 from uptainer.store.database import Database
-from uptainer.updates.engine import dry_run
 from uptainer.updates.steps import BACK_UP_VOLUMES, SAVE_CONFIGURATION, Plan, PlannedStep, Stage
 
 pytestmark = pytest.mark.timeout(600)
@@ -33,12 +31,6 @@ def kill(bench: Bench, update: int, death: Death) -> bool:
     return apply_and_die(work, death)
 
 
-def plan_of(bench: Bench) -> Plan:
-    update = bench.propose(Behaviour.HEALTHY)
-    with bench.open() as runtime:
-        return dry_run(update, bench.database, runtime, bench.options)
-
-
 def expected_after(plan: Plan, step: PlannedStep, line: tuple[str, bool]) -> UpdateStatus:
     """What was completely in place goes on, what was only prepared may be approved still, the rest is undone."""
     switches = [each for each in plan.steps if each.stage is Stage.SWITCH]
@@ -50,7 +42,7 @@ def expected_after(plan: Plan, step: PlannedStep, line: tuple[str, bool]) -> Upd
 def test_a_worker_killed_on_the_way_leaves_one_right_workload_after_recovery(
     bench: Bench, subtests: pytest.Subtests
 ) -> None:
-    plan = plan_of(bench)
+    plan = bench.plan()
     for step in plan.steps:
         for line in LINES if bench.stand.traits.quick else LINES[:2]:
             with subtests.test(f"{step.name} {line}"), bench.intact_again():
@@ -67,7 +59,7 @@ def test_a_worker_killed_on_the_way_leaves_one_right_workload_after_recovery(
 def test_a_worker_killed_in_the_undo_leaves_the_old_workload_after_recovery(
     bench: Bench, subtests: pytest.Subtests
 ) -> None:
-    plan = plan_of(bench)
+    plan = bench.plan()
     begun = [step.name for step in plan.steps if step.stage is not Stage.FINISH]
     for name in begun:
         for method, committed in UNDO:
@@ -104,7 +96,7 @@ def test_an_update_whose_preparation_was_killed_is_applied_on_the_same_approval(
 def test_a_recovery_that_is_killed_itself_is_recovered(bench: Bench) -> None:
     """`apply` on an update that was left in the middle goes the same way as recovery."""
     with bench.intact_again():
-        plan = plan_of(bench)
+        plan = bench.plan()
         switch = [step.name for step in plan.steps if step.stage is Stage.SWITCH]
         update = bench.propose(Behaviour.CRASHING)
         assert kill(bench, update, Death("intend", switch[-1], committed=True))

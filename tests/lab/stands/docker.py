@@ -49,7 +49,10 @@ class DockerStand:
         return name
 
     def replace_by_hand(self, key: str, release: Release) -> None:
-        self.engine.client.containers.get(key).remove(force=True, v=True)
+        """With its anonymous volume; an update has carried it over by its name, so it does not go with its container."""
+        self.engine.client.containers.get(key).remove(force=True)
+        for volume in self._volumes[key] - {f"data-of-{key}"}:
+            self.engine.client.volumes.get(volume).remove()
         self.deploy(key, release)
 
     def running(self, key: str) -> tuple[Copy, ...]:
