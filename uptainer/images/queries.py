@@ -21,7 +21,8 @@ class Query:
     """What one container, or many alike, wants to know.
 
     `digests` are those that the engine knows its image by: the repo digests (empty for an image that came from no
-    registry), and `image_id`. `known` is what the reference stood for when last asked.
+    registry), and `image_id`. `known` is what the reference stood for when last asked. `others` are the platforms of the
+    other machines that it runs on: a newer image must be there for them as well.
     """
 
     reference: Reference
@@ -31,6 +32,7 @@ class Query:
     image_id: str = ""
     labels: Mapping[str, str] = field(default_factory=dict, compare=False)
     known: Head | None = field(default=None, compare=False)
+    others: tuple[Platform, ...] = ()
 
     @classmethod
     def of(
@@ -49,11 +51,18 @@ class Query:
             image_id=container.image_id,
             labels=container.image_labels,
             known=known,
+            others=_others(container),
         )
 
     def runs(self, digest: str) -> bool:
         """Whether this digest, of an index, a manifest or a configuration, is one that the running image has."""
         return digest in self.digests or digest == self.image_id
+
+
+def _others(container: ContainerFacts) -> tuple[Platform, ...]:
+    """A workload of a cluster may have pods on nodes of several kinds; discovery notes them in its details."""
+    found = (Platform.parse(each) for each in container.details.get("platforms", ()))
+    return tuple(each for each in found if each != container.platform)
 
 
 @dataclass(frozen=True, slots=True)

@@ -109,29 +109,32 @@ class Search:
         if self.query.runs(head.digest):
             return None
         earlier = self.remembered.get((head.digest, self.query.platform))
-        if earlier:
+        if earlier and not self.query.others:
             return replace(earlier, reference=reference, level=level, version=reference.tag)
         return await self._describe(reference, head.digest, level)
 
     async def _describe(self, reference: Reference, digest: str, level: ChangeLevel) -> Candidate | None:
         """What the image for our platform says of itself; None where that image is the one that runs."""
         manifest = await self.asker.manifest(reference.with_digest(digest))
+        several = isinstance(manifest, Index)
         if isinstance(manifest, Index):
             manifest = await self._manifest_in(manifest, reference)
         if self.query.runs(manifest.digest) or self.query.runs(manifest.config_digest):
             return None
         config = await self.asker.config(reference, manifest.config_digest)
-        if not suits(config.platform, self.query.platform):
-            raise NotFoundError(
-                f"{reference.familiar} is for {config.platform}, not for {self.query.platform}"
-            )
+        # An image of an index is for its own platform; one without an index has to suit them all.
+        for platform in (self.query.platform, *(() if several else self.query.others)):
+            if not suits(config.platform, platform):
+                raise NotFoundError(f"{reference.familiar} is for {config.platform}, not for {platform}")
         version = self._told_by(config.labels) if level is ChangeLevel.DIGEST else reference.tag
         return Candidate(reference, digest, level, version, config.created_at, config.labels)
 
     async def _manifest_in(self, index: Index, reference: Reference) -> Manifest:
         digest = index.digest_for(self.query.platform)
-        if digest is None:
-            raise NotFoundError(f"{reference.familiar} has no image for {self.query.platform}")
+        missing = [each for each in self.query.others if index.digest_for(each) is None]
+        if digest is None or missing:
+            lacked = ", ".join(str(each) for each in ([self.query.platform] if digest is None else missing))
+            raise NotFoundError(f"{reference.familiar} has no image for {lacked}")
         manifest = await self.asker.manifest(reference.with_digest(digest))
         if isinstance(manifest, Index):
             raise UnsupportedError(f"{reference.familiar} is an index of indexes")

@@ -192,6 +192,21 @@ async def test_a_version_without_an_image_for_the_platform_is_passed_over(
     assert summary(found) == [("minor", "1.1")]
 
 
+async def test_a_workload_on_several_platforms_is_offered_only_what_is_there_for_all(
+    registry: Registry, client: RegistryClient
+) -> None:
+    both = [build_image(labels={"v": "1.1"}, platform=f"linux/{each}") for each in ("amd64", "arm64")]
+    everywhere = push_index(registry.url, "fleet/mixed:1.1", both)
+    push_index(registry.url, "fleet/mixed:1.2", [build_image(labels={"v": "1.2"})])
+    push_image(registry.url, "fleet/mixed:1.3", build_image(labels={"v": "1.3"}))
+    running = push_image(registry.url, "fleet/mixed:1.0", build_image(labels={"v": "1.0"}))
+    asked = replace(query(registry.reference("fleet/mixed:1.0"), running, policy=MAJOR), others=(ARM64,))
+
+    found = await one(client, asked)
+
+    assert [each.digest for each in found.candidates] == [everywhere]
+
+
 async def test_the_reason_says_why_no_version_would_do(registry: Registry, client: RegistryClient) -> None:
     running = push_image(registry.url, "fleet/why:1.0-alpine", build_image(platform="linux/arm64"))
     push_image(registry.url, "fleet/why:1.1-alpine", build_image())

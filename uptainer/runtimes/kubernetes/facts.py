@@ -80,8 +80,13 @@ def _container_facts(
         networks=("host",) if template_of(workload)["spec"].get("hostNetwork") else (),
         ports=tuple(_ports(container)),
         has_healthcheck=has_probe(container),
-        details=_details(key, workload, seen),
+        details=_details(key, workload, seen, platforms),
     )
+
+
+def _platforms(seen: Observation, platforms: Mapping[str, Platform]) -> list[str]:
+    """Of all nodes that it runs on: a newer image has to be there for each."""
+    return sorted({str(platforms[pod.node]) for pod in seen.pods if pod.node in platforms})
 
 
 def _platform(seen: Observation, platforms: Mapping[str, Platform]) -> Platform | None:
@@ -138,11 +143,15 @@ def _pull_secrets(pod_spec: Json, seen: Observation) -> dict[str, Any]:
     return {**known, "service_account": pod_spec.get("serviceAccountName") or "default"}
 
 
-def _details(key: Key, workload: Json, seen: Observation) -> dict[str, Any]:
+def _details(
+    key: Key, workload: Json, seen: Observation, platforms: Mapping[str, Platform]
+) -> dict[str, Any]:
     """What a person, a rule or a lookup needs besides; nothing that changes from one look to the next by itself."""
     spec, pod_spec = workload["spec"], template_of(workload)["spec"]
     owner = owner_of(workload)
+    found = _platforms(seen, platforms)
     details: dict[str, Any] = {
+        "platforms": found if len(found) > 1 else None,
         "container_role": seen.role,
         **_pull_secrets(pod_spec, seen),
         "owner": owner.as_details() if owner else None,

@@ -48,7 +48,7 @@ def observe(kind: str, workload: Json, name: str, pods: Sequence[Pod]) -> Observ
     """
     place, container = find_container(workload, name)
     role = _role(place, container)
-    ours = [pod for pod in pods if name in pod.instances]
+    ours = [pod for pod in pods if name in pod.instances and not _is_of_the_past(kind, pod, name, container)]
     seen = _current([pod for pod in ours if pod.live], name, container["image"])
     instances = [pod.instances[name] for pod in seen]
     oldest = _source(ours if kind == CRON_JOB else seen, name, container["image"])
@@ -70,6 +70,11 @@ def observe(kind: str, workload: Json, name: str, pods: Sequence[Pod]) -> Observ
 
 def has_probe(container: Json) -> bool:
     return any(container.get(probe) for probe in PROBES)
+
+
+def _is_of_the_past(kind: str, pod: Pod, name: str, container: Json) -> bool:
+    """A job ends on the image that it was begun with, and says nothing of a CronJob that has another one since."""
+    return kind == CRON_JOB and pod.instances[name].image != container["image"]
 
 
 def _role(place: str, container: Json) -> str:
