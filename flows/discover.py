@@ -9,7 +9,7 @@ from prefect.states import Completed
 from flows.naming import about
 from flows.refusals import plainly
 from flows.reporting import publish
-from flows.sweeping import sweep
+from flows.sweeping import HOSTS_AT_ONCE, sweep
 from flows.telling import tell_people
 from tasks.hosts import discover_host, list_hosts
 
@@ -27,7 +27,7 @@ async def discover(host: str | None = None) -> State[Any]:
         host: One host by its name; empty for all.
     """
     hosts = await list_hosts(host)
-    swept = await sweep(hosts, discover_host)
+    swept = await sweep(hosts, discover_host, at_once=HOSTS_AT_ONCE)
     await publish("fleet")
     await tell_people()
     containers = sum(report.containers for report in swept.results)

@@ -8,7 +8,7 @@ from prefect.states import Completed
 
 from flows.naming import about
 from flows.refusals import plainly
-from flows.sweeping import sweep
+from flows.sweeping import HOSTS_AT_ONCE, sweep
 from flows.telling import tell_people
 from tasks.health import probe_host
 from tasks.hosts import list_hosts
@@ -27,7 +27,7 @@ async def health(host: str | None = None) -> State[Any]:
         host: One host by its name; empty for all.
     """
     hosts = [address.name for address in await list_hosts(host)]
-    swept = await sweep(hosts, probe_host)
+    swept = await sweep(hosts, probe_host, at_once=HOSTS_AT_ONCE)
     await tell_people()
     probed = sum(report.containers for report in swept.results)
     unhealthy = sum(report.unhealthy for report in swept.results)

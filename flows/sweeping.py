@@ -5,6 +5,9 @@ from collections.abc import Callable, Coroutine, Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any, Generic, TypeVar
 
+HOSTS_AT_ONCE = 32
+"""Each takes a thread that mostly waits, and one that hangs keeps its place until its own patience is over."""
+
 Item = TypeVar("Item")
 Result = TypeVar("Result")
 

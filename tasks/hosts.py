@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from tasks.resources import connect, database
 from tasks.retries import retryable
 from uptainer.core.workloads import HostAddress
-from uptainer.fleet.discovery import HostReport
+from uptainer.fleet.discovery import HostReport, in_turn
 from uptainer.fleet.discovery import discover_host as discover
 from uptainer.store.repositories.hosts import HostRepository
 
@@ -16,11 +16,11 @@ from uptainer.store.repositories.hosts import HostRepository
     description="Reads which hosts there are.",
 )
 def list_hosts(name: str | None) -> Sequence[HostAddress]:
-    """Every enabled host's address, or the one that is named."""
+    """Every enabled host's address, or the one that is named; those that did not answer last time come last."""
     with database().session() as session:
         hosts = HostRepository(session)
         rows = hosts.all(enabled_only=True) if name is None else [hosts.by_name(name)]
-        return [HostRepository.address(row) for row in rows]
+        return [HostRepository.address(row) for row in in_turn(rows)]
 
 
 @retryable(

@@ -55,6 +55,11 @@ def discover_host(database: Database, address: HostAddress, connect: Connect) ->
     return HostReport(address.name, len(containers), recorded)
 
 
+def in_turn(hosts: Sequence[ContainerHost]) -> Sequence[ContainerHost]:
+    """Those that answered last time, or were never asked, before those that did not and may hang again."""
+    return sorted(hosts, key=lambda host: host.reachable is False)
+
+
 def look_again(database: Database, host: str, runtime: Runtime) -> None:
     """Record what runs there now, after it was changed through `runtime`; where that fails, the next round does it."""
     asked_at = utc_now()

@@ -1,9 +1,7 @@
 """Docker over TLS and over SSH: the same runtime, and a sentence for each way in which a connection fails."""
 
-import socket
 import tarfile
-import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import suppress
 from dataclasses import replace
 from datetime import timedelta
@@ -16,7 +14,9 @@ import pytest
 from tests.lab.certificates import Authority
 from tests.lab.docker import DockerEngine
 from tests.lab.environment import lab_part
+from tests.lab.hanging import Behaves, OddServer, never_answers, trickles, trickles_a_banner
 from tests.lab.images import build_image, load_image
+from tests.lab.podman import PodmanEngine
 from tests.lab.replacing import open_runtime, run_docker
 from tests.lab.room import Room, free_port, take_room
 from tests.lab.ssh import SshServer, make_key, public
@@ -32,7 +32,7 @@ from uptainer.core.errors import (
 from uptainer.core.secrets import HostSecret, SshSecret, TlsSecret
 from uptainer.core.workloads import EngineFacts, HostAddress, Mount
 from uptainer.runtimes.addresses import parse_address
-from uptainer.runtimes.connections import connect
+from uptainer.runtimes.connections import connect, identify
 from uptainer.runtimes.engine.client import Engine
 from uptainer.runtimes.port import Runtime
 
@@ -289,6 +289,25 @@ def test_an_ssh_connection_that_fails_says_why(
     assert processes_of_ssh() == []
 
 
+def test_without_a_block_the_users_own_known_hosts_count(
+    docker_engine: DockerEngine, ssh_server: SshServer
+) -> None:
+    address = replace(ssh_address(ssh_server, docker_engine), block=None)
+    with pytest.raises(AccessDeniedError, match=r"takes none unseen.*into ~/\.ssh/known_hosts"):
+        connect(address)
+
+
+def test_podman_is_reached_by_ssh_as_well(podman_engine: PodmanEngine, ssh_server: SshServer) -> None:
+    url = f"{ssh_server.url}{podman_engine.url.removeprefix('unix://')}"
+    address = parse_address("far", url, runtime=RuntimeType.PODMAN, timeout=TIMEOUT)
+    assert identify(parse_address("far", url), ssh_server.secret).runtime is RuntimeType.PODMAN
+    with (
+        connect(address, ssh_server.secret) as far,
+        connect(parse_address("near", podman_engine.url, runtime=RuntimeType.PODMAN)) as near_by,
+    ):
+        assert far.engine() == near_by.engine()
+
+
 def test_a_socket_that_is_not_there_is_named(ssh_server: SshServer) -> None:
     address = parse_address("far", f"{ssh_server.url}/run/none.sock", timeout=TIMEOUT)
     with pytest.raises(UnreachableError, match=r"nothing answers at /run/none\.sock on 127\.0\.0\.1"):
@@ -383,52 +402,6 @@ def processes_of_ssh() -> list[psutil.Process]:
         for each in psutil.Process().children()
         if each.status() != psutil.STATUS_ZOMBIE and Path(each.cmdline()[0]).name == "ssh"
     ]
-
-
-Behaves = Callable[[socket.socket, threading.Event], None]
-
-
-def never_answers(_: socket.socket, over: threading.Event) -> None:
-    over.wait(60)
-
-
-def trickles(connection: socket.socket, over: threading.Event) -> None:
-    head = b"HTTP/1.1 200 OK\r\nContent-Length: 100000\r\n\r\n"
-    for byte in head + b" " * 100_000:
-        connection.sendall(bytes([byte]))
-        if over.wait(0.05):
-            return
-
-
-def trickles_a_banner(connection: socket.socket, over: threading.Event) -> None:
-    while not over.wait(0.2):
-        connection.sendall(b"x\r\n")
-
-
-class OddServer:
-    def __init__(self, behaves: Behaves) -> None:
-        self._over = threading.Event()
-        self._behaves = behaves
-        self._socket = socket.create_server(("127.0.0.1", 0))
-        self.port: int = self._socket.getsockname()[1]
-        self._taken: list[socket.socket] = []
-        threading.Thread(target=self._serve, daemon=True).start()
-
-    def _serve(self) -> None:
-        with suppress(OSError):
-            while True:
-                connection, _ = self._socket.accept()
-                self._taken.append(connection)
-                threading.Thread(target=self._one, args=(connection,), daemon=True).start()
-
-    def _one(self, connection: socket.socket) -> None:
-        with suppress(OSError):
-            self._behaves(connection, self._over)
-
-    def close(self) -> None:
-        self._over.set()
-        for each in (self._socket, *self._taken):
-            each.close()
 
 
 @pytest.mark.parametrize(

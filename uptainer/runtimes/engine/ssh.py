@@ -18,6 +18,7 @@ from uptainer.core.workloads import HostAddress
 from uptainer.runtimes.addresses import ssh_target
 from uptainer.runtimes.engine.commands import Ran, ended
 from uptainer.runtimes.engine.private_files import private_file
+from uptainer.runtimes.engine.sockets import PatientSocket, dial_unix
 from uptainer.runtimes.engine.ssh_faults import failure, no_channel
 from uptainer.runtimes.engine.ssh_keys import check_secret
 from uptainer.runtimes.engine.ssh_process import SshProcess
@@ -72,46 +73,53 @@ class SshTunnel:
                 f"{address.name}: there is no `ssh` on this machine (on Debian: apt-get install openssh-client)"
             )
         self._lock = threading.Lock()
-        self._master: SshProcess | None = None
+        self._process: SshProcess | None = None
         self._closed = False
 
-    def socket(self, timeout: float) -> str:
-        """The path of the local socket that leads to the engine's.
+    def dial(self, timeout: float) -> PatientSocket:
+        """A connection to the engine.
 
         Raises:
             UnreachableError: nobody answers there within `timeout` seconds, or not as SSH.
             AccessDeniedError: the host's key is not the one that is known, or ours lets nobody in.
+            OSError: the connection ended in this moment.
         """
-        return str(self._connected(timeout).socket)
+        process = self._connected(timeout)
+        try:
+            return dial_unix(str(process.socket), timeout)
+        except ConnectionRefusedError:
+            if not process.has_ended():
+                raise
+        return dial_unix(str(self._connected(timeout).socket), timeout)
 
     def run(self, command: Sequence[str], *, timeout: float) -> Ran:
         """Run a command there, over the same connection; the words are quoted for the shell that sshd hands them to.
 
         Raises:
-            UnreachableError, AccessDeniedError: as `socket`.
+            UnreachableError, AccessDeniedError: as `dial`.
         """
-        master = self._connected(timeout)
-        words = [*self._through(master), "--", self.target.host, shlex.join(command)]
+        process = self._connected(timeout)
+        words = [*self._through(process), "--", self.target.host, shlex.join(command)]
         ran = ended(words, host=self._address.name, timeout=timeout, called=command[0])
-        if ran.exit_code == _SSH_FAILED and not master.is_up:
-            raise self._failure(master)
+        if ran.exit_code == _SSH_FAILED and not process.is_up:
+            raise self._failure(process)
         return ran
 
     def explain(self) -> UptainerError | None:
         """Why a call over the tunnel has just failed, where ssh knows."""
-        master = self._master
-        if master is None:
+        process = self._process
+        if process is None:
             return None
-        if master.has_ended():
-            return self._failure(master)
-        return no_channel(master.news(), self._address, self.target)
+        if process.has_ended():
+            return self._failure(process)
+        return no_channel(process.news(), self._address, self.target)
 
     def close(self) -> None:
         with self._lock:
             self._closed = True
-            if self._master is not None:
-                self._master.close()
-                self._master = None
+            if self._process is not None:
+                self._process.close()
+                self._process = None
 
     def _connected(self, timeout: float) -> SshProcess:
         until = time.monotonic() + timeout
@@ -120,35 +128,35 @@ class SshTunnel:
         try:
             if self._closed:
                 raise UnreachableError(f"{self._address.name}: the connection was closed")
-            if self._master is None or not self._master.is_up:
+            if self._process is None or not self._process.is_up:
                 self._connect(until, timeout)
-            assert self._master is not None
-            return self._master
+            assert self._process is not None
+            return self._process
         finally:
             self._lock.release()
 
     def _connect(self, until: float, timeout: float) -> None:
-        if self._master is not None:
-            self._master.close()
-            self._master = None
+        if self._process is not None:
+            self._process.close()
+            self._process = None
         with ExitStack() as undo:
-            master = undo.enter_context(SshProcess())
+            process = undo.enter_context(SshProcess())
             with ExitStack() as shown:
-                master.start(self._command(master, shown, timeout))
-                self._await(master, until, timeout)
-            self._forward(master, max(until - time.monotonic(), _POLL))
-            self._master = master
+                process.start(self._command(process, shown, timeout))
+                self._await(process, until, timeout)
+            self._forward(process, max(until - time.monotonic(), _POLL))
+            self._process = process
             undo.pop_all()
 
-    def _command(self, master: SshProcess, shown: ExitStack, timeout: float) -> list[str]:
+    def _command(self, process: SshProcess, shown: ExitStack, timeout: float) -> list[str]:
         options = {
             **_ALWAYS,
-            "ControlPath": str(master.control),
+            "ControlPath": str(process.control),
             "ConnectTimeout": str(max(1, round(timeout))),
         }
         words = [self._program, "-N"]
         if self._secret is not None:
-            known = master.folder / "known_hosts"
+            known = process.folder / "known_hosts"
             known.write_text(self._secret.known_hosts.strip() + "\n", encoding="utf-8")
             key = shown.enter_context(private_file(self._secret.private_key.strip() + "\n"))
             options |= {**_ALONE, "UserKnownHostsFile": str(known), "IdentityFile": key}
@@ -158,26 +166,26 @@ class SshTunnel:
         words += ["-p", str(self.target.port)] if self.target.port else []
         return [*words, "--", self.target.host]
 
-    def _await(self, master: SshProcess, until: float, timeout: float) -> None:
+    def _await(self, process: SshProcess, until: float, timeout: float) -> None:
         """Until it is let in: then it listens on its control socket. The key is needed no longer."""
-        while not master.control.exists():
-            if not master.is_up:
-                raise self._failure(master)
+        while not process.control.exists():
+            if not process.is_up:
+                raise self._failure(process)
             if time.monotonic() > until:
                 raise self._silence(timeout)
             time.sleep(_POLL)
 
-    def _forward(self, master: SshProcess, timeout: float) -> None:
-        words = [*self._through(master), "-O", "forward", "-L", f"{master.socket}:{self.target.socket}"]
+    def _forward(self, process: SshProcess, timeout: float) -> None:
+        words = [*self._through(process), "-O", "forward", "-L", f"{process.socket}:{self.target.socket}"]
         ran = ended([*words, "--", self.target.host], host=self._address.name, timeout=timeout, called="ssh")
         if ran.exit_code != 0:
             raise UnreachableError(f"{self._address.name}: ssh can't forward a socket: {ran.errors.strip()}")
 
-    def _through(self, master: SshProcess) -> list[str]:
-        return [self._program, "-F", os.devnull, "-S", str(master.control)]
+    def _through(self, process: SshProcess) -> list[str]:
+        return [self._program, "-F", os.devnull, "-S", str(process.control)]
 
-    def _failure(self, master: SshProcess) -> UptainerError:
-        return failure(master.words(), self._address, self.target)
+    def _failure(self, process: SshProcess) -> UptainerError:
+        return failure(process.words(), self._address, self.target)
 
     def _silence(self, timeout: float) -> UnreachableError:
         return UnreachableError(

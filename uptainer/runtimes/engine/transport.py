@@ -140,8 +140,8 @@ class Transport:
             case ConnectionType.UNIX:
                 return partial(dial_unix, parts.path), "localhost"
             case ConnectionType.SSH:
-                tunnel = self._tunnel = SshTunnel(self._address, _fitting(secret, SshSecret, self._address))
-                return (lambda timeout: dial_unix(tunnel.socket(timeout), timeout)), "localhost"
+                self._tunnel = SshTunnel(self._address, _fitting(secret, SshSecret, self._address))
+                return self._tunnel.dial, "localhost"
             case ConnectionType.TCP:
                 return self._over_network(_fitting(secret, TlsSecret, self._address))
             case _:
