@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 
-from tasks.resources import database, keychain
+from tasks.resources import database, engines, keychain
 from tasks.retries import retryable
 from uptainer.fleet import checking
 from uptainer.fleet.checking import CheckPlan, CheckReport, Question
@@ -25,7 +25,7 @@ def plan_check(address: str | None) -> CheckPlan:
     description="Asks one registry for all that the fleet wants of it, and records each container's answer.",
 )
 def check_registry(registry: str, questions: Sequence[Question]) -> CheckReport:
-    return check(database(), registry, questions, keychain())
+    return check(database(), registry, questions, keychain(), engines())
 
 
 @retryable(

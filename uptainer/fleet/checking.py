@@ -1,5 +1,7 @@
 """The fleet's check: which registry is asked for what, and what it answered, recorded for each container."""
 
+import asyncio
+from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
@@ -11,9 +13,11 @@ from uptainer.core.enums import CheckResult, ContainerStatus, PolicyMode
 from uptainer.core.errors import InvalidInputError
 from uptainer.core.platform import Platform
 from uptainer.fleet.policies import PolicyBook
+from uptainer.fleet.pull_logins import WorkloadLogins, read_pull_logins
 from uptainer.fleet.scope import left_alone
+from uptainer.fleet.updating import Opens
 from uptainer.fleet.views import candidate_of, facts_of, platform_of
-from uptainer.images.credentials import Keychain
+from uptainer.images.credentials import Credential, Keychain
 from uptainer.images.lookups import look_up
 from uptainer.images.queries import Lookup as Answer
 from uptainer.images.queries import Query, Remembered
@@ -32,6 +36,11 @@ class Question:
     container_id: int
     reference: str
     query: Query
+
+
+NO_LOGINS = WorkloadLogins()
+Group = tuple[Sequence[Question], Keychain]
+"""What is asked with the same logins."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,17 +79,32 @@ def plan_check(database: Database, *, address: str | None = None) -> CheckPlan:
 
 
 def check_registry(
-    database: Database, registry: str, questions: Sequence[Question], keychain: Keychain
+    database: Database,
+    registry: str,
+    questions: Sequence[Question],
+    keychain: Keychain,
+    opens: Opens | None = None,
 ) -> CheckReport:
     """Ask one registry for all that the fleet wants of it, and record each container's answer.
 
-    A registry that does not answer gives UNKNOWN with its reason for each container; that is recorded, not raised.
+    A container whose cluster has a login for this registry is asked for with that one, and with no other's; `opens`
+    reaches the clusters. A registry that does not answer gives UNKNOWN with its reason for each container; that is
+    recorded, not raised.
     """
+    logins = (
+        read_pull_logins(database, [each.container_id for each in questions], opens) if opens else NO_LOGINS
+    )
     with database.session() as session:
         remembered = _remembered(session, questions)
         insecure = insecure_registries(session)
-    answers, requests = anyio.run(_ask, questions, keychain, remembered, insecure)
-    lookups = [_lookup(each, answer) for each, answer in zip(questions, answers, strict=True)]
+    groups = _by_keychain(registry, questions, keychain, logins)
+    answered = anyio.run(_ask_all, groups, remembered, insecure)
+    lookups = [
+        _lookup(each, answer, logins.faults.get(each.container_id))
+        for (asked, _), (answers, _) in zip(groups, answered, strict=True)
+        for each, answer in zip(asked, answers, strict=True)
+    ]
+    requests = sum(made for _, made in answered)
     with database.session() as session:
         CheckRepository(session).record(lookups, utc_now())
     return CheckReport(
@@ -119,6 +143,10 @@ def _question(
         return _settled(view, CheckResult.EXCLUDED, reason)
     if view.container.status is ContainerStatus.UNKNOWN:
         return _settled(view, CheckResult.UNKNOWN, f"host {view.host.name} does not answer")
+    if not view.container.image_id:
+        return _settled(
+            view, CheckResult.UNKNOWN, "none of its pods has started, so that it is not known what runs"
+        )
     last = known.get(view.container.image_reference)
     head = Head(last.digest, last.etag) if last and last.digest else None
     try:
@@ -143,6 +171,26 @@ def _settled(view: ContainerView, result: CheckResult, reason: str) -> Lookup:
     return Lookup(view.container.id, view.container.image_reference, result, reason)
 
 
+def _by_keychain(
+    registry: str, questions: Sequence[Question], keychain: Keychain, logins: WorkloadLogins
+) -> list[Group]:
+    """Who has no login of its own is asked for with those that we were given."""
+    groups: defaultdict[Credential | None, list[Question]] = defaultdict(list)
+    for each in questions:
+        groups[logins.credentials.get(each.container_id)].append(each)
+    return [
+        (asked, keychain if own is None else keychain.preferring(registry, own))
+        for own, asked in groups.items()
+    ]
+
+
+async def _ask_all(
+    groups: Sequence[Group], remembered: Remembered, insecure: frozenset[str]
+) -> Sequence[tuple[Sequence[Answer], int]]:
+    """Side by side: a registry that does not answer costs its time once."""
+    return await asyncio.gather(*(_ask(asked, keys, remembered, insecure) for asked, keys in groups))
+
+
 async def _ask(
     questions: Sequence[Question], keychain: Keychain, remembered: Remembered, insecure: frozenset[str]
 ) -> tuple[Sequence[Answer], int]:
@@ -162,12 +210,14 @@ def _remembered(session: Session, questions: Iterable[Question]) -> Remembered:
     }
 
 
-def _lookup(question: Question, answer: Answer) -> Lookup:
+def _lookup(question: Question, answer: Answer, fault: str | None) -> Lookup:
+    """What could not be read of its pull secrets may be why it is unknown."""
+    unknown = answer.result is CheckResult.UNKNOWN
     return Lookup(
         container_id=question.container_id,
         reference=question.reference,
         result=answer.result,
-        reason=answer.reason,
+        reason=f"{answer.reason}; {fault}" if fault and unknown else answer.reason,
         registry_digest=answer.current_digest,
         etag=answer.etag,
         stands_for=answer.stands_for,

@@ -41,7 +41,10 @@ class Scans(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class ScanJob:
-    """One image to scan. `name` is its registry and repository; `engine` an engine's address that holds it, if any."""
+    """One image to scan. `name` is its registry and repository; `engine` an engine's address that holds it, if any.
+
+    `local`: no registry has given it its digest.
+    """
 
     image_pk: int
     digest: str
@@ -49,6 +52,7 @@ class ScanJob:
     name: str | None
     image_id: str | None
     engine: str | None
+    local: bool = False
 
     @property
     def title(self) -> str:
@@ -110,7 +114,7 @@ async def _scan(job: ScanJob, scanner: Scans, keychain: Keychain, insecure: froz
     platform = Platform.parse(job.platform)
     if job.engine is not None and job.image_id is not None:
         return await scanner.scan(job.image_id, platform, EngineSource(job.engine))
-    if job.name is None or job.digest == job.image_id:
+    if job.name is None or job.local:
         return Scan(job.digest, job.platform, ScanStatus.FAILED, NO_WAY, scanned_at=utc_now())
     reference = Reference.parse(f"{job.name}@{job.digest}")
     login = await keychain.find(reference.registry) or Credential()
@@ -119,4 +123,5 @@ async def _scan(job: ScanJob, scanner: Scans, keychain: Keychain, insecure: froz
 
 
 def _job(image: Image, engine: str | None) -> ScanJob:
-    return ScanJob(image.id, image.digest, image.platform, image.name, image.image_id, engine)
+    local = image.digest == image.image_id and not image.repo_digests
+    return ScanJob(image.id, image.digest, image.platform, image.name, image.image_id, engine, local)

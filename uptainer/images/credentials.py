@@ -77,7 +77,7 @@ class DockerConfig:
     @classmethod
     def _read(cls, path: Path, content: Any) -> Self:
         auths, helpers = (_object(path, content, key) for key in ("auths", "credHelpers"))
-        credentials = {canonical_registry(key): _entry(path, key, value) for key, value in auths.items()}
+        credentials = {canonical_registry(key): read_entry(path, key, value) for key, value in auths.items()}
         named = {canonical_registry(key): _helper_name(path, value) for key, value in helpers.items()}
         store = content.get("credsStore")
         return cls(
@@ -108,6 +108,10 @@ class Keychain:
         self._explicit = {canonical_registry(name): value for name, value in (explicit or {}).items()}
         self._config = config
         self._asked: WeakKeyDictionary[asyncio.AbstractEventLoop, _Asked] = WeakKeyDictionary()
+
+    def preferring(self, registry: str, credential: Credential) -> "Keychain":
+        """One that has this credential for this registry, whatever else it has."""
+        return Keychain({**self._explicit, registry: credential}, self._config)
 
     async def find(self, registry: str) -> Credential | None:
         """The credential for this registry, or None where there is none; a helper is asked once in a run.
@@ -198,27 +202,31 @@ def _helper_name(path: Path, value: Any) -> str:
     return value
 
 
-def _entry(path: Path, key: str, value: Any) -> Credential | None:
-    """One of `auths`; Docker leaves an empty one where a helper holds the secret."""
+def read_entry(source: Path | str, key: str, value: Any) -> Credential | None:
+    """One of `auths`; Docker leaves an empty one where a helper holds the secret.
+
+    Raises:
+        InvalidInputError: it is not what Docker writes; the message names `source`, and never quotes its content.
+    """
     if not isinstance(value, dict):
-        raise InvalidInputError(f"{path}: the entry for {key!r} is not an object")
+        raise InvalidInputError(f"{source}: the entry for {key!r} is not an object")
     texts = {
         name: str(value.get(name) or "")
         for name in ("username", "password", "identitytoken", "registrytoken")
     }
     username, password = texts["username"], texts["password"]
     if value.get("auth"):
-        username, password = _decode(path, key, str(value["auth"]))
+        username, password = _decode(source, key, str(value["auth"]))
     if not (username or texts["identitytoken"] or texts["registrytoken"]):
         return None
     return Credential(username, password, texts["identitytoken"], texts["registrytoken"])
 
 
-def _decode(path: Path, key: str, text: str) -> tuple[str, str]:
+def _decode(source: Path | str, key: str, text: str) -> tuple[str, str]:
     try:
         username, colon, password = base64.b64decode(text, validate=True).decode().partition(":")
     except (binascii.Error, UnicodeDecodeError):
         colon = ""
     if not colon:
-        raise InvalidInputError(f"{path}: the entry for {key!r} does not hold a user name and a password")
+        raise InvalidInputError(f"{source}: the entry for {key!r} does not hold a user name and a password")
     return username, password.rstrip("\0")

@@ -87,7 +87,7 @@ class ImageRepository:
     def needing_scan(self, older_than: timedelta, now: datetime) -> Sequence[Image]:
         """Images that run somewhere or are candidates, and whose last successful scan is older than that, or none.
 
-        Each digest and platform once, those without any scan first.
+        Each digest and platform once, those without any scan first; not what no pod has started, for that has no digest.
         """
         last = (
             select(VulnerabilityScan.image_pk, func.max(VulnerabilityScan.scanned_at).label("at"))
@@ -102,7 +102,7 @@ class ImageRepository:
         wanted = (
             select(Image)
             .outerjoin(last, last.c.image_pk == Image.id)
-            .where(or_(runs.exists(), offered.exists()))
+            .where(or_(runs.exists(), offered.exists()), Image.digest != "")
             .where(or_(last.c.at.is_(None), last.c.at < now - older_than))
             .order_by(last.c.at.nulls_first(), Image.id)
         )

@@ -1,0 +1,143 @@
+"""A private image that only the cluster has a login for is looked up with that one, and with no other."""
+
+import base64
+import json
+from collections.abc import Iterator
+from dataclasses import replace
+
+import pytest
+
+from tests.integration.runtimes.kubernetes.manifests import pod_spec, role, workload
+from tests.lab.images import build_image, push_image
+from tests.lab.kubernetes import Cluster as Lab
+from tests.lab.registry import Registry
+from tests.lab.room import wait_until
+from uptainer.core.enums import CheckResult, ConnectionType, RuntimeType
+from uptainer.core.secrets import ClusterSecret
+from uptainer.core.workloads import HostAddress
+from uptainer.fleet.checking import check_registry, plan_check
+from uptainer.fleet.discovery import discover_host
+from uptainer.fleet.updating import opener
+from uptainer.images.credentials import Keychain
+from uptainer.runtimes.connections import connect
+from uptainer.runtimes.port import Runtime
+from uptainer.store import schema
+from uptainer.store.database import Database
+from uptainer.store.models import UpdateCheck
+from uptainer.store.repositories.containers import ContainerRepository
+from uptainer.store.repositories.hosts import HostRepository
+
+RIGHTS = [
+    *(("apps", each, "list") for each in ("deployments", "statefulsets", "daemonsets")),
+    ("batch", "cronjobs", "list"),
+    ("", "pods", "list"),
+]
+
+
+class Place:
+    """A namespace with one workload of a private image, whose pull secret stands in the namespace."""
+
+    def __init__(self, lab: Lab, registry: Registry, database: Database, namespace: str) -> None:
+        self.lab, self.registry, self.database, self.namespace = lab, registry, database, namespace
+        self.address = HostAddress(
+            "kube", RuntimeType.KUBERNETES, ConnectionType.TOKEN, lab.url, namespaces=(namespace,)
+        )
+        self.secret = ClusterSecret(token=lab.token, ca=lab.authority.read_text())
+        with database.session() as session:
+            HostRepository(session).add(self.address)
+
+    def connect(self, address: HostAddress) -> Runtime:
+        return connect(address, self.secret)
+
+    def push(self, tag: str) -> str:
+        image = build_image(labels={"tag": tag, "of": self.namespace})
+        return push_image(
+            self.registry.url, f"{self.namespace}:{tag}", image, login=self.registry.credentials
+        )
+
+    def keep_login(self, kind: str = "kubernetes.io/dockerconfigjson", *, broken: bool = False) -> None:
+        user, password = self.registry.credentials or ("", "")
+        entry = {"auth": base64.b64encode(f"{user}:{'wrong' if broken else password}".encode()).decode()}
+        auths = {self.registry.host: entry}
+        name, content = (
+            (".dockercfg", auths) if kind.endswith("dockercfg") else (".dockerconfigjson", {"auths": auths})
+        )
+        data = {name: base64.b64encode(json.dumps(content).encode()).decode()}
+        secret = {
+            "apiVersion": "v1",
+            "kind": "Secret",
+            "metadata": {"name": "pull"},
+            "type": kind,
+            "data": data,
+        }
+        self.lab.create(secret, namespace=self.namespace)
+
+    def deploy(self, **pod: object) -> None:
+        """Started: its node pulls with the very secret that the lookup is to use."""
+        reference = self.registry.reference(f"{self.namespace}:1.0.0")
+        self.lab.apply(
+            workload("Deployment", "web", pod_spec(reference, **pod), replicas=1), namespace=self.namespace
+        )
+        self.lab.wait_rolled_out("Deployment", "web", namespace=self.namespace)
+
+    def check(self, keychain: Keychain | None = None) -> UpdateCheck:
+        discover_host(self.database, self.address, self.connect)
+        opens = opener(self.database, self.connect)
+        for registry, questions in plan_check(self.database).registries.items():
+            check_registry(self.database, registry, questions, keychain or Keychain({}, None), opens)
+        key = f"kube/{self.namespace}/deployment/web/app"
+        with self.database.session() as session:
+            check = ContainerRepository(session).by_address(key).check
+        assert check is not None
+        return check
+
+
+@pytest.fixture
+def database(postgres_url: str) -> Iterator[Database]:
+    schema.upgrade(postgres_url)
+    made = Database(postgres_url)
+    yield made
+    made.dispose()
+
+
+@pytest.fixture(params=["basic_auth_registry", "auth_registry"])
+def place(request: pytest.FixtureRequest, kubernetes_cluster: Lab, database: Database) -> Iterator[Place]:
+    with kubernetes_cluster.namespace() as namespace:
+        made = Place(kubernetes_cluster, request.getfixturevalue(request.param), database, namespace)
+        made.push("1.0.0")
+        yield made
+
+
+def test_a_newer_private_image_is_found_with_the_workloads_own_pull_secret(place: Place) -> None:
+    place.keep_login()
+    place.deploy(imagePullSecrets=[{"name": "pull"}])
+    place.push("1.1.0")
+    check = place.check()
+    assert check.result is CheckResult.CANDIDATES, check.reason
+
+
+def test_a_pull_secret_of_the_service_account_counts_too(place: Place) -> None:
+    place.keep_login("kubernetes.io/dockercfg")
+    place.lab.patch(
+        "v1", "ServiceAccount", "default", {"imagePullSecrets": [{"name": "pull"}]}, namespace=place.namespace
+    )
+    wait_until(
+        lambda: (
+            "imagePullSecrets" in place.lab.get("v1", "ServiceAccount", "default", namespace=place.namespace)
+        ),
+        what="the account has no pull secret",
+    )
+    place.deploy()
+    assert place.check().result is CheckResult.UP_TO_DATE
+
+
+def test_secrets_that_may_not_be_read_are_said_and_the_rest_is_read(place: Place) -> None:
+    place.keep_login()
+    place.deploy(imagePullSecrets=[{"name": "pull"}])
+    for manifest in role(place.namespace, RIGHTS):
+        place.lab.apply(manifest, namespace=place.namespace)
+    place.secret = replace(place.secret, token=place.lab.token_of("default", place.namespace))
+    check = place.check()
+    assert check.result is CheckResult.UNKNOWN
+    assert "a Role in the namespace" in check.reason
+    assert '"secrets"' in check.reason
