@@ -110,11 +110,11 @@ class NoticeRepository:
         return self._session.scalars(wanted.order_by(NoticeDelivery.notifier)).all()
 
     def next_batch(self, notifier: str, now: datetime) -> Batch | None:
-        """What is due for a notifier longest, and belongs in one message; None where nothing is."""
+        """What is due for a notifier, the oldest first, and belongs in one message; None where nothing is."""
         rows = self._session.scalars(
             _with_notices()
             .where(*_due(now), NoticeDelivery.notifier == notifier)
-            .order_by(NoticeDelivery.due_at, NoticeDelivery.notice_id)
+            .order_by(NoticeDelivery.notice_id)
         ).all()
         if not rows:
             return None

@@ -1,0 +1,327 @@
+"""Notices from the tables to people: worked out once, told each notifier once, tried again until they were."""
+
+import os
+import signal
+import subprocess
+import sys
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from uuid import UUID
+
+import pytest
+
+from tests.contract.fleet.seeded import Seeded, answer, flaw
+from tests.lab.facts import NOW
+from tests.lab.sinks import MailSink, WebhookSink
+from tests.lab.threads import side_by_side
+from uptainer.core.enums import ContainerStatus, Severity, UpdateStatus
+from uptainer.core.errors import InvalidInputError, PermanentError, UnreachableError
+from uptainer.core.findings import Vulnerability
+from uptainer.fleet.gates import give_answer
+from uptainer.fleet.noticing import note_updates, note_vulnerabilities
+from uptainer.fleet.telling import (
+    BURST,
+    BURST_TIME,
+    EVENTS,
+    MOST_TRIES,
+    NoticeLine,
+    People,
+    no_such,
+    plan_telling,
+    read_notices,
+    tell,
+)
+from uptainer.notices.channel import AppriseChannel
+from uptainer.notices.notice import Notice, host_turned
+from uptainer.notices.rules import Rules, read_events, read_when
+from uptainer.store.models import UpdateNotification
+from uptainer.store.repositories.notices import NoticeRepository
+from uptainer.store.repositories.scans import ScanRepository
+from uptainer.store.repositories.updates import UpdateRepository
+
+EVERYTHING = Rules(events=read_events(["*"]))
+MINUTE = timedelta(minutes=1)
+
+
+@dataclass
+class Ear:
+    """A channel in memory, for what is not about the wire."""
+
+    faults: int = 0
+    messages: list[tuple[str, ...]] = field(default_factory=list)
+    marks: list[UUID] = field(default_factory=list)
+
+    def tell(self, notices: Sequence[Notice], mark: UUID) -> None:
+        self.marks.append(mark)
+        if self.faults:
+            self.faults -= 1
+            raise UnreachableError("it did not listen")
+        self.messages.append(tuple(each.text for each in notices))
+
+
+def lose(fleet: Seeded, *hosts: str) -> None:
+    with fleet.database.session() as session:
+        NoticeRepository(session).put_all(
+            [host_turned(host, reachable=False, reason="refused", at=NOW) for host in hosts]
+        )
+
+
+def plan(
+    fleet: Seeded, rules: Mapping[str, Rules | PermanentError] | None = None, at: datetime | None = None
+) -> Sequence[str]:
+    return plan_telling(fleet.database, rules or {}, at or _soon())
+
+
+def lines(fleet: Seeded, *, failed: bool = False) -> list[NoticeLine]:
+    with fleet.database.session() as session:
+        return list(read_notices(session, failed=failed))
+
+
+def _soon() -> datetime:
+    """The database's own clock stamps notices."""
+    return datetime.now(UTC) + timedelta(seconds=1)
+
+
+def people(sink: MailSink | WebhookSink) -> People:
+    return People(AppriseChannel(sink.url))
+
+
+def test_two_channels_that_fail_at_first_are_each_told_once(fleet: Seeded) -> None:
+    lose(fleet, "nas")
+    with MailSink() as mail, WebhookSink() as hook:
+        sinks: dict[str, MailSink | WebhookSink] = {"mail": mail, "hook": hook}
+        mail.refusals, hook.refusals = 2, 1
+        at = _soon()
+        assert plan(fleet, dict.fromkeys(sinks, Rules()), at) == [EVENTS, "hook", "mail"]
+        for later in (0, 1, 2, 3, 4, 60):
+            for name in set(plan(fleet, at=at + later * MINUTE)) - {EVENTS}:
+                tell(fleet.database, name, people(sinks[name]), at + later * MINUTE)
+        assert [(len(sink.arrived), sink.tries) for sink in (mail, hook)] == [(1, 3), (1, 2)]
+        assert mail.arrived[0].title == "Uptainer: A host does not answer"
+    (line,) = lines(fleet)
+    assert [(each.notifier, each.status, each.attempts, each.error) for each in line.told] == [
+        (EVENTS, "pending", 0, None),
+        ("hook", "sent", 2, None),
+        ("mail", "sent", 3, None),
+    ]
+
+
+def test_what_happened_before_a_notifier_was_made_is_not_told_it(fleet: Seeded) -> None:
+    lose(fleet, "nas")
+    assert plan(fleet, {"old": Rules()}) == [EVENTS, "old"]
+    assert plan(fleet, {"old": Rules(), "new": Rules()}) == [EVENTS, "old"]
+
+
+def test_what_is_due_together_is_one_message(fleet: Seeded) -> None:
+    lose(fleet, "a", "b", "c")
+    ear = Ear()
+    plan(fleet, {"chat": Rules()})
+    assert tell(fleet.database, "chat", ear, _soon()).notices == 3
+    assert ear.messages == [tuple(f"{host} does not answer: refused" for host in "abc")]
+
+
+def test_what_was_tried_together_is_tried_again_together_under_the_same_mark(fleet: Seeded) -> None:
+    lose(fleet, "a", "b")
+    ear, at = Ear(faults=1), _soon()
+    plan(fleet, {"chat": Rules()}, at)
+    assert tell(fleet.database, "chat", ear, at).fault == "it did not listen"
+    assert tell(fleet.database, "chat", ear, at).notices == 0
+    lose(fleet, "c")
+    plan(fleet, {"chat": Rules()}, at + 2 * MINUTE)
+    tell(fleet.database, "chat", ear, at + 2 * MINUTE)
+    assert [len(each) for each in ear.messages] == [2, 1]
+    assert ear.marks[0] == ear.marks[1] != ear.marks[2]
+
+
+def test_a_flood_is_a_handful_of_messages(fleet: Seeded) -> None:
+    ear = Ear()
+    for number in range(3 * BURST):
+        lose(fleet, f"host-{number}")
+        plan(fleet, {"chat": Rules()})
+        tell(fleet.database, "chat", ear, _soon())
+    assert len(ear.messages) == BURST
+    tell(fleet.database, "chat", ear, _soon() + BURST_TIME)
+    assert [len(each) for each in ear.messages] == [1] * BURST + [2 * BURST]
+
+
+def test_a_digest_waits_for_its_time_and_has_all_that_came_until_then(fleet: Seeded) -> None:
+    ear, daily = Ear(), read_when("daily 08:00 Europe/Berlin")
+    assert daily
+    rules = {"digest": Rules(daily=daily)}
+    lose(fleet, "a")
+    due = daily.due(_soon())
+    assert "digest" not in plan(fleet, rules)
+    lose(fleet, "b")
+    assert "digest" not in plan(fleet, rules, due - MINUTE)
+    assert "digest" in plan(fleet, rules, due)
+    tell(fleet.database, "digest", ear, due)
+    assert [len(each) for each in ear.messages] == [2]
+    assert "digest" not in plan(fleet, rules, due + timedelta(days=1))
+
+
+def test_the_tries_come_ever_more_rarely_over_a_day_and_then_it_is_given_up_and_said(fleet: Seeded) -> None:
+    lose(fleet, "a")
+    ear, at = Ear(faults=1000), _soon()
+    plan(fleet, {"chat": Rules()}, at)
+    tried = []
+    for minute in (0, 1, 2, 3, 6, 7, 14, 15, 30, 31, 62, 63, 122, *range(123, 36 * 60, 60)):
+        before = len(ear.marks)
+        tell(fleet.database, "chat", ear, at + minute * MINUTE)
+        tried += [minute] * (len(ear.marks) - before)
+    assert tried == [0, 1, 3, 7, 15, 31, 63, *range(123, 123 + 60 * (MOST_TRIES - 7), 60)]
+    assert tried[-1] > 24 * 60 - 60
+    (line,) = lines(fleet, failed=True)
+    told = {each.notifier: each for each in line.told}
+    assert (told["chat"].status, told["chat"].attempts, told["chat"].error) == (
+        "failed",
+        MOST_TRIES,
+        "it did not listen",
+    )
+
+
+@pytest.mark.parametrize(
+    ("channel", "says"),
+    [
+        (no_such("gone"), "no Notifier block 'gone' any more"),
+        (InvalidInputError("the block is wrong"), "the block is wrong"),
+    ],
+)
+def test_a_block_that_is_gone_or_became_wrong_is_given_up_at_once(
+    channel: PermanentError, says: str, fleet: Seeded
+) -> None:
+    lose(fleet, "a")
+    plan(fleet, {"gone": Rules()})
+    assert says in tell(fleet.database, "gone", channel, _soon()).fault
+    assert {each.status for each in lines(fleet, failed=True)[0].told if each.error} == {"failed"}
+
+
+def test_a_block_whose_rules_cannot_be_read_is_said_for_each_notice_and_stops_no_other(fleet: Seeded) -> None:
+    lose(fleet, "a")
+    ear = Ear()
+    assert plan(fleet, {"wrong": InvalidInputError("when: no time"), "chat": Rules()}) == [EVENTS, "chat"]
+    tell(fleet.database, "chat", ear, _soon())
+    assert ear.messages
+    (line,) = lines(fleet, failed=True)
+    assert [(each.notifier, each.error) for each in line.told if each.status == "failed"] == [
+        ("wrong", "when: no time")
+    ]
+
+
+def test_two_processes_never_tell_one_notifier_at_the_same_time(fleet: Seeded) -> None:
+    lose(fleet, "a")
+    ear, at = Ear(), _soon()
+    plan(fleet, {"chat": Rules()}, at)
+    side_by_side(
+        lambda: tell(fleet.database, "chat", ear, at),
+        lambda: tell(fleet.database, "chat", ear, at),
+        lambda: tell(fleet.database, "chat", ear, at),
+    )
+    assert [len(each) for each in ear.messages] == [1]
+
+
+DYING = """
+import os, signal, sys
+from datetime import datetime
+from uptainer.fleet.telling import tell, People
+from uptainer.notices.channel import AppriseChannel
+from uptainer.store.database import Database
+
+class Dying(AppriseChannel):
+    def send(self, message, mark):
+        super().send(message, mark)
+        os.kill(os.getpid(), signal.SIGKILL)
+
+tell(Database(sys.argv[1]), "hook", People(Dying(sys.argv[2])), datetime.fromisoformat(sys.argv[3]))
+"""
+
+
+def test_a_process_that_dies_after_sending_leaves_it_to_be_sent_again_under_the_same_mark(
+    fleet: Seeded,
+) -> None:
+    lose(fleet, "a")
+    at = _soon()
+    plan(fleet, {"hook": Rules()}, at)
+    with WebhookSink() as hook:
+        command = [sys.executable, "-c", DYING, fleet.database.url, hook.url, at.isoformat()]
+        died = subprocess.run(command, timeout=120, check=False, env={**os.environ})
+        assert died.returncode == -signal.SIGKILL
+        assert tell(fleet.database, "hook", people(hook), at).notices == 0
+        assert tell(fleet.database, "hook", people(hook), at + MINUTE).notices == 1
+        assert tell(fleet.database, "hook", people(hook), at + timedelta(days=1)).notices == 0
+    first, second = hook.arrived
+    assert first == second
+
+
+def test_an_update_is_told_of_from_its_proposal_to_its_end_in_order(fleet: Seeded) -> None:
+    made = fleet.propose()
+    fleet.move(made, UpdateStatus.AWAITING_APPROVAL)
+    with fleet.database.session() as session:
+        UpdateRepository(session).amend(made, account="text", account_hash="hash")
+    assert give_answer(fleet.database, made, answer(), NOW, answered_account="hash").taken
+    fleet.move(
+        made,
+        UpdateStatus.BACKING_UP,
+        UpdateStatus.APPLYING,
+        UpdateStatus.VALIDATING,
+        UpdateStatus.ROLLING_BACK,
+    )
+    fleet.move(made, UpdateStatus.ROLLED_BACK, reason="it was not healthy.")
+    for _ in range(2):
+        with fleet.database.session() as session:
+            note_updates(session, NOW + timedelta(hours=1))
+    told = [(each.event, each.text) for each in reversed(lines(fleet))]
+    title = (
+        "alpha/web: nginx 1.27 -> 1.28"
+        if "1.27 ->" in told[0][1]
+        else told[0][1].removesuffix(" is proposed")
+    )
+    assert told == [
+        ("update.proposed", f"{title} is proposed"),
+        ("update.approved", f"{title} is approved by ann"),
+        ("update.started", f"{title} began at 12:00 UTC"),
+        ("update.rolled-back", f"{title}: rolled back. it was not healthy"),
+    ]
+
+
+def test_what_is_long_ago_is_no_news(fleet: Seeded) -> None:
+    fleet.propose()
+    with fleet.database.session() as session:
+        assert note_updates(session, NOW + timedelta(days=8)) == 0
+        assert note_updates(session, NOW + timedelta(days=6)) == 1
+
+
+def scan(fleet: Seeded, *flaws: Vulnerability, image: str = "running") -> bool:
+    fleet.scan(image, *flaws)
+    with fleet.database.session() as session:
+        view = ScanRepository(session).listing(limit=1)[0]
+        return note_vulnerabilities(session, view.scan.id, flaws)
+
+
+def critical(*names: str) -> list[Vulnerability]:
+    return [flaw(name, Severity.CRITICAL) for name in names]
+
+
+def test_a_critical_vulnerability_in_what_runs_is_told_once(fleet: Seeded) -> None:
+    fleet.run("web", project="shop")
+    fleet.run("db", project="data")
+    fleet.run("off", status=ContainerStatus.EXITED)
+    assert scan(fleet, *critical("CVE-1"), flaw("CVE-2", Severity.HIGH))
+    assert not scan(fleet, *critical("CVE-1"))
+    assert scan(fleet, *critical("CVE-1", "CVE-2"))
+    assert not scan(fleet)
+    assert not scan(fleet, *critical("CVE-1"))
+    with fleet.database.session() as session:
+        rows = NoticeRepository(session).unrouted()
+    assert [row.payload["vulnerabilities"] for row in rows] == [
+        ["CVE-1 (openssl 1, fixed in 2)"],
+        ["CVE-2 (openssl 1, fixed in 2)"],
+    ]
+    first: UpdateNotification = rows[0]
+    assert (first.hosts, first.projects) == (["alpha"], ["data", "shop"])
+    assert first.payload["workloads"] == ["alpha/db", "alpha/web"]
+
+
+def test_an_image_that_nothing_runs_is_no_notice(fleet: Seeded) -> None:
+    fleet.run("web", status=ContainerStatus.EXITED)
+    assert not scan(fleet, *critical("CVE-1"))

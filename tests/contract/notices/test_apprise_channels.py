@@ -1,0 +1,78 @@
+"""Messages through Apprise, to a real SMTP server and a real webhook."""
+
+import logging
+from collections.abc import Iterator
+from uuid import UUID
+
+import pytest
+
+from tests.lab.room import free_port
+from tests.lab.sinks import Arrived, MailSink, WebhookSink
+from uptainer.core.enums import NoticeSeverity
+from uptainer.core.errors import UnreachableError
+from uptainer.notices.channel import AppriseChannel
+from uptainer.notices.message import Message
+
+MARK = UUID(int=42)
+MESSAGE = Message(
+    "Uptainer: an update waits", "web: nginx 1 -> 2 <b>&amp; more\nline", NoticeSeverity.WARNING, False
+)
+
+
+@pytest.fixture(params=[MailSink, WebhookSink])
+def sink(request: pytest.FixtureRequest) -> Iterator[MailSink | WebhookSink]:
+    with request.param() as opened:
+        yield opened
+
+
+def test_a_message_arrives_word_for_word_with_its_mark(sink: MailSink | WebhookSink) -> None:
+    AppriseChannel(sink.url).send(MESSAGE, MARK)
+    (came,) = sink.arrived
+    assert (came.title, came.mark) == (MESSAGE.title, str(MARK))
+    assert came.body.replace("\r\n", "\n") == MESSAGE.body
+
+
+def test_what_is_refused_is_said_and_may_be_sent_again(sink: MailSink | WebhookSink) -> None:
+    sink.refusals = 1
+    channel = AppriseChannel(sink.url)
+    with pytest.raises(UnreachableError, match=r"did not take it: .*(451|503|Service Unavailable)"):
+        channel.send(MESSAGE, MARK)
+    assert sink.arrived == []
+    channel.send(MESSAGE, MARK)
+    assert [each.mark for each in sink.arrived] == [str(MARK)]
+
+
+def test_an_error_does_not_tell_the_url_s_secrets(caplog: pytest.LogCaptureFixture) -> None:
+    caplog.set_level(logging.DEBUG)
+    for url in (
+        f"json://ada:correcthorse@127.0.0.1:{free_port()}/batterystaple",
+        f"mailto://ada:correcthorse@127.0.0.1:{free_port()}?from=a@example.org&to=b@example.org&mode=insecure",
+    ):
+        with pytest.raises(UnreachableError, match=r"127\.0\.0\.1|refused") as refused:
+            AppriseChannel(url).send(MESSAGE, MARK)
+        said = str(refused.value) + caplog.text
+        assert "correcthorse" not in said
+        assert "batterystaple" not in said
+
+
+@pytest.mark.parametrize(
+    ("severity", "is_good", "kind"),
+    [
+        (NoticeSeverity.INFO, False, "info"),
+        (NoticeSeverity.WARNING, False, "warning"),
+        (NoticeSeverity.CRITICAL, False, "failure"),
+        (NoticeSeverity.CRITICAL, True, "success"),
+    ],
+)
+def test_a_message_bears_its_kind(severity: NoticeSeverity, is_good: bool, kind: str) -> None:
+    with WebhookSink() as sink:
+        AppriseChannel(sink.url).send(Message("t", "b", severity, is_good), MARK)
+    assert sink.arrived == [Arrived("t", "b", str(MARK), kind)]
+
+
+def test_other_logs_are_as_before(caplog: pytest.LogCaptureFixture) -> None:
+    log = logging.getLogger("apprise")
+    before = log.level, log.propagate, list(log.handlers)
+    with WebhookSink() as sink:
+        AppriseChannel(sink.url).send(MESSAGE, MARK)
+    assert (log.level, log.propagate, list(log.handlers)) == before
