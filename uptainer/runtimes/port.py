@@ -64,6 +64,8 @@ class ReplacementRequest:
     """The policy asks for the data to be kept: a runtime that keeps data by means of its own plans a step for it."""
     snapshots_kept: int = 3
     """How many of such snapshots of one volume stay, the newest; those before go when the new one is well."""
+    health_deadline: timedelta | None = None
+    """How long the policy lets it take to become healthy; for a runtime that waits for that by itself."""
     overrule_gitops: bool = False
     """The policy lets a workload be updated although a repository holds it to another image."""
 

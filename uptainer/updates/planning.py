@@ -46,6 +46,7 @@ class Subject:
             snapshot=options.back_up_volumes,
             snapshots_kept=options.snapshots_kept,
             overrule_gitops=options.overrule_gitops,
+            health_deadline=options.health.deadline,
         )
 
 

@@ -95,12 +95,14 @@ def _unpatch(on: Replacement) -> None:
     if not is_ours or on.target.kind == CRON_JOB:
         return
     image = image_in(on.cluster.get(on.target.path), on.target.container)
-    goal = Goal(image, back=True, available=on.plan.available)
+    deadline = on.request.health_deadline
+    goal = Goal(image, deadline, back=True, available=on.plan.available)
     Watch(on.cluster, on.target, goal, on.clock).until_complete()
 
 
 def _rollout(on: Replacement) -> Json:
-    sight = Watch(on.cluster, on.target, Goal(on.plan.change.after), on.clock).until_complete()
+    goal = Goal(on.plan.change.after, on.request.health_deadline)
+    sight = Watch(on.cluster, on.target, goal, on.clock).until_complete()
     return {"revision": sight.revision}
 
 

@@ -27,7 +27,7 @@ from uptainer.runtimes.kubernetes.templates import controlled_by, image_in, sele
 Json = Mapping[str, Any]
 
 PATIENCE = timedelta(minutes=10)
-"""Without any progress, where the workload names no deadline of its own: the one that a Deployment has by default."""
+"""Without any progress, where neither workload nor policy names a deadline: the one that a Deployment has by default."""
 
 _NO_DEADLINE = 2**31 - 1
 _REVISION = "deployment.kubernetes.io/revision"
@@ -43,11 +43,12 @@ class RolloutError(PermanentError):
 
 @dataclass(frozen=True, slots=True)
 class Goal:
-    """`image` is what the template has to keep saying. On the way `back` no more than what was `available` before is asked
-    for, and what is wrong is given more time.
+    """`image` is what the template has to keep saying, and `deadline` the policy's, for want of progress. On the way `back`
+    no more than what was `available` before is asked for, and what is wrong is given more time.
     """
 
     image: str
+    deadline: timedelta | None = None
     back: bool = False
     available: int | None = None
 
@@ -108,7 +109,7 @@ class Watch:
             raise RolloutError(
                 f"{self._target.key}: {found.sentence}{_log_of(self._cluster, self._target, found)}"
             )
-        patience = _patience(sight).total_seconds()
+        patience = _patience(sight, self._goal.deadline).total_seconds()
         if now - self._moved > patience:
             told = [f"no progress for {patience:g} s", described(sight)]
             told += [each.sentence for each in self._words.values()]
@@ -219,13 +220,17 @@ def _log_of(cluster: Cluster, target: Target, symptom: Symptom) -> str:
     return ""
 
 
-def _patience(sight: Sight) -> timedelta:
+def _patience(sight: Sight, deadline: timedelta | None) -> timedelta:
+    """A Deployment's own deadline counts; its controller is the first to say that it is over, with its reason.
+
+    Elsewhere an old pod that takes its time to end, and a new one that is to be ready for a while, are no standstill.
+    """
     spec = sight.workload["spec"]
-    named = spec.get("progressDeadlineSeconds") or _NO_DEADLINE
+    ending = int(spec["template"]["spec"].get("terminationGracePeriodSeconds") or 0)
+    named = int(spec.get("progressDeadlineSeconds") or _NO_DEADLINE)
     if named != _NO_DEADLINE:
-        # Its controller is the first to say so, with its reason.
-        return timedelta(seconds=int(named)) + SLOWLY
-    return PATIENCE + timedelta(seconds=int(spec.get("minReadySeconds") or 0))
+        return timedelta(seconds=named) + SLOWLY
+    return (deadline or PATIENCE) + timedelta(seconds=ending + int(spec.get("minReadySeconds") or 0))
 
 
 def _pause(elapsed: float) -> float:

@@ -62,6 +62,19 @@ def test_a_pod_that_never_gets_ready_is_told_at_the_deadline_of_its_deployment(g
     ground.await_digests(key, old)
 
 
+def test_a_pod_that_never_gets_ready_is_told_at_the_deadline_of_the_policy(ground: Ground) -> None:
+    """A StatefulSet has none of its own; it would wait for ever, on its way back too."""
+    old, bad = ground.push(), ground.push(Behaviour.UNHEALTHY)
+    key = ground.deploy("StatefulSet", "web", old.reference)
+    plan = ground.plan(key, bad)
+    with pytest.raises(
+        PermanentError, match="no progress for 16 s; 1 of 1 pods are updated, 0 are available"
+    ):
+        ground.replace(key, bad, health_deadline=timedelta(seconds=15))
+    ground.undo(key, bad, plan)
+    ground.await_digests(key, old)
+
+
 def test_a_quota_that_fills_up_meanwhile_is_told_in_seconds(ground: Ground) -> None:
     old, new = ground.push(), ground.push()
     key = ground.deploy("Deployment", "web", old.reference, **PATIENT)
