@@ -331,6 +331,19 @@ def test_a_server_that_forwards_no_sockets_is_told_how_to(
         ssh_server.restart()
 
 
+def test_a_key_that_may_forward_and_nothing_else_is_enough(
+    docker_engine: DockerEngine, ssh_server: SshServer
+) -> None:
+    keys = ssh_server.directory / "authorized_keys"
+    before = keys.read_text()
+    keys.write_text(f"restrict,port-forwarding {before}")
+    try:
+        with connect(ssh_address(ssh_server, docker_engine), ssh_server.secret) as runtime:
+            assert runtime.engine().version
+    finally:
+        keys.write_text(before)
+
+
 def test_a_connection_that_is_cut_is_unreachable_once_and_made_anew(
     docker_engine: DockerEngine, ssh_server: SshServer
 ) -> None:

@@ -1,7 +1,7 @@
 """An engine on another machine by SSH: OpenSSH's own client holds the connection and forwards a socket of ours to its.
 
 So everything that a person's ssh can do (jump hosts, agents, keys on hardware) works, and its security is not ours to
-keep up. Source: ssh(1), ssh_config(5). See docs/decisions/0013-openssh-holds-the-connection.md.
+keep up. Source: ssh(1), ssh_config(5). See docs/decisions/0014-openssh-holds-the-connection.md.
 """
 
 import os
