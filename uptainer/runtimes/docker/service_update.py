@@ -9,7 +9,15 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from uptainer.core.errors import BusyError, InvalidInputError, NotFoundError, RefusedError, UnsupportedError
+from uptainer.core.errors import (
+    BusyError,
+    InvalidInputError,
+    NotFoundError,
+    RefusedError,
+    TemporaryError,
+    UnreachableError,
+    UnsupportedError,
+)
 from uptainer.core.platform import Platform
 from uptainer.core.reference import Reference
 from uptainer.runtimes.docker import service_facts, service_rollout, service_scale, services
@@ -23,7 +31,7 @@ from uptainer.runtimes.docker.service_planning import (
 )
 from uptainer.runtimes.docker.services import image_of
 from uptainer.runtimes.engine.client import Engine
-from uptainer.runtimes.engine.registries import auth_header
+from uptainer.runtimes.engine.registries import auth_header, pull_fault
 from uptainer.runtimes.port import ReplacementRequest
 
 Json = Mapping[str, Any]
@@ -98,10 +106,18 @@ def _check_image(on: ServiceUpdate) -> Json:
 
 
 def _ask_registry(on: ServiceUpdate, image: Reference) -> Json:
-    """As this manager sees it. Raises: NotFoundError, AccessDeniedError, TemporaryError."""
+    """As this manager sees it; some of a registry's refusals it passes on as faults of its own.
+
+    Raises: NotFoundError, AccessDeniedError, RateLimitedError, UnreachableError, TemporaryError.
+    """
     path, headers = f"/distribution/{image.familiar}/json", {"X-Registry-Auth": on.auth} if on.auth else {}
-    with on.engine.open("GET", path, about=str(image), headers=headers, timeout=_REGISTRY) as answer:
-        found: Json = json.loads(answer.read())
+    try:
+        with on.engine.open("GET", path, about=str(image), headers=headers, timeout=_REGISTRY) as answer:
+            found: Json = json.loads(answer.read())
+    except UnreachableError:
+        raise
+    except TemporaryError as fault:
+        raise pull_fault(str(image), str(fault)) from fault
     return found
 
 

@@ -5,11 +5,20 @@ from typing import Any
 import pytest
 
 from tests.integration.runtimes.swarm.conftest import Shelf
+from tests.lab.images import make_image
+from tests.lab.registry import Registry
 from tests.lab.replacing import perform_all, request_for, revert_all
 from tests.lab.room import wait_until
 from tests.lab.swarm import HALF_A_SECOND, SwarmNode
 from uptainer.core.enums import ContainerStatus
-from uptainer.core.errors import BusyError, NotFoundError, PermanentError, RefusedError, UnsupportedError
+from uptainer.core.errors import (
+    AccessDeniedError,
+    BusyError,
+    NotFoundError,
+    PermanentError,
+    RefusedError,
+    UnsupportedError,
+)
 from uptainer.runtimes.port import Phase, ReplacementPlan, ReplacementRequest, Runtime
 
 KEY = "service/web"
@@ -251,3 +260,18 @@ def test_a_global_service_is_updated_and_undone(swarm: SwarmNode, runtime: Runti
     assert _images(swarm) == [shelf.pinned("2")]
     revert_all(runtime, request, plan, results)
     assert _images(swarm) == [shelf.pinned("1")]
+
+
+def test_the_nodes_pull_with_the_login_that_an_update_brings(
+    swarm: SwarmNode, runtime: Runtime, shelf: Shelf, basic_auth_registry: Registry
+) -> None:
+    _deploy(swarm, shelf)
+    reference, login = basic_auth_registry.reference("swarm/private:2"), basic_auth_registry.credentials
+    digest = make_image(None, reference, login=login)
+    without = request_for(KEY, reference, digest)
+    with pytest.raises(AccessDeniedError):
+        runtime.perform("check_image", without, runtime.plan_replacement(without).document, {})
+    assert login, "it wants one"
+    auth = {"username": login[0], "password": login[1]}
+    perform_all(runtime, request_for(KEY, reference, digest, registry_auth=auth))
+    assert _images(swarm) == [f"{reference}@{digest}"]
