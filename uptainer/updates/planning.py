@@ -43,7 +43,7 @@ class Subject:
             stop_timeout=options.stop_timeout,
             keep_old=options.keep_old,
             registry_auth=auth,
-            snapshot=options.back_up_volumes,
+            snapshot=options.back_up_volumes or options.restore_from is not None,
             snapshots_kept=options.snapshots_kept,
             overrule_gitops=options.overrule_gitops,
             health_deadline=options.health.deadline,

@@ -49,7 +49,7 @@ def _refuse_several(service: Json, key: str) -> None:
     if number > 1:
         raise RefusedError(
             f"{key} has {number} tasks, and volumes belong to the node where a task runs: only a service of one task "
-            "can be backed up with its data"
+            "can be backed up with its data. To have it updated without, turn the backup of volumes off for it"
         )
 
 
