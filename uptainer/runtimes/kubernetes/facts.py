@@ -124,13 +124,9 @@ def _volume(volume: Json) -> tuple[str, str]:
 
 
 def _ports(container: Json) -> Iterator[Port]:
+    """As they are exposed: a port of a node is no port of the machine that looks from here."""
     for each in container.get("ports") or ():
-        yield Port(
-            container_port=int(each["containerPort"]),
-            protocol=str(each.get("protocol") or "TCP").lower(),
-            host_ip=each.get("hostIP") or "",
-            host_port=each.get("hostPort"),
-        )
+        yield Port(int(each["containerPort"]), str(each.get("protocol") or "TCP").lower())
 
 
 def _pull_secrets(pod_spec: Json, seen: Observation) -> dict[str, Any]:
