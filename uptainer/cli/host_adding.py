@@ -2,7 +2,7 @@
 
 import os
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import closing
 from dataclasses import replace
 from pathlib import Path
@@ -49,10 +49,10 @@ def add(
 def describe(address: HostAddress) -> str:
     """What answers there, and how it was reached, in a sentence's end; raises what `connect` does."""
     with closing(connection.connect(address)) as runtime:
-        engine, containers = runtime.engine(), runtime.containers()
+        engine, containers, missing = runtime.engine(), runtime.containers(), runtime.missing_rights()
     return (
         f"{TITLES[address.runtime]} {engine.version} (API {engine.api_version}, {engine.platform}) answers at "
-        f"{address.url}, {_by(address)}, with {_counted(containers)}"
+        f"{address.url}, {_by(address)}, with {_counted(containers)}{_forbidden(missing)}"
     )
 
 
@@ -149,6 +149,12 @@ def _by(address: HostAddress) -> str:
             return "by the pod's own service account"
         case ConnectionType.TOKEN:
             return "by a token"
+
+
+def _forbidden(missing: Mapping[str, Sequence[str]]) -> str:
+    return "".join(
+        f"; it may not {purpose}, which needs {', '.join(rights)}" for purpose, rights in missing.items()
+    )
 
 
 def _counted(containers: Sequence[ContainerFacts]) -> str:

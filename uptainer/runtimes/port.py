@@ -162,6 +162,10 @@ class Runtime(Replaces, Protocol):
         """What can be done with a workload of this kind here, and why the rest can't."""
         ...
 
+    def missing_rights(self) -> Mapping[str, Sequence[str]]:
+        """What this connection may not do, by what that is needed for ("update"); empty where it may do everything."""
+        ...
+
     def engine(self) -> EngineFacts: ...
 
     def containers(self) -> Sequence[ContainerFacts]:

@@ -78,6 +78,9 @@ class MemoryRuntime:
     def capabilities(self, kind: str) -> Capabilities:
         return Capabilities(kind)
 
+    def missing_rights(self) -> Mapping[str, Sequence[str]]:
+        return {}
+
     def engine(self) -> EngineFacts:
         return EngineFacts("e", "e", "1", "1", Platform("linux", "amd64"), "s", 1, 1)
 

@@ -22,6 +22,7 @@ from uptainer.runtimes.kubernetes import (
     operations,
     planning,
     replacement,
+    rights,
 )
 from uptainer.runtimes.kubernetes.capabilities import TABLE
 from uptainer.runtimes.kubernetes.client import Cluster
@@ -60,6 +61,9 @@ class KubernetesRuntime:
 
     def capabilities(self, kind: str) -> Capabilities:
         return capabilities_of(TABLE, kind)
+
+    def missing_rights(self) -> Mapping[str, Sequence[str]]:
+        return rights.missing_rights(self._cluster)
 
     def engine(self) -> EngineFacts:
         return nodes.engine_facts(self._cluster)
