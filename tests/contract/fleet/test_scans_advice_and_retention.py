@@ -1,6 +1,7 @@
 """What is scanned and how, advice that is outdated, and which backups stay."""
 
 from collections.abc import Mapping
+from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
@@ -71,17 +72,34 @@ def test_what_runs_is_read_from_its_engine_and_what_is_offered_from_its_registry
 def test_an_image_that_nobody_can_reach_is_not_asked_of_a_stranger(fleet: Seeded) -> None:
     """A name that was made up for a local build belongs to somebody else on Docker Hub."""
     asked = Asked()
-    made_here = ScanJob(0, digest("x"), "linux/amd64", "docker.io/library/shop", digest("x"), None)
+    made_here = ScanJob(
+        0, digest("x"), "linux/amd64", "docker.io/library/shop", digest("x"), None, local=True
+    )
     nameless = ScanJob(0, digest("x"), "linux/amd64", None, digest("x"), None)
     gone = ScanJob(0, digest("x"), "unknown", "docker.io/library/shop", digest("y"), None)
     fleet.run("web")
     (job,) = plan_scans(fleet.database, older_than=UNSCANNED)
     for each in (made_here, nameless, gone):
-        given = ScanJob(job.image_pk, each.digest, each.platform, each.name, each.image_id, None)
+        given = replace(each, image_pk=job.image_pk)
         scan = scan_image(fleet.database, given, asked, Keychain())
         assert scan.status is ScanStatus.FAILED
         assert scan.reason
     assert asked.jobs == []
+
+
+def test_where_the_digest_is_the_id_the_registry_is_asked_and_what_never_ran_is_left_out(
+    fleet: Seeded,
+) -> None:
+    """A cluster knows an image by its registry's digest alone."""
+    known = digest("running")
+    fleet.run("shop/deployment/web/app", image_id=known)
+    fleet.run("made-here", image_id=digest("local"), repo_digests=())
+    fleet.run("shop/deployment/idle/app", image_id="", repo_digests=(), platform=None)
+    jobs = {job.digest: job for job in plan_scans(fleet.database, older_than=UNSCANNED)}
+    assert {each: job.local for each, job in jobs.items()} == {known: False, digest("local"): True}
+    asked = Asked()
+    scan_image(fleet.database, replace(jobs[known], engine=None), asked, Keychain())
+    assert [target for target, _, _ in asked.jobs] == [f"docker.io/library/nginx@{known}"]
 
 
 def test_a_scanner_that_is_away_records_nothing_until_it_is_given_up(fleet: Seeded) -> None:
