@@ -117,6 +117,11 @@ class Objects:
                 pause=0.1,
             )
 
+    def read_log(self, pod: str, *, namespace: str) -> str:
+        """Of its only container, so far."""
+        answer = self._client.get(self.path("v1", "Pod", pod, namespace) + "/log")
+        return answer.raise_for_status().text
+
     def path(self, api: str, kind: str, name: str, namespace: str = "") -> str:
         """Raises: LookupError, when the server has no such kind."""
         plural, is_namespaced = self._kind(api, kind)
