@@ -30,7 +30,7 @@ Json = Mapping[str, Any]
 def check_mount(engine: Engine, key: str, mount: Mount) -> None:
     """Raises RefusedError, in plain words, where the mount could not be restored; touches nothing that runs."""
     owner = owner_of(engine, key)
-    place = archives.place_of(engine, key, mount)
+    place = _place(engine, key, mount)
     containers = discovery.inspect_all(engine)
     own = [each for each in containers if each["Id"] in owner.containers]
     dependants = [each.container["Id"] for one in own for each in find_dependants(one, containers)]
@@ -44,7 +44,7 @@ def check_mount(engine: Engine, key: str, mount: Mount) -> None:
 @contextmanager
 def read_mount(engine: Engine, key: str, mount: Mount) -> Iterator[Iterator[bytes]]:
     """A folder's content has names from `./` on; a single bound file is one entry. Raises RefusedError, NotFoundError."""
-    place = archives.place_of(engine, key, mount)
+    place = _place(engine, key, mount)
     with (
         _helper(engine, key, _bind(place, read_only=True)) as helper,
         archives.content(engine, helper, place) as answer,
@@ -54,10 +54,16 @@ def read_mount(engine: Engine, key: str, mount: Mount) -> Iterator[Iterator[byte
 
 def write_mount(engine: Engine, key: str, mount: Mount, tar: Iterator[bytes]) -> None:
     """Raises RefusedError where it can't be done without harm, for one: while a running container has the mount."""
-    place = archives.place_of(engine, key, mount)
+    place = _place(engine, key, mount)
     _refuse_shared(discovery.inspect_all(engine), key, replace(mount, source=place.whole))
     with _helper(engine, key, _bind(place, read_only=False)) as helper:
         archives.replace_content(engine, helper, place, tar)
+
+
+def _place(engine: Engine, key: str, mount: Mount) -> archives.Place:
+    return archives.place_of(
+        key, mount, lambda name: engine.get(f"/volumes/{name}", about=archives.words(key, mount))
+    )
 
 
 def _refuse_shared(containers: Sequence[Json], key: str, mount: Mount) -> None:

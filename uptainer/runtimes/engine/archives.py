@@ -6,7 +6,7 @@ begins with a plain file of the folder's name: that removes the folder, which th
 
 import base64
 import json
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from pathlib import PurePosixPath
@@ -65,9 +65,10 @@ class Place:
         return str(PurePosixPath(self.parent) / self.name)
 
 
-def place_of(engine: Engine, key: str, mount: Mount) -> Place:
+def place_of(key: str, mount: Mount, inspect_volume: Callable[[str], Json]) -> Place:
+    """Raises RefusedError for what holds no data, or none that could be put back. `inspect_volume` is given a name."""
     if mount.kind == "volume":
-        return _split(_volume_folder(engine, key, mount), words(key, mount))
+        return _split(_volume_folder(inspect_volume(mount.name), key, mount), words(key, mount))
     if mount.kind == "bind":
         if str(PurePosixPath(mount.source)) in _SYSTEM:
             raise RefusedError(
@@ -77,8 +78,7 @@ def place_of(engine: Engine, key: str, mount: Mount) -> Place:
     raise RefusedError(f"{words(key, mount)} is a {mount.kind} mount, which keeps no data")
 
 
-def _volume_folder(engine: Engine, key: str, mount: Mount) -> str:
-    volume = engine.get(f"/volumes/{mount.name}", about=words(key, mount))
+def _volume_folder(volume: Json, key: str, mount: Mount) -> str:
     if volume["Driver"] != "local":
         raise RefusedError(
             f"{words(key, mount)} is kept by the volume driver {volume['Driver']}, and only volumes of the local "
@@ -130,10 +130,17 @@ def content(engine: Engine, helper: str, place: Place) -> AbstractContextManager
     return engine.open("GET", f"/containers/{helper}/archive", about=place.words, query={"path": path})
 
 
-def replace_content(engine: Engine, helper: str, place: Place, tar: Iterator[bytes]) -> None:
-    """Exactly what the tar says is there afterwards."""
-    placed = placed_in(f"{INSIDE}/{place.name}", tar, is_folder=is_folder(engine, helper, place))
-    engine.upload(f"/containers/{helper}/archive", placed, about=place.words, query={"path": "/"})
+def replace_content(
+    engine: Engine, helper: str, place: Place, tar: Iterator[bytes], *, within: str = "/"
+) -> None:
+    """Exactly what the tar says is there afterwards.
+
+    `within` is the folder that the archive is unpacked in: Docker sees the helper's mounts from `/` on, Podman only
+    where the folder itself is one.
+    """
+    folder = place.path.removeprefix(within).lstrip("/")
+    placed = placed_in(folder, tar, is_folder=is_folder(engine, helper, place))
+    engine.upload(f"/containers/{helper}/archive", placed, about=place.words, query={"path": within})
 
 
 def words(key: str, mount: Mount) -> str:

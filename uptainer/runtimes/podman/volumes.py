@@ -22,7 +22,7 @@ Json = Mapping[str, Any]
 
 def check_mount(podman: Podman, key: str, mount: Mount) -> None:
     """Raises RefusedError, in plain words, where the mount could not be restored; touches nothing that runs."""
-    place = archives.place_of(podman, key, mount)
+    place = _place(podman, key, mount)
     containers = discovery.inspect_all(podman)
     own = next((each for each in containers if facts.key(each) == key), None)
     if own is None:
@@ -37,7 +37,7 @@ def check_mount(podman: Podman, key: str, mount: Mount) -> None:
 @contextmanager
 def read_mount(podman: Podman, key: str, mount: Mount) -> Iterator[Iterator[bytes]]:
     """A folder's content has names from `./` on; a single bound file is one entry. Raises RefusedError, NotFoundError."""
-    place = archives.place_of(podman, key, mount)
+    place = _place(podman, key, mount)
     with (
         _helper(podman, key, place, "ro") as helper,
         archives.content(podman, helper, place) as answer,
@@ -47,10 +47,16 @@ def read_mount(podman: Podman, key: str, mount: Mount) -> Iterator[Iterator[byte
 
 def write_mount(podman: Podman, key: str, mount: Mount, tar: Iterator[bytes]) -> None:
     """Raises RefusedError where it can't be done without harm, for one: while a running container has the mount."""
-    place = archives.place_of(podman, key, mount)
+    place = _place(podman, key, mount)
     _refuse_shared(discovery.inspect_all(podman), key, replace(mount, source=place.whole))
     with _helper(podman, key, place, "rw") as helper:
-        archives.replace_content(podman, helper, place, tar)
+        archives.replace_content(podman, helper, place, tar, within=f"/{archives.INSIDE}")
+
+
+def _place(podman: Podman, key: str, mount: Mount) -> archives.Place:
+    return archives.place_of(
+        key, mount, lambda name: podman.get(f"/volumes/{name}/json", about=archives.words(key, mount))
+    )
 
 
 def _refuse_shared(containers: Sequence[Json], key: str, mount: Mount) -> None:
