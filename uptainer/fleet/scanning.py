@@ -113,7 +113,10 @@ async def _scan(job: ScanJob, scanner: Scans, keychain: Keychain, insecure: froz
         return Scan(job.digest, job.platform, ScanStatus.FAILED, NO_PLATFORM, scanned_at=utc_now())
     platform = Platform.parse(job.platform)
     if job.engine is not None and job.image_id is not None:
-        return await scanner.scan(job.image_id, platform, EngineSource(job.engine))
+        scan = await scanner.scan(job.image_id, platform, EngineSource(job.engine))
+        # A manager of a swarm knows an image that only other nodes hold by its digest alone.
+        if scan.status is not ScanStatus.FAILED or job.local or job.image_id != job.digest:
+            return scan
     if job.name is None or job.local:
         return Scan(job.digest, job.platform, ScanStatus.FAILED, NO_WAY, scanned_at=utc_now())
     reference = Reference.parse(f"{job.name}@{job.digest}")

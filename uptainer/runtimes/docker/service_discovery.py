@@ -21,7 +21,7 @@ def read_services(engine: Engine, containers: Iterable[Json]) -> list[ContainerF
     found = services.read_all(engine)
     if not found:
         return []
-    networks = services.network_names(engine)
+    networks, platforms = services.network_names(engine), services.node_platforms(engine)
     tasks = _grouped(services.read_tasks(engine), lambda each: each.get("ServiceID"))
     here = _grouped(containers, service_id_of)
     images = _Images(engine)
@@ -33,6 +33,7 @@ def read_services(engine: Engine, containers: Iterable[Json]) -> list[ContainerF
                 networks,
                 images.of(each["Spec"], here.get(each["ID"], ())),
                 here.get(each["ID"], ()),
+                platforms,
             ),
         )
         for each in found

@@ -4,7 +4,7 @@ A service is one workload: it is as well as its tasks are, and it is the service
 """
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from uptainer.core.enums import ContainerStatus, Health
@@ -32,6 +32,8 @@ class Surroundings:
     image: ImageFacts | None
     here: Sequence[Json] = ()
     """The containers of its tasks on this node."""
+    platforms: Mapping[str, Platform] = field(default_factory=dict)
+    """By node."""
 
 
 def kind(spec: Json) -> str:
@@ -112,7 +114,7 @@ def container_facts(service: Json, around: Surroundings) -> ContainerFacts:
         status=state.status,
         health=state.health,
         restart_count=state.restart_count,
-        platform=around.image.platform if around.image else _only_platform(spec),
+        platform=around.image.platform if around.image else _only_platform(spec, around),
         created_at=created,
         started_at=state.started_at,
         workload_kind=kind(spec),
@@ -218,12 +220,13 @@ def ports(service: Json) -> Iterable[Port]:
         yield Port(int(each["TargetPort"]), each.get("Protocol", "tcp"), "", each.get("PublishedPort"))
 
 
-def _only_platform(spec: Json) -> Platform | None:
-    """Docker's client notes for which platforms the image is there."""
+def _only_platform(spec: Json, around: Surroundings) -> Platform | None:
+    """Docker's client notes for which platforms the image is there; else that of the nodes where its tasks run."""
     noted = (spec["TaskTemplate"].get("Placement") or {}).get("Platforms") or ()
-    found = {(each.get("OS"), each.get("Architecture")) for each in noted}
-    os, architecture = found.pop() if len(found) == 1 else (None, None)
-    return Platform.of(os, architecture) if os and architecture else None
+    named = {Platform.of(each["OS"], each["Architecture"]) for each in noted if each.get("OS")}
+    nodes = {str(each.get("NodeID")) for each in running(around.tasks)}
+    found = named or {around.platforms[each] for each in nodes if each in around.platforms}
+    return found.pop() if len(found) == 1 else None
 
 
 def _digests(image: ImageFacts | None) -> tuple[str, ...]:

@@ -8,6 +8,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from uptainer.core.errors import NotFoundError, PermanentError, TemporaryError
+from uptainer.core.platform import Platform
 from uptainer.core.reference import Reference
 from uptainer.runtimes.engine.client import Engine
 
@@ -98,6 +99,17 @@ def node_names(engine: Engine) -> dict[str, str]:
     """By id."""
     nodes = engine.get("/nodes", about="the nodes of its swarm")
     return {each["ID"]: each["Description"]["Hostname"] for each in nodes}
+
+
+def node_platforms(engine: Engine) -> dict[str, Platform]:
+    """By id."""
+    nodes = engine.get("/nodes", about="the nodes of its swarm")
+    known = {each["ID"]: each["Description"].get("Platform") or {} for each in nodes}
+    return {
+        node: Platform.of(each["OS"], each["Architecture"])
+        for node, each in known.items()
+        if each.get("OS") and each.get("Architecture")
+    }
 
 
 def change(

@@ -20,6 +20,8 @@ CHECK_FAILS = {
 IMAGES: Mapping[str, Mapping[str, Any]] = {
     "1": {"labels": {"version": "1"}},
     "2": {"labels": {"version": "2"}},
+    "elsewhere-1": {"labels": {"version": "elsewhere, first"}},
+    "elsewhere-2": {"labels": {"version": "elsewhere, second"}},
     "crashing": {"cmd": ["/bin/sh", "-c", "exit 7"]},
     "unstartable": {"cmd": ["/no/such/program"]},
     "unhealthy": {"cmd": SLEEP, "healthcheck": CHECK_FAILS},

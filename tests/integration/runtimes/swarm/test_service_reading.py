@@ -5,7 +5,7 @@ from datetime import timedelta
 import pytest
 
 from tests.integration.runtimes.swarm.conftest import Shelf
-from tests.lab.replacing import open_runtime, request_for
+from tests.lab.replacing import open_runtime, perform_all, request_for
 from tests.lab.room import wait_until
 from tests.lab.swarm import HALF_A_SECOND, SwarmNode
 from uptainer.core.enums import ContainerStatus, Health
@@ -181,16 +181,19 @@ def test_what_runs_on_another_node_is_known_and_can_not_be_entered_from_here(
 ) -> None:
     template = {
         "ContainerSpec": {
-            "Image": shelf.pinned("2"),
+            "Image": shelf.pinned("elsewhere-1"),
             "Mounts": [{"Type": "volume", "Source": "data", "Target": "/data"}],
         },
         "Placement": {"Constraints": ["node.role==worker"]},
     }
     swarm.accept_tasks(swarm_worker, accepts=True)
     try:
-        swarm.create_service("web", shelf.pinned("2"), TaskTemplate=template)
+        swarm.create_service("web", shelf.pinned("elsewhere-1"), TaskTemplate=template)
         swarm.await_running("web")
-        assert runtime.state(KEY).status is ContainerStatus.RUNNING
+        found = _facts(runtime)
+        assert (found.status, str(found.platform)) == (ContainerStatus.RUNNING, "linux/amd64")
+        assert (found.image_id, found.image_labels) == (shelf.digests["elsewhere-1"], {})
+        assert runtime.image(found.image_id).repo_digests == found.repo_digests
         with pytest.raises(UnsupportedError, match="no task of service/web runs on this node"):
             runtime.execute(KEY, ["true"], timedelta(seconds=5))
         with pytest.raises(RefusedError, match="is on the node"):
@@ -203,6 +206,11 @@ def test_what_runs_on_another_node_is_known_and_can_not_be_entered_from_here(
                 on_worker.plan_replacement(request_for(task.key, shelf.reference("1"), shelf.digests["1"]))
             with pytest.raises(NotFoundError, match="not a manager"):
                 on_worker.state(KEY)
+        request = request_for(KEY, shelf.reference("elsewhere-2"), shelf.digests["elsewhere-2"])
+        perform_all(runtime, request)
+        assert (
+            runtime.state(KEY).image_id == runtime.image(str(request.image)).image_id == request.image.digest
+        )
     finally:
         swarm.clear()
         swarm.accept_tasks(swarm_worker, accepts=False)
