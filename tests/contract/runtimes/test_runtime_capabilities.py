@@ -12,7 +12,7 @@ from tests.contract.runtimes.ground import Ground
 from tests.lab.room import wait_until
 from tests.lab.stands.stand import assert_exactly
 from uptainer.core.enums import ContainerStatus
-from uptainer.core.errors import NotFoundError, UnsupportedError
+from uptainer.core.errors import NotFoundError, RefusedError, UnsupportedError
 from uptainer.core.workloads import Mount
 from uptainer.runtimes.capabilities import Capability
 
@@ -131,7 +131,13 @@ def restore_volumes(ground: Ground) -> None:
 
 
 def keep_old(ground: Ground) -> None:
-    replacement = ground.replacement(keep_old=True)
+    """Where this very workload's old one could not be kept without harm, the plan says so before a touch."""
+    before = ground.stand.everything()
+    try:
+        replacement = ground.replacement(keep_old=True)
+    except RefusedError:
+        assert ground.stand.everything() == before
+        return
     for step in replacement.steps:
         replacement.perform(step)
     assert ground.stand.leftovers(ground.key)

@@ -7,13 +7,17 @@ import pytest
 
 from tests.integration.updates.bench import Bench
 from tests.integration.updates.killing import Death, Work, apply_and_die
+from tests.lab.stands.catalogue import ONE_OF_EACH
 from tests.lab.stands.releases import Behaviour
 from tests.lab.stands.stand import Stand
 from uptainer.core.enums import UpdateStatus
 from uptainer.store.database import Database
 from uptainer.updates.steps import BACK_UP_VOLUMES, SAVE_CONFIGURATION, Plan, PlannedStep, Stage
 
-pytestmark = pytest.mark.timeout(600)
+pytestmark = [
+    pytest.mark.timeout(600),
+    pytest.mark.parametrize("stand", ONE_OF_EACH, indirect=True, scope="session"),
+]
 
 AFTERWARDS = ("done", True)
 LINES = (("intend", True), ("done", False), AFTERWARDS)

@@ -5,6 +5,7 @@ from datetime import UTC, datetime
 import pytest
 
 from tests.integration.updates.bench import Bench
+from tests.lab.stands.catalogue import ONE_OF_EACH
 from tests.lab.stands.releases import Behaviour
 from tests.lab.stands.stand import Stand, assert_exactly
 from uptainer.core.enums import ApprovalChannel, ApprovalDecision, UpdateStatus
@@ -16,7 +17,10 @@ from uptainer.store.repositories.updates import UpdateRepository
 from uptainer.updates.engine import apply, dry_run
 from uptainer.updates.reversal import reverse
 
-pytestmark = pytest.mark.timeout(600)
+pytestmark = [
+    pytest.mark.timeout(600),
+    pytest.mark.parametrize("stand", ONE_OF_EACH, indirect=True, scope="session"),
+]
 
 NOW = datetime(2026, 5, 1, 12, 0, tzinfo=UTC)
 ANN = Answer(

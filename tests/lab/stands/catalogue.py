@@ -46,3 +46,6 @@ STANDS: Mapping[str, Build] = {
     "kubernetes-statefulset": _kubernetes("StatefulSet"),
     "kubernetes-daemonset": _kubernetes("DaemonSet"),
 }
+
+ONE_OF_EACH = ("docker", "swarm", "podman", "kubernetes-deployment")
+"""For what takes long, and does not depend on the kind of workload: how steps are journalled, undone and recovered."""
