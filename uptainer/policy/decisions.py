@@ -9,7 +9,7 @@ from uptainer.core.enums import ChangeLevel, CheckResult, PolicyMode
 from uptainer.core.errors import InvalidInputError
 from uptainer.core.findings import Finding, Verdict
 from uptainer.core.images import Candidate
-from uptainer.policy.rules import CANDIDATE_RULES, ENABLED, OWNER, STATE_RULES, WINDOW
+from uptainer.policy.rules import CANDIDATE_RULES, ENABLED, STATE_RULES, WINDOW
 from uptainer.policy.subjects import DecisionSubject
 
 
@@ -100,7 +100,7 @@ def _weigh(subject: DecisionSubject, findings: tuple[Finding, ...]) -> Outcome:
         outcome = Outcome.BLOCKED
     elif waiting - {WINDOW}:
         outcome = Outcome.WAITING
-    elif _is_anothers(findings) or (subject.policy.mode is PolicyMode.NOTIFY and not subject.approved):
+    elif subject.policy.mode is PolicyMode.NOTIFY and not subject.approved:
         outcome = Outcome.NOTIFY
     elif Verdict.ASK in verdicts and not subject.approved:
         outcome = Outcome.ASK
@@ -115,11 +115,6 @@ def _waiting(findings: Iterable[Finding]) -> set[str]:
 
 def _is_off(findings: Iterable[Finding]) -> bool:
     return any(finding.rule == ENABLED and finding.verdict is Verdict.BLOCK for finding in findings)
-
-
-def _is_anothers(findings: Iterable[Finding]) -> bool:
-    """Approval does not change who sets its image."""
-    return any(finding.rule == OWNER and finding.verdict is Verdict.INFORM for finding in findings)
 
 
 def _rank(decision: Decision) -> tuple[int, int]:

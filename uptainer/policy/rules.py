@@ -80,10 +80,8 @@ def check_owner(subject: DecisionSubject, _now: datetime) -> Finding:
         if policy.gitops is GitOps.UPDATE:
             return Finding(OWNER, Verdict.ALLOW, f"{said}, and is updated all the same, by {by}")
         said += f", and `gitops` is {policy.gitops}, by {by}"
-    reason = (
-        f"{said}; it is told of and not applied: a change from here would be undone, so {owner['advice']}"
-    )
-    return Finding(OWNER, Verdict.INFORM, reason)
+    reason = f"{said}; a change from here would be undone, so {owner['advice']}"
+    return Finding(OWNER, Verdict.BLOCK, reason)
 
 
 def check_snooze(subject: DecisionSubject, now: datetime) -> Finding:
@@ -210,11 +208,11 @@ STATE_RULES: tuple[Rule, ...] = (
     check_lookup,
     check_labels,
     check_self,
-    check_owner,
     check_snooze,
     check_window,
 )
 CANDIDATE_RULES: tuple[Rule, ...] = (
+    check_owner,
     check_mode,
     check_level,
     check_age,

@@ -15,7 +15,7 @@ from uptainer.runtimes.kubernetes.client import Cluster
 from uptainer.runtimes.kubernetes.resources import PODS
 from uptainer.runtimes.kubernetes.rollout import SLOWLY, Symptom, pull_symptoms
 from uptainer.runtimes.kubernetes.targets import Target
-from uptainer.runtimes.kubernetes.templates import template_of
+from uptainer.runtimes.kubernetes.templates import CRON_JOB, template_of
 
 Json = Mapping[str, Any]
 
@@ -59,10 +59,10 @@ class Trial:
         if not self._is_there():
             try:
                 self.cluster.post(PODS.path(self.target.namespace), _pod(self))
-            except RefusedError as error:
-                if "quota" in str(error):
-                    return  # full to the brim, and what is replaced in place needs no more: the rollout will show it
-                raise
+            except RefusedError:
+                if self.target.kind == CRON_JOB:
+                    raise
+                return  # a full quota, or a rule for pods of another make: the rollout will show what this can't
         try:
             self._await(clock)
         finally:

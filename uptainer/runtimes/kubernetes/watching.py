@@ -6,7 +6,14 @@ from datetime import timedelta
 from typing import Any
 
 from uptainer.core.clock import Clock
-from uptainer.core.errors import PermanentError, SupersededError, TemporaryError, UptainerError
+from uptainer.core.errors import (
+    BusyError,
+    NotFoundError,
+    PermanentError,
+    SupersededError,
+    TemporaryError,
+    UptainerError,
+)
 from uptainer.runtimes.kubernetes.client import Cluster
 from uptainer.runtimes.kubernetes.resources import CONTROLLER_REVISIONS, EVENTS, PODS, REPLICASETS
 from uptainer.runtimes.kubernetes.rollout import (
@@ -167,8 +174,8 @@ def _free_stuck(cluster: Cluster, target: Target, sight: Sight) -> None:
             name, uid = pod["metadata"]["name"], pod["metadata"]["uid"]
             try:
                 cluster.delete(PODS.path(target.namespace, name), body={"preconditions": {"uid": uid}})
-            except (PermanentError, TemporaryError):
-                continue  # it is gone, or another look tries again
+            except (NotFoundError, BusyError):
+                continue  # it is gone, and another of its name may be there
 
 
 def _revision(
