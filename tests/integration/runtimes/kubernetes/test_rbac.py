@@ -167,6 +167,13 @@ def test_an_updater_is_refused_nothing_that_an_update_needs(house: House) -> Non
                 probe(house, runtime)
 
 
+def test_an_account_is_told_what_its_manifests_do_not_grant(house: House) -> None:
+    with house.opened_by(READER) as reader, house.opened_by(UPDATER) as updater:
+        assert "read" not in reader.missing_rights()
+        assert f"patch deployments.apps in {house.ground.namespace}" in reader.missing_rights()["update"]
+        assert {*updater.missing_rights()} == {"use the workloads' own pull secrets"}
+
+
 def test_an_updater_replaces_an_image_and_takes_it_back(house: House) -> None:
     key = house.key("web")
     with house.opened_by(UPDATER) as runtime:

@@ -6,6 +6,8 @@ from typing import Any
 import pytest
 from ruamel.yaml import YAML
 
+from uptainer.runtimes.kubernetes.rights import NEEDED, Right
+
 FOLDER = Path(__file__).resolve().parents[4] / "deployments" / "kubernetes"
 NAMES = ("reading", "updating", "operating", "pull-secrets")
 WITHOUT_NAMESPACE = {"nodes", "namespaces", "volumesnapshotclasses"}
@@ -47,3 +49,17 @@ def test_secrets_are_read_by_name_and_only_where_that_is_asked_for() -> None:
         for verb in rule["verbs"]
     }
     assert granted == {("pull-secrets", "get")}
+
+
+def test_what_is_said_to_be_missing_is_what_the_manifests_grant() -> None:
+    granted = [
+        {
+            Right(group, resource, verb)
+            for rule in rules_of(name)
+            for group in rule["apiGroups"]
+            for resource in rule["resources"]
+            for verb in rule["verbs"]
+        }
+        for name in NAMES
+    ]
+    assert granted == [set(rights) for rights in NEEDED.values()]
