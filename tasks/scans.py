@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from datetime import timedelta
 
-from tasks.resources import database, keychain, scanner
+from tasks.resources import database, engines, keychain, scanner
 from tasks.retries import retryable
 from uptainer.core.errors import UnsupportedError
 from uptainer.core.findings import Scan
@@ -32,7 +32,7 @@ def plan_scans(older_than: timedelta) -> Sequence[ScanJob]:
     description="Scans one image with Trivy, by digest and platform, and keeps every finding.",
 )
 def scan_image(job: ScanJob) -> Scan:
-    return scanning.scan_image(database(), job, scanner(), keychain())
+    return scanning.scan_image(database(), job, scanner(), keychain(), engines())
 
 
 @retryable(

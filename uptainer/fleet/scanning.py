@@ -6,7 +6,7 @@ from datetime import timedelta
 from typing import Protocol
 
 import anyio
-from sqlalchemy import select
+from sqlalchemy import Select, or_, select
 
 from uptainer.core.clock import utc_now
 from uptainer.core.enums import ConnectionType, ScanStatus
@@ -15,11 +15,13 @@ from uptainer.core.platform import Platform
 from uptainer.core.reference import Reference
 from uptainer.fleet.checking import insecure_registries
 from uptainer.fleet.noticing import note_vulnerabilities
+from uptainer.fleet.pull_logins import read_pull_logins
+from uptainer.fleet.updating import Opens
 from uptainer.images.credentials import Credential, Keychain
 from uptainer.scanning.trivy import EngineSource, ImageSource, RegistrySource
 from uptainer.store.bulk import any_of
 from uptainer.store.database import Database
-from uptainer.store.models import Container, ContainerHost, Image
+from uptainer.store.models import CandidateRow, Container, ContainerHost, Image
 from uptainer.store.repositories.images import ImageRepository
 from uptainer.store.repositories.scans import ScanRepository
 
@@ -77,14 +79,23 @@ def plan_scans(database: Database, *, older_than: timedelta) -> Sequence[ScanJob
     return [_job(image, engines.get(image.id)) for image in images]
 
 
-def scan_image(database: Database, job: ScanJob, scanner: Scans, keychain: Keychain) -> Scan:
+def scan_image(
+    database: Database, job: ScanJob, scanner: Scans, keychain: Keychain, opens: Opens | None = None
+) -> Scan:
     """Scan one image and keep every finding; a critical one that is new in what runs is told.
+
+    Where a cluster that has it, or is offered it, has a login for it, that one is used; `opens` reaches the clusters.
 
     Raises:
         TemporaryError: the registry, the engine or the scanner's server did not answer; nothing is recorded.
     """
     with database.session() as session:
         insecure = insecure_registries(session)
+        concerned = session.scalars(_concerned(job.image_pk)).all() if opens and job.name else ()
+    if opens and job.name and concerned:
+        own = read_pull_logins(database, concerned, opens).credentials
+        if login := next(iter(own.values()), None):
+            keychain = keychain.preferring(Reference.parse(job.name).registry, login)
     scan = anyio.run(_scan, job, scanner, keychain, insecure)
     with database.session() as session:
         row = ScanRepository(session).record(scan, job.image_pk, utc_now())
@@ -106,6 +117,16 @@ def record_unavailable(database: Database, jobs: Sequence[ScanJob], reason: str)
         last = scans.statuses([job.image_pk for job in jobs])
         fresh = [job for job in jobs if last.get(job.image_pk) is not ScanStatus.UNAVAILABLE]
         scans.record_none([job.image_pk for job in fresh], ScanStatus.UNAVAILABLE, reason, utc_now())
+
+
+def _concerned(image_pk: int) -> Select[tuple[int]]:
+    """The containers that run the image, or that it is offered to."""
+    offered = select(CandidateRow.container_id).where(
+        CandidateRow.image_pk == image_pk, CandidateRow.gone_at.is_(None)
+    )
+    return select(Container.id).where(
+        or_(Container.image_pk == image_pk, Container.id.in_(offered)), Container.vanished_at.is_(None)
+    )
 
 
 async def _scan(job: ScanJob, scanner: Scans, keychain: Keychain, insecure: frozenset[str]) -> Scan:

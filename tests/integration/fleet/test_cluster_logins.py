@@ -12,15 +12,21 @@ from tests.lab.images import build_image, push_image
 from tests.lab.kubernetes import Cluster as Lab
 from tests.lab.registry import Registry
 from tests.lab.room import wait_until
-from uptainer.core.enums import CheckResult, ConnectionType, RuntimeType
+from uptainer.core.clock import utc_now
+from uptainer.core.enums import CheckResult, ConnectionType, RuntimeType, ScanStatus
+from uptainer.core.findings import Scan
+from uptainer.core.platform import Platform
+from uptainer.core.reference import Reference
 from uptainer.core.secrets import ClusterSecret
 from uptainer.core.workloads import HostAddress
 from uptainer.fleet.checking import check_registry, plan_check
 from uptainer.fleet.discovery import discover_host
+from uptainer.fleet.scanning import UNSCANNED, plan_scans, scan_image
 from uptainer.fleet.updating import opener
 from uptainer.images.credentials import Keychain
 from uptainer.runtimes.connections import connect
 from uptainer.runtimes.port import Runtime
+from uptainer.scanning.trivy import ImageSource, RegistrySource
 from uptainer.store import schema
 from uptainer.store.database import Database
 from uptainer.store.models import UpdateCheck
@@ -114,6 +120,31 @@ def test_a_newer_private_image_is_found_with_the_workloads_own_pull_secret(place
     place.push("1.1.0")
     check = place.check()
     assert check.result is CheckResult.CANDIDATES, check.reason
+
+
+class Asked:
+    """A scanner that keeps with what it was to ask the registry."""
+
+    def __init__(self) -> None:
+        self.sources: list[ImageSource] = []
+
+    async def scan(self, target: Reference | str, platform: Platform, source: ImageSource) -> Scan:
+        self.sources.append(source)
+        return Scan(str(target).rpartition("@")[2], str(platform), ScanStatus.SUCCEEDED, scanned_at=utc_now())
+
+
+def test_what_runs_and_what_is_offered_is_scanned_with_that_login(place: Place) -> None:
+    place.keep_login()
+    place.deploy(imagePullSecrets=[{"name": "pull"}])
+    place.push("1.1.0")
+    place.check()
+    asked, opens = Asked(), opener(place.database, place.connect)
+    jobs = plan_scans(place.database, older_than=UNSCANNED)
+    for job in jobs:
+        scan_image(place.database, job, asked, Keychain({}, None), opens)
+    user, password = place.registry.credentials or ("", "")
+    assert len(jobs) == 2, "what runs, and what is offered"
+    assert asked.sources == [RegistrySource(user, password)] * 2
 
 
 def test_a_pull_secret_of_the_service_account_counts_too(place: Place) -> None:

@@ -24,6 +24,8 @@ REPLICAS = "uptainer.io/replicas"
 """On a workload that was stopped: how many pods it had, and will have when it is started."""
 RESTARTED = "kubectl.kubernetes.io/restartedAt"
 _GRACE = 30
+_MARGIN = 60
+"""Seconds that a node may take to end a pod and to tell of it, beyond the time that the pod is given."""
 _POLL = 0.5
 
 
@@ -45,7 +47,7 @@ def start(cluster: Cluster, key: Key) -> None:
 
 
 def stop(cluster: Cluster, key: Key, clock: Clock) -> None:
-    """Have no pods, and wait until the last one has ended, in the time that its template gives it. A CronJob starts no
+    """Have no pods, and wait until nothing runs in the last one, in the time that its template gives it. A CronJob starts no
     more jobs; one that runs is let end.
 
     Raises:
@@ -146,8 +148,8 @@ def _has_written(pod: Pod, container: str) -> bool:
 
 def _await_end(cluster: Cluster, key: Key, workload: Json, clock: Clock) -> None:
     grace = template_of(workload)["spec"].get("terminationGracePeriodSeconds", _GRACE)
-    deadline = clock.monotonic() + grace + cluster.address.timeout
-    while left := [pod for pod in read_pods(cluster, key, workload) if pod.live or pod.ending]:
+    deadline = clock.monotonic() + grace + _MARGIN
+    while left := [pod for pod in read_pods(cluster, key, workload) if pod.live or pod.runs]:
         if clock.monotonic() > deadline:
             names = ", ".join(pod.name for pod in left)
             raise TemporaryError(f"{key} was told to stop, and {names} has not ended yet")

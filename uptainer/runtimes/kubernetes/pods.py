@@ -104,6 +104,11 @@ class Pod:
         """Neither on its way out nor at its end: an evicted pod stays listed for as long as nobody looks."""
         return not self.ending and self.phase not in _ENDED
 
+    @property
+    def runs(self) -> bool:
+        """Something in it still does, as far as its node has told: one that is on its way out may take its time."""
+        return any(each.state == "running" for each in self.instances.values())
+
 
 def moment(text: str | None) -> datetime | None:
     return datetime.fromisoformat(text) if text else None
