@@ -75,7 +75,7 @@ def plan_telling(
     with database.session() as session:
         notices = NoticeRepository(session)
         found = notices.unrouted()
-        notices.route({row.id: _routes(notice_of(row), rules) for row in found}, now)
+        notices.route({row.id: _routes(notice_of(row), rules, now) for row in found}, now)
         return notices.notifiers_due(now)
 
 
@@ -125,14 +125,16 @@ def notice_of(row: UpdateNotification, runs: Mapping[int, UUID] | None = None) -
     )
 
 
-def _routes(notice: Notice, rules: Mapping[str, Rules | PermanentError]) -> Sequence[Route]:
+def _routes(notice: Notice, rules: Mapping[str, Rules | PermanentError], now: datetime) -> Sequence[Route]:
+    """What was noted in this round is due in it: the database's clock may be ahead of `now`."""
     assert notice.at is not None, "it was read from its row"
-    routes = [Route(EVENTS, notice.at)]
+    at = min(notice.at, now)
+    routes = [Route(EVENTS, at)]
     for name, each in rules.items():
         if isinstance(each, PermanentError):
-            routes.append(Route(name, notice.at, str(each)))
+            routes.append(Route(name, at, str(each)))
         elif each.wants(notice):
-            routes.append(Route(name, each.due(notice.at)))
+            routes.append(Route(name, each.due(at)))
     return routes
 
 

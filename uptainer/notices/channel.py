@@ -49,9 +49,9 @@ class AppriseChannel:
         headers = getattr(self._service, "headers", None)
         if isinstance(headers, dict):
             headers[MARK] = str(mark)
-        sender = Apprise()
-        sender.add(self._service)
         with _heard() as said:
+            sender = Apprise()
+            sender.add(self._service)
             taken = sender.notify(
                 body=message.body,
                 title=message.title,
@@ -114,7 +114,8 @@ def _heard() -> Iterator[list[str]]:
             yield said
         finally:
             _log.removeHandler(ear)
-            _log.level, _log.propagate = before
+            _log.setLevel(before[0])
+            _log.propagate = before[1]
 
 
 class _Ear(logging.Handler):

@@ -6,7 +6,7 @@ import subprocess
 import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from uuid import UUID
 
 import pytest
@@ -15,6 +15,7 @@ from tests.contract.fleet.seeded import Seeded, answer, flaw
 from tests.lab.facts import NOW
 from tests.lab.sinks import MailSink, WebhookSink
 from tests.lab.threads import side_by_side
+from uptainer.core.clock import utc_now
 from uptainer.core.enums import ContainerStatus, Severity, UpdateStatus
 from uptainer.core.errors import InvalidInputError, PermanentError, UnreachableError
 from uptainer.core.findings import Vulnerability
@@ -70,17 +71,12 @@ def lose(fleet: Seeded, *hosts: str) -> None:
 def plan(
     fleet: Seeded, rules: Mapping[str, Rules | PermanentError] | None = None, at: datetime | None = None
 ) -> Sequence[str]:
-    return plan_telling(fleet.database, rules or {}, at or _soon())
+    return plan_telling(fleet.database, rules or {}, at or utc_now())
 
 
 def lines(fleet: Seeded, *, failed: bool = False) -> list[NoticeLine]:
     with fleet.database.session() as session:
         return list(read_notices(session, failed=failed))
-
-
-def _soon() -> datetime:
-    """The database's own clock stamps notices."""
-    return datetime.now(UTC) + timedelta(seconds=1)
 
 
 def people(sink: MailSink | WebhookSink) -> People:
@@ -92,7 +88,7 @@ def test_two_channels_that_fail_at_first_are_each_told_once(fleet: Seeded) -> No
     with MailSink() as mail, WebhookSink() as hook:
         sinks: dict[str, MailSink | WebhookSink] = {"mail": mail, "hook": hook}
         mail.refusals, hook.refusals = 2, 1
-        at = _soon()
+        at = utc_now()
         assert plan(fleet, dict.fromkeys(sinks, Rules()), at) == [EVENTS, "hook", "mail"]
         for later in (0, 1, 2, 3, 4, 60):
             for name in set(plan(fleet, at=at + later * MINUTE)) - {EVENTS}:
@@ -113,17 +109,26 @@ def test_what_happened_before_a_notifier_was_made_is_not_told_it(fleet: Seeded) 
     assert plan(fleet, {"old": Rules(), "new": Rules()}) == [EVENTS, "old"]
 
 
+def test_what_is_noted_in_a_round_is_told_in_it(fleet: Seeded) -> None:
+    now = utc_now()
+    fleet.propose(at=now)
+    ear = Ear()
+    assert plan(fleet, {"chat": EVERYTHING}, now) == [EVENTS, "chat"]
+    tell(fleet.database, "chat", ear, now)
+    assert ["is proposed" in text for (text,) in ear.messages] == [True]
+
+
 def test_what_is_due_together_is_one_message(fleet: Seeded) -> None:
     lose(fleet, "a", "b", "c")
     ear = Ear()
     plan(fleet, {"chat": Rules()})
-    assert tell(fleet.database, "chat", ear, _soon()).notices == 3
+    assert tell(fleet.database, "chat", ear, utc_now()).notices == 3
     assert ear.messages == [tuple(f"{host} does not answer: refused" for host in "abc")]
 
 
 def test_what_was_tried_together_is_tried_again_together_under_the_same_mark(fleet: Seeded) -> None:
     lose(fleet, "a", "b")
-    ear, at = Ear(faults=1), _soon()
+    ear, at = Ear(faults=1), utc_now()
     plan(fleet, {"chat": Rules()}, at)
     assert tell(fleet.database, "chat", ear, at).fault == "it did not listen"
     assert tell(fleet.database, "chat", ear, at).notices == 0
@@ -139,9 +144,9 @@ def test_a_flood_is_a_handful_of_messages(fleet: Seeded) -> None:
     for number in range(3 * BURST):
         lose(fleet, f"host-{number}")
         plan(fleet, {"chat": Rules()})
-        tell(fleet.database, "chat", ear, _soon())
+        tell(fleet.database, "chat", ear, utc_now())
     assert len(ear.messages) == BURST
-    tell(fleet.database, "chat", ear, _soon() + BURST_TIME)
+    tell(fleet.database, "chat", ear, utc_now() + BURST_TIME)
     assert [len(each) for each in ear.messages] == [1] * BURST + [2 * BURST]
 
 
@@ -150,7 +155,7 @@ def test_a_digest_waits_for_its_time_and_has_all_that_came_until_then(fleet: See
     assert daily
     rules = {"digest": Rules(daily=daily)}
     lose(fleet, "a")
-    due = daily.due(_soon())
+    due = daily.due(utc_now())
     assert "digest" not in plan(fleet, rules)
     lose(fleet, "b")
     assert "digest" not in plan(fleet, rules, due - MINUTE)
@@ -162,7 +167,7 @@ def test_a_digest_waits_for_its_time_and_has_all_that_came_until_then(fleet: See
 
 def test_the_tries_come_ever_more_rarely_over_a_day_and_then_it_is_given_up_and_said(fleet: Seeded) -> None:
     lose(fleet, "a")
-    ear, at = Ear(faults=1000), _soon()
+    ear, at = Ear(faults=1000), utc_now()
     plan(fleet, {"chat": Rules()}, at)
     tried = []
     for minute in (0, 1, 2, 3, 6, 7, 14, 15, 30, 31, 62, 63, 122, *range(123, 36 * 60, 60)):
@@ -192,7 +197,7 @@ def test_a_block_that_is_gone_or_became_wrong_is_given_up_at_once(
 ) -> None:
     lose(fleet, "a")
     plan(fleet, {"gone": Rules()})
-    assert says in tell(fleet.database, "gone", channel, _soon()).fault
+    assert says in tell(fleet.database, "gone", channel, utc_now()).fault
     assert {each.status for each in lines(fleet, failed=True)[0].told if each.error} == {"failed"}
 
 
@@ -200,7 +205,7 @@ def test_a_block_whose_rules_cannot_be_read_is_said_for_each_notice_and_stops_no
     lose(fleet, "a")
     ear = Ear()
     assert plan(fleet, {"wrong": InvalidInputError("when: no time"), "chat": Rules()}) == [EVENTS, "chat"]
-    tell(fleet.database, "chat", ear, _soon())
+    tell(fleet.database, "chat", ear, utc_now())
     assert ear.messages
     (line,) = lines(fleet, failed=True)
     assert [(each.notifier, each.error) for each in line.told if each.status == "failed"] == [
@@ -210,7 +215,7 @@ def test_a_block_whose_rules_cannot_be_read_is_said_for_each_notice_and_stops_no
 
 def test_two_processes_never_tell_one_notifier_at_the_same_time(fleet: Seeded) -> None:
     lose(fleet, "a")
-    ear, at = Ear(), _soon()
+    ear, at = Ear(), utc_now()
     plan(fleet, {"chat": Rules()}, at)
     side_by_side(
         lambda: tell(fleet.database, "chat", ear, at),
@@ -240,7 +245,7 @@ def test_a_process_that_dies_after_sending_leaves_it_to_be_sent_again_under_the_
     fleet: Seeded,
 ) -> None:
     lose(fleet, "a")
-    at = _soon()
+    at = utc_now()
     plan(fleet, {"hook": Rules()}, at)
     with WebhookSink() as hook:
         command = [sys.executable, "-c", DYING, fleet.database.url, hook.url, at.isoformat()]
