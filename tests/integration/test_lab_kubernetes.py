@@ -10,7 +10,7 @@ import pytest
 
 from tests.lab.images import make_image
 from tests.lab.kubernetes import Cluster
-from tests.lab.kubernetes.keeper import BYE, serve
+from tests.lab.kubernetes.keeper import BYE, Kept, serve
 from tests.lab.registry import Registry
 
 
@@ -63,7 +63,7 @@ def test_the_cluster_is_kept_until_its_last_user_leaves_or_is_killed(tmp_path: P
     with socket.socket(socket.AF_UNIX) as listener, ThreadPoolExecutor(1) as beside:
         listener.bind(str(place))
         listener.listen()
-        serving = beside.submit(serve, listener, {"url": "here"}, place)
+        serving = beside.submit(serve, listener, Kept({"url": "here"}), place)
         killed, first, last = (join(place) for _ in range(3))
         killed.close()
         first.sendall(BYE)
@@ -74,6 +74,15 @@ def test_the_cluster_is_kept_until_its_last_user_leaves_or_is_killed(tmp_path: P
         assert not place.exists()
         for user in (first, last, *serving.result()):
             user.close()
+
+
+def test_nobody_is_let_into_a_cluster_that_has_broken(tmp_path: Path) -> None:
+    place = tmp_path / "keeper.sock"
+    with socket.socket(socket.AF_UNIX) as listener:
+        listener.bind(str(place))
+        listener.listen()
+        assert serve(listener, Kept({"url": "here"}, lambda: False), place) == []
+        assert not place.exists()
 
 
 def join(place: Path) -> socket.socket:

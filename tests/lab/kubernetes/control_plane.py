@@ -37,13 +37,20 @@ class ControlPlane:
             "kube-scheduler": self._start(_scheduler(self.credentials)),
         }
 
-    def is_ready(self) -> bool:
+    def runs(self) -> bool:
+        return all(process.poll() is None for process in self.processes.values())
+
+    def check(self) -> None:
         """Raises: LabUnavailableError, when one of the processes has ended."""
         for name, process in self.processes.items():
             if process.poll() is not None:
                 raise LabUnavailableError(
                     f"{name} ended with status {process.returncode}: {self._words(name)}"
                 )
+
+    def is_ready(self) -> bool:
+        """Raises: LabUnavailableError, when one of the processes has ended."""
+        self.check()
         trusted = ssl.create_default_context(cafile=self.credentials.authority)
         headers = {"Authorization": f"Bearer {self.credentials.token}"}
         try:

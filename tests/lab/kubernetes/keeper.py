@@ -12,8 +12,9 @@ import socket
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager, suppress
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -30,6 +31,14 @@ START = 150.0
 """Seconds: a loaded machine takes many times what an idle one does."""
 
 BYE = b"bye\n"
+
+
+@dataclass(frozen=True, slots=True)
+class Kept:
+    """`greeting` is the line that its users get."""
+
+    greeting: dict[str, Any]
+    is_well: Callable[[], bool] = lambda: True
 
 
 def start_keeper(log: Path) -> None:
@@ -56,28 +65,30 @@ def main() -> None:
         listener.listen(64)
         with ExitStack() as leaving:
             try:
-                greeting = leaving.enter_context(cluster())
+                kept = leaving.enter_context(cluster())
             except (LabUnavailableError, TimeoutError) as error:
-                greeting = {"unavailable": str(error)}
+                kept = Kept({"unavailable": str(error)})
             except Exception as error:  # noqa: BLE001 -- whatever it was, those who wait are told
-                greeting = {"broken": repr(error)}
-            last = serve(listener, greeting, SOCKET)
+                kept = Kept({"broken": repr(error)})
+            last = serve(listener, kept, SOCKET)
         for user in last:
             user.close()
 
 
-def serve(listener: socket.socket, greeting: dict[str, Any], place: Path) -> list[socket.socket]:
-    """Until nobody is left; returns those who still wait for the end."""
+def serve(listener: socket.socket, kept: Kept, place: Path) -> list[socket.socket]:
+    """Until nobody is left, or what is kept has broken, so that the next user gets a new one; returns those who still
+    wait for the end.
+    """
     users: set[socket.socket] = set()
     leaving: list[socket.socket] = []
     deadline = time.monotonic() + FIRST_USER
-    while users or (not leaving and time.monotonic() < deadline):
+    while kept.is_well() and (users or (not leaving and time.monotonic() < deadline)):
         for ready in select.select([listener, *users], [], [], 1.0)[0]:
             if ready is listener:
                 user, _ = listener.accept()
                 users.add(user)
                 with suppress(OSError):
-                    user.sendall(json.dumps(greeting).encode() + b"\n")
+                    user.sendall(json.dumps(kept.greeting).encode() + b"\n")
                 continue
             users.remove(ready)
             said = _read(ready)
@@ -92,8 +103,8 @@ def serve(listener: socket.socket, greeting: dict[str, Any], place: Path) -> lis
 
 
 @contextmanager
-def cluster() -> Iterator[dict[str, Any]]:
-    """What its users need to know of it."""
+def cluster() -> Iterator[Kept]:
+    """Its users are told where they find it."""
     with take_room() as room:
         furnish(room)
         with ExitStack() as leaving:
@@ -103,11 +114,12 @@ def cluster() -> Iterator[dict[str, Any]]:
             leaving.callback(node.close)
             with Objects(plane.url, plane.credentials.authority, plane.credentials.token) as objects:
                 _wait_for_node(plane, node, objects)
-            yield {
+            where = {
                 "url": plane.url,
                 "credentials": str(plane.credentials.folder),
                 "engine": node.engine.url,
             }
+            yield Kept(where, lambda: plane.runs() and node.runs())
 
 
 def _wait_for_node(plane: ControlPlane, node: Node, objects: Objects) -> None:
@@ -115,7 +127,7 @@ def _wait_for_node(plane: ControlPlane, node: Node, objects: Objects) -> None:
     wait_until(plane.is_ready, what="the API server was not ready", timeout=START, pause=0.1)
 
     def is_ready() -> bool:
-        plane.is_ready()
+        plane.check()
         node.check()
         found = objects.find("v1", "Node", NODE)
         if found is None or found["spec"].get("taints"):

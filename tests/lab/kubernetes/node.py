@@ -49,9 +49,12 @@ class Node:
         command = _kubelet(self.directory, kubeconfig, self.engine)
         self._process = start_process(command, log=self.directory / "kubelet.log")
 
+    def runs(self) -> bool:
+        return self._process is not None and self._process.poll() is None
+
     def check(self) -> None:
         """Raises: LabUnavailableError, when the kubelet has ended."""
-        if self._process is not None and self._process.poll() is not None:
+        if not self.runs():
             lines = (self.directory / "kubelet.log").read_text(errors="replace").splitlines()
             raise LabUnavailableError(f"the kubelet ended: {' | '.join(lines[-3:])}")
 
