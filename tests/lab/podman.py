@@ -9,6 +9,7 @@ import re
 import subprocess
 import threading
 import time
+from collections.abc import Sequence
 from contextlib import suppress
 from ipaddress import IPv4Network
 from pathlib import Path
@@ -53,14 +54,15 @@ class PodmanEngine:
     """One `podman system service` over a storage of its own. Containers outlive its `kill`, as Podman's do.
 
     With `rootless` it runs as a user that exists in its mount namespace only, with subordinate ids of its own.
+    `enter` is what every command begins with, to run in other namespaces.
     `client` speaks the Docker-compatible API, for what tests do to any engine.
     """
 
-    def __init__(self, room: Room, *, rootless: bool = False) -> None:
+    def __init__(self, room: Room, *, rootless: bool = False, enter: Sequence[str] = ()) -> None:
         if os.geteuid() != 0:
             raise LabUnavailableError("a private Podman needs root, to be started as root or as another user")
         self._require(NEEDED | (NEEDED_BY_USERS if rootless else {}))
-        self._room, self.rootless = room, rootless
+        self._room, self.rootless, self._enter = room, rootless, list(enter)
         self.directory = room.directory("rootless" if rootless else "podman")
         self.uid = FIRST_UID + room.number if rootless else 0
         self.socket = f"{self.directory}/run/podman.sock"
@@ -79,7 +81,7 @@ class PodmanEngine:
     def start(self) -> None:
         """Raises: TimeoutError, when it does not answer within 30 seconds."""
         command = self._command("system", "service", "--time", "0", self.url)
-        self._process = start_process(command, log=self.log, env=self._environment())
+        self._process = start_process(command, log=self.log, env=self.environment())
         process = self._process
 
         def answers() -> bool:
@@ -115,7 +117,7 @@ class PodmanEngine:
         """Run the command line client on the same storage, as a person does; its output."""
         done = subprocess.run(
             self._command(*arguments),
-            env=self._environment(),
+            env=self.environment(),
             capture_output=True,
             text=True,
             timeout=90,
@@ -168,12 +170,15 @@ class PodmanEngine:
     def _command(self, *arguments: str) -> list[str]:
         podman = ["podman", *arguments]
         if not self.rootless:
-            own = [f"--{name}={self.directory}/{name}" for name in ("root", "runroot", "tmpdir")]
-            return ["podman", *own, *arguments]
+            return [*self._enter, "podman", *self.options(), *arguments]
         enter = ["sh", "-c", _ENTER, "enter", str(self.directory / "etc"), str(self.uid)]
         return ["unshare", "--mount", *enter, *podman]
 
-    def _environment(self) -> dict[str, str]:
+    def options(self) -> list[str]:
+        """What makes any command of root's Podman one of this engine's, with `environment`."""
+        return [f"--{name}={self.directory}/{name}" for name in ("root", "runroot", "tmpdir")]
+
+    def environment(self) -> dict[str, str]:
         folder = self.directory
         return {
             "PATH": os.environ["PATH"],

@@ -1,0 +1,139 @@
+"""A container of a systemd unit is updated by way of its unit: with a real systemd that runs a real Podman."""
+
+import os
+import shlex
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any
+
+import pytest
+
+from tests.lab.environment import lab_part
+from tests.lab.images import make_image
+from tests.lab.podman import PodmanEngine
+from tests.lab.registry import Registry
+from tests.lab.replacing import perform_all, request_for, revert_all
+from tests.lab.room import Room, wait_until
+from tests.lab.systemd import Systemd
+from uptainer.core.enums import ConnectionType, ContainerStatus, RuntimeType
+from uptainer.core.errors import PermanentError, RefusedError
+from uptainer.core.workloads import HostAddress
+from uptainer.runtimes.connections import connect
+from uptainer.runtimes.port import ReplacementRequest, Runtime
+
+UNIT = """
+[Unit]
+Description=as podman generate systemd --new writes it
+[Service]
+Environment=PODMAN_SYSTEMD_UNIT=%n {environment}
+Type=notify
+NotifyAccess=all
+TimeoutStopSec=30
+ExecStart={podman} run --rm --replace --name web --sdnotify=conmon --detach --cgroups=no-conmon --volume data:/data {pull} {image}
+ExecStop={podman} stop --ignore --time 5 web
+ExecStopPost={podman} rm --force --ignore web
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class Ground:
+    systemd: Systemd
+    engine: PodmanEngine
+    runtime: Runtime
+    registry: Registry
+    reference: str
+    old: str
+
+    def release(self, build: str, **options: Any) -> str:
+        """A newer image of the same name, in the registry only."""
+        return make_image(None, self.reference, labels={"build": build}, **options)
+
+    def build(self) -> str:
+        return str(self.runtime.inspect("web")["Config"]["Labels"]["build"])
+
+    def request(self, digest: str, reference: str | None = None) -> ReplacementRequest:
+        return request_for("web", reference or self.reference, digest)
+
+
+@pytest.fixture
+def ground(room: Room, registry: Registry, monkeypatch: pytest.MonkeyPatch) -> Iterator[Ground]:
+    """The unit `web.service` runs build 1 of an image."""
+    with lab_part():
+        systemd = Systemd(room)
+    engine = PodmanEngine(room, enter=systemd.enter)
+    try:
+        monkeypatch.setenv("PATH", f"{systemd.programs}{os.pathsep}{os.environ['PATH']}")
+        reference = registry.reference("podunit/app:1.0.0")
+        old = make_image(engine, reference, labels={"build": "1"})
+        systemd.write_unit("web.service", _unit(engine, reference))
+        systemd.systemctl("start", "web.service")
+        address = HostAddress("lab", RuntimeType.PODMAN, ConnectionType.UNIX, engine.url)
+        with connect(address) as runtime:
+            yield Ground(systemd, engine, runtime, registry, reference, old)
+    finally:
+        engine.close()
+        systemd.close()
+
+
+def _unit(engine: PodmanEngine, image: str, pull: str = "") -> str:
+    environment = " ".join(f"{name}={value}" for name, value in engine.environment().items())
+    podman = shlex.join(["/usr/bin/podman", *engine.options()])
+    return UNIT.format(environment=environment, podman=podman, image=image, pull=pull)
+
+
+def test_a_unit_is_restarted_on_the_approved_digest_and_taken_back(ground: Ground) -> None:
+    before = ground.runtime.state("web").image_id
+    request = ground.request(ground.release("2"))
+    plan, results = perform_all(ground.runtime, request)
+    assert not plan.same_identity
+    assert (ground.build(), ground.runtime.state("web").status) == ("2", ContainerStatus.RUNNING)
+    assert ground.systemd.systemctl("is-active", "web.service") == "active"
+    revert_all(ground.runtime, request, plan, results)
+    revert_all(ground.runtime, request, plan, results)
+    after = ground.runtime.state("web")
+    assert (ground.build(), after.image_id, after.status) == ("1", before, ContainerStatus.RUNNING)
+    facts = {each.key: each for each in ground.runtime.containers()}
+    assert facts["web"].details["unit"] == "web.service"
+
+
+def test_data_is_read_while_the_unit_is_stopped(ground: Ground) -> None:
+    request = ground.request(ground.release("2"))
+    mount = next(each for each in ground.runtime.containers() if each.key == "web").mounts[0]
+    ground.runtime.check_mount("web", mount)
+    plan = ground.runtime.plan_replacement(request)
+    results: dict[str, Any] = {}
+    for name in ("pull", "stop_unit"):
+        results[name] = ground.runtime.perform(name, request, plan.document, results)
+    with ground.runtime.read_mount("web", mount) as tar:
+        kept = b"".join(tar)
+    ground.runtime.write_mount("web", mount, iter([kept]))
+    revert_all(ground.runtime, request, plan, results)
+    assert ground.build() == "1"
+
+
+def test_a_unit_that_takes_another_image_is_found_out(ground: Ground) -> None:
+    """This one pulls for itself whatever its tag stands for by then."""
+    ground.systemd.write_unit("web.service", _unit(ground.engine, ground.reference, "--pull always"))
+    request = ground.request(ground.release("2"))
+    plan = ground.runtime.plan_replacement(request)
+    results: dict[str, Any] = {}
+    results["pull"] = ground.runtime.perform("pull", request, plan.document, results)
+    ground.release("3")
+    for name in ("stop_unit", "retag"):
+        results[name] = ground.runtime.perform(name, request, plan.document, results)
+    with pytest.raises(PermanentError, match=r"web.service started sha256:\w+ as web, and not"):
+        ground.runtime.perform("start", request, plan.document, results)
+
+
+def test_another_version_is_for_the_unit_s_file_to_say(ground: Ground) -> None:
+    newer = ground.registry.reference("podunit/app:1.0.1")
+    digest = make_image(None, newer, labels={"build": "2"})
+    with pytest.raises(RefusedError, match=r"write .*podunit/app:1\.0\.1 into the unit's file"):
+        ground.runtime.plan_replacement(ground.request(digest, newer))
+
+
+def test_a_stopped_engine_does_not_stop_the_unit(ground: Ground) -> None:
+    ground.engine.stop()
+    assert ground.systemd.systemctl("is-active", "web.service") == "active"
+    ground.engine.start()
+    wait_until(lambda: ground.build() == "1", what="the container was not there")
