@@ -102,11 +102,17 @@ class Systemd:
                     each.kill()
         self._process.kill()
         self._process.wait(timeout=10)
+        with suppress(TimeoutError):
+            wait_until(self._has_no_cgroups, what="its cgroups were not empty", timeout=10, pause=0.2)
+
+    def _has_no_cgroups(self) -> bool:
+        """A process that was killed leaves its cgroup a little later."""
         for top in self._cgroups:
             folders = sorted((each for each in top.rglob("*") if each.is_dir()), reverse=True)
             for folder in (*folders, top):
                 with suppress(OSError):
                     folder.rmdir()
+        return not any(top.exists() for top in self._cgroups)
 
     def _await_pid(self) -> int:
         found: list[int] = []

@@ -40,73 +40,50 @@ LONG_RUN = "/bin/sh -c \"trap 'exit 0' TERM INT USR1; while :; do sleep 1 & wait
 
 OPTIONS = """
 nothing at all
-environment             | --env A=1 --env B=
-environment overridden  | --env MODE=user --env HOME=/elsewhere --env TERM=dumb
-spaces and quotes       | --env "SPACED=a b=c" --env "QUOTED='x'"
-labels                  | --label a=b --label com.example.empty=
-label over the image's  | --label build=mine
-annotation              | --annotation com.example/a=b
-hostname                | --hostname web.example
+environment             | --env A=1 --env B= --env MODE=user --env HOME=/elsewhere --env TERM=dumb --env "SPACED=a b=c" --env "QUOTED='x'"
+labels and annotations  | --label a=b --label com.example.empty= --label build=mine --annotation com.example/a=b
+names and terminal      | --hostname web.example --workdir /tmp --tty --interactive
 user and groups         | --user 65534:65534 --group-add 10
 user by name            | --user nobody
-working directory       | --workdir /tmp
-tty and stdin           | --tty --interactive
 stop signal and timeout | --stop-signal SIGUSR1 --stop-timeout 3
 no health check         | --no-healthcheck
 health check            | --health-cmd /bin/true --health-interval 30s --health-retries 4 --health-timeout 2s
-health action           | --health-cmd /bin/true --health-on-failure kill
-health action restart   | --health-cmd /bin/true --health-on-failure restart --restart always
+health action           | --health-cmd /bin/true --health-on-failure kill --restart always
 health of the image     | --health-on-failure stop
-restart always          | --restart always
 restart unless stopped  | --restart unless-stopped
 restart on failure      | --restart on-failure:5
-time zone               | --tz Europe/Berlin
-time zone of the host   | --tz local
-umask                   | --umask 0077
-timeout                 | --timeout 3000
+time zone and limits    | --tz Europe/Berlin --umask 0077 --timeout 3000
 systemd mode            | --systemd always
 no systemd mode         | --systemd false
 sd_notify               | --sdnotify ignore
-memory                  | --memory 64m --memory-reservation 32m
-memory and swap         | --memory 64m --memory-swap 128m
-swappiness              | --memory 64m --memory-swappiness 0
-OOM score               | --oom-score-adj 100
-cpus                    | --cpus 0.5
+memory and swap         | --memory 64m --memory-swap 128m --memory-reservation 32m --memory-swappiness 0
+cpus and pids           | --cpus 0.5 --pids-limit 50 --oom-score-adj 100
 cpu shares and set      | --cpu-shares 512 --cpuset-cpus 0 --cpuset-mems 0
-cpu quota               | --cpu-period 50000 --cpu-quota 25000
-pids limit              | --pids-limit 50
 block device limits     | --device-read-bps /dev/vda:1mb --device-write-iops /dev/vda:100
 ulimits                 | --ulimit nofile=512:1024 --ulimit nproc=100:200
 shared memory           | --shm-size 32m
-capabilities added      | --cap-add NET_ADMIN,SYS_TIME
-capabilities dropped    | --cap-drop ALL --cap-add CHOWN
+capabilities            | --cap-drop ALL --cap-add CHOWN --cap-add NET_ADMIN,SYS_TIME
 privileged              | --privileged
 no new privileges       | --security-opt no-new-privileges
 seccomp off             | --security-opt seccomp=unconfined
 seccomp profile         | --security-opt seccomp={seccomp}
 masked and unmasked     | --security-opt mask=/proc/uptime --security-opt unmask=/proc/kcore
-all unmasked            | --security-opt unmask=ALL
 label disabled          | --security-opt label=disable
 device                  | --device /dev/null:/dev/nothing:r
 device rule             | --device-cgroup-rule "c 1:3 rwm"
 sysctl                  | --sysctl net.core.somaxconn=300 --sysctl net.ipv4.ip_unprivileged_port_start=80
-secret                  | --secret token
+secrets                 | --secret token --secret other,type=env
 secret placed           | --secret token,target=/etc/token,mode=0400,uid=5
 secret as variable      | --secret token,type=env,target=TOKEN
-two secrets             | --secret token --secret other,type=env
 user namespace          | --uidmap 0:200000:5000
 both id mappings        | --uidmap 0:200000:5000 --gidmap 0:300000:6000
 host user namespace     | --userns host
-read-only root          | --read-only --tmpfs /scratch:rw,size=1m,mode=1777
-read-only, no tmpfs     | --read-only --read-only-tmpfs=false
+read-only root          | --read-only --read-only-tmpfs=false --tmpfs /scratch:rw,size=1m,mode=1777
 tmpfs as mount          | --mount type=tmpfs,target=/scratch,tmpfs-size=1048576,tmpfs-mode=1770
 init                    | --init
-host namespaces         | --ipc host --pid host --uts host
+host namespaces         | --ipc host --pid host --uts host --cgroupns private --cgroups no-conmon
 shareable IPC           | --ipc shareable
 container's IPC and PIDs| --ipc container:provider --pid container:provider
-private cgroups         | --cgroupns private
-no cgroups of conmon    | --cgroups no-conmon
-cgroup parent           | --cgroup-parent /lab-parent
 requires                | --requires provider
 log size                | --log-driver k8s-file --log-opt max-size=1m
 log none                | --log-driver none
@@ -114,12 +91,10 @@ command                 | CMD {long}
 entrypoint              | --entrypoint /bin/busybox CMD sleep 1000
 entrypoint list         | --entrypoint '["/bin/sh", "-c", "sleep 1000 # a b"]'
 entrypoint emptied      | --entrypoint "" CMD {long}
-ports                   | --publish {loopback}:18461:80 --publish {loopback}:18473:53/udp
+ports                   | --publish {loopback}:18461:80 --publish {loopback}:18473:53/udp --expose 9000/udp
 port range              | --publish {loopback}:18471-18472:80-81
 port chosen by Podman   | --publish {loopback}::80
-exposed port            | --expose 9000/udp
-DNS                     | --dns 10.0.0.1 --dns-search example.org --dns-option ndots:2
-extra hosts             | --add-host db.example:10.1.1.1 --add-host other:10.1.1.2
+DNS and hosts           | --dns 10.0.0.1 --dns-search example.org --dns-option ndots:2 --add-host db.example:10.1.1.1 --add-host b:10.1.1.2
 no hosts file           | --no-hosts
 no network              | --network none
 host network            | --network host
@@ -127,7 +102,6 @@ network                 | --network front --network-alias web --network-alias ww
 static address          | --network front --ip 10.99.1.77 --mac-address 92:d0:c6:0a:29:33
 network by long form    | --network front:ip=10.99.1.78,alias=one,interface_name=lan0
 two networks            | --network front:alias=f --network back:alias=b
-two networks by comma   | --network front,back
 address on the default  | --ip {default_ip}
 container's network     | --network container:provider
 slirp4netns             | --network slirp4netns:allow_host_loopback=true
@@ -140,7 +114,6 @@ named volume, nocopy    | --volume named:/seed:nocopy,ro
 unnamed volume          | --volume /unnamed
 volume as mount         | --mount type=volume,source=named,target=/seed
 volumes from            | --volumes-from provider
-volumes from, read-only | --volumes-from provider:ro
 image volumes ignored   | --image-volume ignore
 image volumes in memory | --image-volume tmpfs
 hardened                | --read-only --cap-drop ALL --security-opt no-new-privileges --user 65534 --pids-limit 20 --network none
@@ -272,9 +245,16 @@ def _comparable(shown: Json) -> Json:
     state = shown["State"]
     shown["State"] = {"Status": state["Status"]}
     settings = shown["NetworkSettings"]
-    static = [word for word in shown["Config"]["CreateCommand"] if "10.99.1.7" in word]
+    static = [
+        word for word in shown["Config"]["CreateCommand"] if "10.99.1.7" in word or word.endswith(".77")
+    ]
+    given = (
+        ("SandboxKey",)
+        if "--mac-address" in shown["Config"]["CreateCommand"]
+        else ("SandboxKey", "MacAddress")
+    )
     for endpoint in (settings, *(settings.get("Networks") or {}).values()):
-        for name in _ASSIGNED if not static else ("SandboxKey",):
+        for name in _ASSIGNED if not static else given:
             endpoint.pop(name, None)
         if endpoint.get("Aliases"):
             endpoint["Aliases"] = sorted(endpoint["Aliases"])
