@@ -162,6 +162,15 @@ def test_a_server_that_stops_in_the_middle_of_an_answer_is_unreachable() -> None
         Cluster(address_of(url), ClusterSecret(token="secret"))
 
 
+def test_a_server_that_never_finishes_its_answer_is_not_waited_for_without_end() -> None:
+    begun = b"HTTP/1.1 200 OK\r\ncontent-length: 100000\r\n\r\n"
+    with (
+        _Once(begun, drips=True) as url,
+        pytest.raises(UnreachableError, match=r"not finished its answer about /version after 0\.6 s"),
+    ):
+        Cluster(address_of(url, timeout=0.3), ClusterSecret(token="secret"))
+
+
 def test_a_port_where_nobody_listens_is_unreachable() -> None:
     with socket.create_server(("127.0.0.1", 0)) as taken:
         port = taken.getsockname()[1]
@@ -225,11 +234,13 @@ def test_a_question_is_asked_again_where_its_idle_connection_was_closed_meanwhil
 
 
 class _Once:
-    """Answers whoever connects with the same bytes, and hangs up."""
+    """Answers whoever connects with the same bytes, and hangs up; or sends a little more for as long as it is heard."""
 
-    def __init__(self, content: bytes, context: ssl.SSLContext | None = None) -> None:
+    def __init__(self, content: bytes, context: ssl.SSLContext | None = None, *, drips: bool = False) -> None:
         self._content = content
+        self._drips = drips
         self._context = context
+        self._pause = threading.Event()
         self._socket = socket.create_server(("127.0.0.1", 0))
         self.port = self._socket.getsockname()[1]
         threading.Thread(target=self._serve, daemon=True).start()
@@ -245,6 +256,9 @@ class _Once:
                     client = self._context.wrap_socket(client, server_side=True)
                 client.recv(65536)
                 client.sendall(self._content)
+                while self._drips:
+                    client.sendall(b" ")
+                    self._pause.wait(0.05)
             except OSError:
                 pass
             client.close()

@@ -232,6 +232,24 @@ def test_what_runs_out_is_asked_for_again(
     assert plugin.runs == runs
 
 
+def test_a_certificate_that_runs_out_is_replaced_for_the_next_connection(
+    server: Server, tmp_path: Path
+) -> None:
+    folder = server.credentials.folder
+    script = credential(
+        clientCertificateData=(folder / "admin.crt").read_text(),
+        clientKeyData=(folder / "admin.key").read_text(),
+        expirationTimestamp=datetime.now(UTC).isoformat(timespec="seconds"),
+    )
+    plugin = Plugin(tmp_path, script)
+    with closing(Cluster(address(), text(kubeconfig(server, plugin.user())))) as cluster:
+        key = Path(str(cluster.connection.configuration.key_file))
+        key.write_text("spoilt")
+        cluster.get("/api")
+        assert key.read_text() == (folder / "admin.key").read_text()
+    assert plugin.runs == 3
+
+
 def test_a_token_that_is_not_taken_any_more_is_renewed_once(server: Server, tmp_path: Path) -> None:
     script = f'if [ $(wc -l <"{tmp_path}/count") = 1 ]; then\n{credential(token="old")}\nelse\n{credential(token="new")}\nfi'
     user = Plugin(tmp_path, script).user()

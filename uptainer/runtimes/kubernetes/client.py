@@ -5,13 +5,14 @@ Source: https://kubernetes.io/docs/reference/using-api/api-concepts/
 
 import json
 import threading
+import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, TypeVar
 from urllib.parse import urlencode
 
-from uptainer.core.errors import ProtocolError, UptainerError
+from uptainer.core.errors import ProtocolError, UnreachableError, UptainerError
 from uptainer.core.secrets import HostSecret
 from uptainer.core.workloads import HostAddress
 from uptainer.runtimes.kubernetes.connection import Connection
@@ -31,16 +32,17 @@ PAGE = 250
 MERGE = "application/merge-patch+json"
 STRATEGIC = "application/strategic-merge-patch+json"
 JSON_PATCH = "application/json-patch+json"
-_BAD_REQUEST = 400
 _UNAUTHORIZED = 401
 _OK = range(200, 300)
+_PATIENCE = 2.0
+_PIECE = 64 * 1024
 
 
 class Cluster:
     """One API server over a few kept-alive connections, safe to use from several threads.
 
-    Each call may keep us waiting for the address's timeout, to connect and again to answer, and is made once; only a
-    question whose kept-alive connection was closed by the other side meanwhile is asked again at once.
+    Each call may keep us waiting for the address's timeout, to connect and again to answer, and for twice as long until
+    the answer is complete. It is made once; only a question whose kept-alive connection was closed by the other side meanwhile is asked again at once.
     """
 
     def __init__(self, address: HostAddress, secret: HostSecret | None = None, *, page: int = PAGE) -> None:
@@ -106,7 +108,7 @@ class Cluster:
     def text(self, path: str, *, query: Query = NOTHING) -> Iterator[bytes]:
         """An answer that is no JSON, in pieces, as they come."""
         with self._open("GET", path, query, None, None) as answer, transport_faults(self.address, path):
-            yield from answer.stream(64 * 1024)
+            yield from answer.stream(_PIECE)
 
     def groups(self) -> Mapping[str, tuple[str, ...]]:
         """The versions of each API group that the server has, the one that it prefers first."""
@@ -163,11 +165,24 @@ class Cluster:
             self._open(method, path, query, content, content_type) as answer,
             transport_faults(self.address, path),
         ):
-            said = answer.read()
+            said = self._read(answer, path)
         try:
             return json.loads(said)
         except ValueError:
             raise ProtocolError(f"{self.address.name}, {path}: the answer is not JSON") from None
+
+    def _read(self, answer: "BaseHTTPResponse", path: str) -> bytes:
+        """All of it; a server that keeps sending a little is not waited for without end."""
+        limit = _PATIENCE * self.address.timeout
+        deadline = time.monotonic() + limit
+        pieces: list[bytes] = []
+        while piece := answer.read1(_PIECE):
+            pieces.append(piece)
+            if time.monotonic() > deadline:
+                raise UnreachableError(
+                    f"{self.address.name} had not finished its answer about {path} after {limit:g} s"
+                )
+        return b"".join(pieces)
 
     @contextmanager
     def _open(
@@ -183,7 +198,7 @@ class Cluster:
         try:
             if answer.status not in _OK:
                 with transport_faults(self.address, path):
-                    said = answer.read()
+                    said = self._read(answer, path)
                 refuse(self.address.name, f"{method} {path}", answer.status, said, answer.headers)
             yield answer
         finally:

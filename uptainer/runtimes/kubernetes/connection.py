@@ -113,7 +113,8 @@ class Connection:
         cluster, user = _active(self.name, content, context)
         if "exec" in user:
             self._take_plugin(user, cluster, folder if path else None)
-        self._write_embedded(cluster, user)
+        self._write_embedded(cluster)
+        self._write_embedded(user)
         configuration = Configuration()
         loader = KubeConfigLoader(  # type: ignore[no-untyped-call]  # the package gives it no types
             content,
@@ -142,24 +143,27 @@ class Connection:
         user |= self._credential.as_user()
 
     def _use_plugin(self) -> None:
+        """A certificate's files are read for each new connection, so a newer one takes their place."""
         with self._lock:
-            if self._plugin and (self._credential is None or self._credential.is_old()):
-                self._credential = self._plugin()
-                if self._credential.token:
-                    self.configuration.refresh_api_key_hook = None
-                    self.configuration.api_key["BearerToken"] = f"Bearer {self._credential.token}"
+            if self._plugin is None or (self._credential is not None and not self._credential.is_old()):
+                return
+            self._credential = self._plugin()
+            if self._credential.token:
+                self.configuration.refresh_api_key_hook = None
+                self.configuration.api_key["BearerToken"] = f"Bearer {self._credential.token}"
+            else:
+                self._write_embedded(self._credential.as_user())
 
-    def _write_embedded(self, cluster: dict[str, Any], user: dict[str, Any]) -> None:
+    def _write_embedded(self, holder: dict[str, Any]) -> None:
         """Files of ours, for the loader's own are shared by the whole process and stay until it ends."""
-        for holder in (cluster, user):
-            for key in _EMBEDDED:
-                if data := holder.pop(f"{key}-data", None):
-                    try:
-                        holder[key] = self._write(key, base64.b64decode(data, validate=True))
-                    except (binascii.Error, ValueError, TypeError):
-                        raise InvalidInputError(
-                            f"{self.name}: {key}-data in its kubeconfig is not base64"
-                        ) from None
+        for key in _EMBEDDED:
+            if data := holder.pop(f"{key}-data", None):
+                try:
+                    holder[key] = self._write(key, base64.b64decode(data, validate=True))
+                except (binascii.Error, ValueError, TypeError):
+                    raise InvalidInputError(
+                        f"{self.name}: {key}-data in its kubeconfig is not base64"
+                    ) from None
 
     def _write(self, name: str, content: bytes) -> str:
         path = Path(self._own_folder()) / name

@@ -34,7 +34,7 @@ class Credential:
     def is_old(self) -> bool:
         return self.expires_at is not None and utc_now() >= self.expires_at - _MARGIN
 
-    def as_user(self) -> dict[str, str]:
+    def as_user(self) -> dict[str, Any]:
         """As a kubeconfig's user holds it."""
         if self.token:
             return {"token": self.token}
