@@ -1,3 +1,5 @@
+from dataclasses import replace
+
 import pytest
 from sqlalchemy.orm import Session
 
@@ -5,6 +7,7 @@ from tests.contract.store.conftest import Fleet
 from tests.lab.facts import NOW, address, container, engine
 from uptainer.core.enums import ConnectionType, ContainerStatus, Health, UpdateStatus
 from uptainer.core.errors import NotFoundError, RefusedError
+from uptainer.runtimes.addresses import parse_address
 from uptainer.store.database import Database
 from uptainer.store.models import Server
 from uptainer.store.repositories.audit import SYSTEM, Actor, AuditRepository
@@ -35,6 +38,16 @@ def test_one_engine_address_is_not_two_hosts(session: Session) -> None:
     hosts.add(address("beta"))
     with pytest.raises(RefusedError, match=r"unix:///run/beta\.sock is host 'beta' already"):
         hosts.add(address("gamma", url="unix:///run/beta.sock"))
+
+
+def test_two_blocks_with_a_kubeconfig_each_are_two_clusters(session: Session) -> None:
+    hosts = HostRepository(session)
+    cluster = parse_address("one", "kubeconfig://", block="one", namespaces=["shop"])
+    hosts.add(cluster)
+    hosts.add(replace(cluster, name="two", block="two"))
+    assert HostRepository.address(hosts.by_name("one")) == cluster
+    with pytest.raises(RefusedError, match="is host 'one' already"):
+        hosts.add(replace(cluster, name="three"))
 
 
 def test_one_engine_by_two_addresses_is_refused_when_it_is_seen(session: Session) -> None:

@@ -152,11 +152,13 @@ class HostRepository:
         return self._session.scalars(statement.returning(Server.id)).one()
 
     def _refuse_second_address(self, address: HostAddress) -> None:
+        """Where the block itself says where it is, as a kubeconfig's text does, another block is another place."""
+        same = [ContainerHost.url == address.url]
+        if _is_placed_by_block(address):
+            same.append(ContainerHost.block == address.block)
         twin = self._session.scalar(
             select(ContainerHost.name).where(
-                ContainerHost.url == address.url,
-                ContainerHost.name != address.name,
-                ContainerHost.removed_at.is_(None),
+                *same, ContainerHost.name != address.name, ContainerHost.removed_at.is_(None)
             )
         )
         if twin is not None:
@@ -169,7 +171,14 @@ class HostRepository:
         known = [self.address(host) for host in self.all() if host.name == address.name]
         if known != [address]:
             action = "host.changed" if known else "host.added"
-            details = {"url": address.url, "connection": address.connection, "block": address.block}
+            details = {
+                "url": address.url,
+                "runtime": address.runtime,
+                "connection": address.connection,
+                "block": address.block,
+                "namespaces": list(address.namespaces),
+                "excluded_namespaces": list(address.excluded_namespaces),
+            }
             AuditRepository(self._session).append(actor, action, f"host/{address.name}", details)
 
     def _give_up_updates(self, host: ContainerHost, *, force: bool, actor: Actor, now: datetime) -> None:
@@ -195,6 +204,10 @@ class HostRepository:
             actor=actor,
             now=now,
         )
+
+
+def _is_placed_by_block(address: HostAddress) -> bool:
+    return address.connection is ConnectionType.KUBECONFIG and not urlsplit(address.url).path
 
 
 def _server_of(address: HostAddress) -> str:
