@@ -2,7 +2,6 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 from uptainer.core.enums import ContainerStatus
@@ -13,6 +12,7 @@ from uptainer.runtimes.docker.dependants import Dependant, find_dependants
 from uptainer.runtimes.docker.exchange import find
 from uptainer.runtimes.docker.swap import Surroundings, Swap, swap_of
 from uptainer.runtimes.engine.client import Engine
+from uptainer.runtimes.engine.own_container import refuse_this_process
 from uptainer.runtimes.port import Phase, ReplacementPlan, ReplacementRequest, Step
 
 Json = Mapping[str, Any]
@@ -21,8 +21,6 @@ _FOREIGN_OWNERS = {
     "com.docker.swarm.service.id": "Swarm",
     "io.kubernetes.pod.uid": "Kubernetes",
 }
-_MOUNTED_BY_ENGINE = frozenset({"/etc/hostname", "/etc/hosts", "/etc/resolv.conf"})
-_MOUNTS_OF_THIS_PROCESS = Path("/proc/self/mountinfo")
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,20 +99,6 @@ def _refuse_unsafe(container: Json) -> None:
         if label in (container["Config"].get("Labels") or {}):
             raise RefusedError(f"{key} belongs to {owner}, which would put the old one back: update it there")
     refuse_this_process(key, container["Id"])
-
-
-def refuse_this_process(key: str, container_id: str) -> None:
-    if _is_this_process(container_id):
-        raise RefusedError(f"{key} is Uptainer itself, which can't stop itself and go on: update it by hand")
-
-
-def _is_this_process(container_id: str) -> bool:
-    """In a container, its own engine has mounted these files from the container's folder."""
-    try:
-        mounts = [line.split() for line in _MOUNTS_OF_THIS_PROCESS.read_text().splitlines()]
-    except OSError:
-        return False  # no Linux: containers run in a machine of their own, and this process is not in it
-    return any(f"/{container_id}/" in each[3] for each in mounts if each[4] in _MOUNTED_BY_ENGINE)
 
 
 def _document(

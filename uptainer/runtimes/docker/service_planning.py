@@ -7,12 +7,13 @@ from typing import Any, Self
 from uptainer.core.errors import BusyError, InvalidInputError, RefusedError
 from uptainer.core.reference import Reference
 from uptainer.runtimes.capabilities import Capability
-from uptainer.runtimes.docker import planning, service_discovery, service_facts, service_scale, services
+from uptainer.runtimes.docker import service_discovery, service_facts, service_scale, services
 from uptainer.runtimes.docker.capabilities import TABLE
 from uptainer.runtimes.docker.service_facts import Surroundings
 from uptainer.runtimes.docker.service_rollout import STOPPED, UNDER_WAY
 from uptainer.runtimes.docker.services import image_of
 from uptainer.runtimes.engine.client import Engine
+from uptainer.runtimes.engine.own_container import refuse_this_process
 from uptainer.runtimes.port import Phase, ReplacementPlan, ReplacementRequest, Step
 
 Json = Mapping[str, Any]
@@ -88,7 +89,7 @@ def _refuse_unsafe(service: Json, around: Surroundings) -> None:
             f"first, with `docker service update` or `docker service rollback {service['Spec']['Name']}`"
         )
     for each in around.here:
-        planning.refuse_this_process(key, each["Id"])
+        refuse_this_process(key, each["Id"])
 
 
 def _image(spec: Json, request: ReplacementRequest) -> str:

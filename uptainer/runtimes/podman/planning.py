@@ -2,12 +2,12 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 from uptainer.core.enums import ContainerStatus
 from uptainer.core.errors import InvalidInputError, NotFoundError, RefusedError
 from uptainer.core.reference import Reference
+from uptainer.runtimes.engine.own_container import refuse_this_process
 from uptainer.runtimes.podman import discovery, exchange, facts, pulling
 from uptainer.runtimes.podman.client import Podman
 from uptainer.runtimes.podman.dependants import Dependant, find_dependants
@@ -18,8 +18,6 @@ from uptainer.runtimes.port import Phase, ReplacementPlan, ReplacementRequest, S
 Json = Mapping[str, Any]
 
 _STARTS_AT_BOOT = frozenset({"always", "unless-stopped"})
-_MOUNTED_BY_PODMAN = frozenset({"/etc/hostname", "/etc/hosts", "/etc/resolv.conf", "/run/.containerenv"})
-_MOUNTS_OF_THIS_PROCESS = Path("/proc/self/mountinfo")
 
 
 @dataclass(frozen=True, slots=True)
@@ -139,17 +137,7 @@ def _refuse_unsafe(container: Json) -> None:
         raise RefusedError(f"{key} is being removed")
     if container.get("Rootfs"):
         raise RefusedError(f"{key} runs from a folder (--rootfs), and from no image that could be newer")
-    if _is_this_process(container["Id"]):
-        raise RefusedError(f"{key} is Uptainer itself, which can't stop itself and go on: update it by hand")
-
-
-def _is_this_process(container_id: str) -> bool:
-    """In a container, Podman has mounted these files from the container's folder."""
-    try:
-        mounts = [line.split() for line in _MOUNTS_OF_THIS_PROCESS.read_text().splitlines()]
-    except OSError:
-        return False  # no Linux: containers run in a machine of their own, and this process is not in it
-    return any(f"/{container_id}/" in each[3] for each in mounts if each[4] in _MOUNTED_BY_PODMAN)
+    refuse_this_process(key, container["Id"])
 
 
 def _refuse_kept(target: Json, request: ReplacementRequest) -> None:
