@@ -30,7 +30,7 @@ class Objects:
             base_url=url,
             headers={"Authorization": f"Bearer {token}"},
             verify=ssl.create_default_context(cafile=authority),
-            timeout=30,
+            timeout=60,
         )
         self._kinds: dict[tuple[str, str], tuple[str, bool]] = {}
 
