@@ -7,7 +7,7 @@ from sqlalchemy.orm import Session
 
 from uptainer.core.enums import ContainerStatus, UpdateStatus
 from uptainer.core.transitions import WAITING
-from uptainer.store.models import Container, Update
+from uptainer.store.models import Container, Image, Update
 from uptainer.store.repositories.audit import SYSTEM
 from uptainer.store.repositories.updates import UpdateRepository
 
@@ -18,17 +18,21 @@ GONE_FOR = timedelta(hours=1)
 def give_up_outlived(session: Session, now: datetime) -> None:
     """Close the waiting updates whose container somebody removed, or made anew from another image.
 
-    While a host does not answer, what it last said counts.
+    An engine may come to know the same image by another id: what its registry calls it counts as well. While a host does
+    not answer, what it last said counts.
     """
     rows = session.execute(
         select(Update.id, Container.vanished_at)
         .join(Container, Container.id == Update.container_id)
+        .outerjoin(Container.image)
         .where(
             Update.status.in_(WAITING),
             Container.status != ContainerStatus.UNKNOWN,
             or_(
                 Container.vanished_at < now - GONE_FOR,
-                Container.vanished_at.is_(None) & (Container.image_id != Update.from_image_id),
+                Container.vanished_at.is_(None)
+                & (Container.image_id != Update.from_image_id)
+                & Image.digest.is_distinct_from(Update.from_digest),
             ),
         )
     ).tuples()

@@ -106,12 +106,19 @@ def find_workload(runtime: Runtime, subject: Subject) -> ContainerFacts:
     facts = next((each for each in runtime.containers() if each.key == subject.key), None)
     if facts is None:
         raise SupersededError(f"{subject.key} is not on {subject.host} any more")
-    if facts.image_id != subject.update.from_image_id:
+    if not _is_image_of(facts, subject.update):
         was = subject.update.from_reference
         raise SupersededError(
             f"{subject.key} runs another image than when this was proposed ({was}): somebody replaced it"
         )
     return facts
+
+
+def _is_image_of(facts: ContainerFacts, update: Update) -> bool:
+    """An engine may come to know the same image by another id; its registry's digest says that it is the same."""
+    return facts.image_id == update.from_image_id or any(
+        each.endswith(f"@{update.from_digest}") for each in facts.repo_digests
+    )
 
 
 def running_among(runtime: Runtime, replacement: ReplacementPlan) -> tuple[str, ...]:

@@ -267,6 +267,13 @@ def test_an_update_whose_container_was_made_anew_elsewhere_is_given_up(fleet: Se
     assert fleet.update(again.id).from_image_id == digest("another")
 
 
+def test_an_image_that_its_engine_knows_by_another_id_now_is_the_same_image(fleet: Seeded) -> None:
+    made = fleet.propose()
+    fleet.run("web", image_id=digest("another"))
+    fleet.decide(NOW + HOUR)
+    assert fleet.update(made).status is UpdateStatus.PROPOSED
+
+
 def test_an_update_whose_container_is_gone_is_given_up_after_a_while(fleet: Seeded) -> None:
     """Compose takes a container away for a moment when it makes it anew."""
     made = fleet.propose()

@@ -106,7 +106,8 @@ def test_a_bad_image_fails_with_its_tasks_own_words_and_is_undone_whatever_the_s
         runtime.perform("rollout", request, plan.document, results)
     revert_all(runtime, request, plan, results)
     revert_all(runtime, request, plan, results)
-    assert swarm.service("web")["Spec"] == before["Spec"]
+    after = swarm.service("web")
+    assert (after["Spec"], after["UpdateStatus"]["State"]) == (before["Spec"], "rollback_completed")
     assert _images(swarm) == [shelf.pinned("1")]
     assert runtime.state(KEY).restart_count == 0
 
