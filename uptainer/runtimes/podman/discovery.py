@@ -18,7 +18,8 @@ def read_containers(podman: Podman) -> list[ContainerFacts]:
     pods = pod_names(podman)
     ids = sorted({str(each["Image"]) for each in containers})
     images = {image["Id"]: facts.image_facts(image) for image in inspect_each(podman, "/images/{}/json", ids)}
-    return [facts.container_facts(each, images.get(each["Image"]), pods) for each in containers]
+    keys = {each["Id"]: facts.key(each) for each in containers}
+    return [facts.container_facts(each, images.get(each["Image"]), pods, keys) for each in containers]
 
 
 def _is_reported(container: Json) -> bool:

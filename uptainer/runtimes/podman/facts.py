@@ -72,8 +72,10 @@ def full_id(image_id: str) -> str:
     return image_id if image_id.startswith(_DIGEST) else _DIGEST + image_id
 
 
-def container_facts(container: Json, image: ImageFacts | None, pods: Mapping[str, str]) -> ContainerFacts:
-    """`image` is None where it is gone; `pods` is from the id of each pod to its name."""
+def container_facts(
+    container: Json, image: ImageFacts | None, pods: Mapping[str, str], keys: Mapping[str, str]
+) -> ContainerFacts:
+    """`image` is None where it is gone; `pods` and `keys` are from the id of each pod and container to its name."""
     config, state = container["Config"], container["State"]
     labels = config.get("Labels") or {}
     created = moment(container["Created"])
@@ -102,12 +104,21 @@ def container_facts(container: Json, image: ImageFacts | None, pods: Mapping[str
         mounts=tuple(mounts(container)),
         networks=tuple(sorted(container["NetworkSettings"].get("Networks") or {})),
         ports=tuple(ports(container)),
+        depends_on=tuple(dependencies(container, keys)),
         has_healthcheck=_checks(config.get("Healthcheck")),
         details={
             **({"role": role.value} if role else {}),
             **({"unit": unit} if (unit := units.unit_of(labels)) else {}),
         },
     )
+
+
+def dependencies(container: Json, keys: Mapping[str, str]) -> Iterator[str]:
+    """Keys of the containers that it needs: shared namespaces, `--requires` and `--volumes-from`."""
+    sources = (str(each).split(":")[0] for each in container["HostConfig"].get("VolumesFrom") or ())
+    wanted = [*(container.get("Dependencies") or ()), *sources]
+    names_of = dict(keys) | {name: name for name in keys.values()}
+    yield from dict.fromkeys(names_of[each] for each in wanted if each in names_of)
 
 
 def workload_state(container: Json) -> WorkloadState:

@@ -118,6 +118,8 @@ def test_who_depends_on_the_container_is_made_again_with_it(as_root: Ground) -> 
     as_root.run("--network", "container:web", name="sidecar")
     as_root.run("--requires", "sidecar", name="second")
     as_root.run("--volumes-from", "web", name="reader")
+    needs = {each.key: each.depends_on for each in as_root.runtime.containers()}
+    assert needs == {"web": (), "sidecar": ("web",), "second": ("sidecar",), "reader": ("web",)}
     plan, results = perform_all(as_root.runtime, as_root.request(), finish=False)
     assert set(plan.affected) == {"sidecar", "second", "reader"}
     assert _dependencies(as_root) == {"sidecar": ["web"], "second": ["sidecar"], "reader": []}
