@@ -14,7 +14,7 @@ CAUSE = "kubernetes.io/change-cause"
 PINS = "uptainer.io/images"
 
 
-@pytest.mark.parametrize("kind", ["Deployment", "StatefulSet", "DaemonSet"])
+@pytest.mark.parametrize("kind", ["Deployment", "StatefulSet"])
 def test_a_workload_is_replaced_and_put_back_as_it_was(ground: Ground, kind: str) -> None:
     old, new = ground.push(), ground.push()
     key = ground.deploy(kind, "web", old.reference, annotations={CAUSE: "by hand"})

@@ -18,21 +18,18 @@ FAR_BELOW = timedelta(seconds=120)
 """Of the ten minutes that the cluster itself would take to tell."""
 
 
-FAILURES: list[tuple[str, Behaviour, str]] = [
-    ("Deployment", Behaviour.CRASHING, r"container app of pod web-\S+: it .*ended with status 7.*its log ends with: this is v"),
-    ("Deployment", Behaviour.MISSING, r"container app of pod web-\S+: ErrImagePull: .*(not found|unknown)"),
-    ("Deployment", Behaviour.UNSTARTABLE, r"container app of pod web-\S+: .*no such file or directory"),
-    ("StatefulSet", Behaviour.CRASHING, r"container app of pod web-0: it .*ended with status 7"),
+FAILURES: list[tuple[Behaviour, str]] = [
+    (Behaviour.CRASHING, r"container app of pod web-\S+: it .*ended with status 7.*its log ends with: this is v"),
+    (Behaviour.MISSING, r"container app of pod web-\S+: ErrImagePull: .*(not found|unknown)"),
 ]  # fmt: skip
 
 
-@pytest.mark.parametrize(("kind", "behaviour", "words"), FAILURES)
+@pytest.mark.parametrize(("behaviour", "words"), FAILURES)
 def test_what_is_wrong_is_told_long_before_a_deadline_and_taken_back(
-    ground: Ground, kind: str, behaviour: Behaviour, words: str, record_property: Any
+    ground: Ground, behaviour: Behaviour, words: str, record_property: Any
 ) -> None:
     old, bad = ground.push(), ground.push(behaviour)
-    spec = PATIENT if kind == "Deployment" else {}
-    key = ground.deploy(kind, "web", old.reference, **spec)
+    key = ground.deploy("Deployment", "web", old.reference, **PATIENT)
     before = ground.get(key)
     plan = ground.plan(key, bad)
     request = ground.request(key, bad)
@@ -44,22 +41,10 @@ def test_what_is_wrong_is_told_long_before_a_deadline_and_taken_back(
     record_property("seconds_until_told", round(seconds, 1))
     assert re.search(words, str(told.value), re.DOTALL), str(told.value)
     assert seconds < FAR_BELOW.total_seconds()
-    if kind == "Deployment":
-        assert ground.digests(key) == {old.digest}, "the old pods go on"
+    assert ground.digests(key) == {old.digest}, "the old pods go on"
     ground.undo(key, bad, plan)
     ground.await_digests(key, old)
     assert ground.get(key)["spec"] == before["spec"]
-
-
-def test_a_pod_that_never_gets_ready_is_told_at_the_deadline_of_its_deployment(ground: Ground) -> None:
-    old, bad = ground.push(), ground.push(Behaviour.UNHEALTHY)
-    key = ground.deploy("Deployment", "web", old.reference, progressDeadlineSeconds=5)
-    plan = ground.plan(key, bad)
-    with pytest.raises(PermanentError, match="ProgressDeadlineExceeded"):
-        ground.replace(key, bad)
-    assert ground.digests(key) == {old.digest}
-    ground.undo(key, bad, plan)
-    ground.await_digests(key, old)
 
 
 def test_a_pod_that_never_gets_ready_is_told_at_the_deadline_of_the_policy(ground: Ground) -> None:
@@ -67,9 +52,7 @@ def test_a_pod_that_never_gets_ready_is_told_at_the_deadline_of_the_policy(groun
     old, bad = ground.push(), ground.push(Behaviour.UNHEALTHY)
     key = ground.deploy("StatefulSet", "web", old.reference)
     plan = ground.plan(key, bad)
-    with pytest.raises(
-        PermanentError, match="no progress for 16 s; 1 of 1 pods are updated, 0 are available"
-    ):
+    with pytest.raises(PermanentError, match=r"no progress for 16 s; .*0 are available"):
         ground.replace(key, bad, health_deadline=timedelta(seconds=15))
     ground.undo(key, bad, plan)
     ground.await_digests(key, old)
