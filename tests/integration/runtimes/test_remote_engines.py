@@ -1,5 +1,8 @@
 """Docker over TLS and over SSH: the same runtime, and a sentence for each way in which a connection fails."""
 
+import os
+import subprocess
+import sys
 import tarfile
 from collections.abc import Iterator
 from contextlib import suppress
@@ -378,6 +381,39 @@ def test_no_process_folder_or_key_is_left(
     runtime.close()
     assert processes_of_ssh() == []
     assert list(folder.iterdir()) == []
+
+
+HOLDS_A_CONNECTION = """
+import sys
+from uptainer.core.secrets import SshSecret
+from uptainer.runtimes.addresses import parse_address
+from uptainer.runtimes.engine.client import Engine
+url, key, known_hosts = sys.argv[1:]
+engine = Engine(parse_address("far", url), SshSecret(key, known_hosts))
+print("connected", flush=True)
+sys.stdin.read()
+"""
+
+
+@pytest.mark.skipif(not sys.platform.startswith("linux"), reason="only Linux ends a child with its parent")
+def test_the_connection_ends_with_its_process_even_when_that_is_killed(
+    docker_engine: DockerEngine, ssh_server: SshServer, room: Room
+) -> None:
+    folder = room.directory("tmp")
+    secret = ssh_server.secret
+    words = [ssh_address(ssh_server, docker_engine).url, secret.private_key, secret.known_hosts]
+    command = [sys.executable, "-c", HOLDS_A_CONNECTION, *words]
+    environment = {**os.environ, "TMPDIR": str(folder)}
+    pipe = subprocess.PIPE
+    with subprocess.Popen(command, stdin=pipe, stdout=pipe, env=environment) as holder:
+        assert holder.stdout
+        assert holder.stdout.readline() == b"connected\n"
+        (ssh,) = psutil.Process(holder.pid).children()
+        holder.kill()
+        _, alive = psutil.wait_procs([ssh], timeout=20)
+    assert alive == []
+    left = [path.read_text() for path in folder.rglob("*") if path.is_file()]
+    assert not [text for text in left if secret.private_key.splitlines()[2] in text]
 
 
 def test_a_command_is_run_on_the_engines_machine(docker_engine: DockerEngine, ssh_server: SshServer) -> None:
