@@ -7,8 +7,6 @@ import json
 import os
 import re
 import subprocess
-import threading
-import time
 from collections.abc import Sequence
 from contextlib import suppress
 from ipaddress import IPv4Network
@@ -20,6 +18,7 @@ import httpx
 from docker.errors import DockerException
 
 from tests.lab.docker import require_programs
+from tests.lab.health_timers import API, HealthTimers
 from tests.lab.room import LabUnavailableError, Room, start_process, stop_process, wait_until
 
 NEEDED = {
@@ -76,7 +75,7 @@ class PodmanEngine:
             self.close()
             raise LabUnavailableError(f"{error}; its last words: {self._last_words()}") from error
         self.client = docker.DockerClient(base_url=self.url, timeout=60)
-        self._timers = _Timers(self)
+        self._timers = HealthTimers(self.ask)
 
     def start(self) -> None:
         """Raises: TimeoutError, when it does not answer within 30 seconds."""
@@ -136,11 +135,11 @@ class PodmanEngine:
             ("secrets", {}),
             ("networks", {"force": "true"}),
         ):
-            listed = self.ask("GET", f"{_API}/{kind}/json", params={"all": "true"}).json()
+            listed = self.ask("GET", f"{API}/{kind}/json", params={"all": "true"}).json()
             for each in listed or ():
                 name = each.get("Id") or each.get("id") or each.get("ID") or each["Name"]
                 if each.get("name") != "podman":
-                    self.ask("DELETE", f"{_API}/{kind}/{name}", params=options)
+                    self.ask("DELETE", f"{API}/{kind}/{name}", params=options)
 
     def close(self) -> None:
         """Leave no container, process, mount, bridge or file."""
@@ -269,39 +268,6 @@ class PodmanEngine:
         return " | ".join(lines[-3:]) or "none"
 
 
-class _Timers:
-    """Runs health checks at their interval: systemd's timers do it on a machine that has systemd, and nobody else does."""
-
-    _HEALTH = json.dumps({"health": ["starting", "healthy", "unhealthy"], "status": ["running"]})
-    _TICK = 0.5
-
-    def __init__(self, engine: PodmanEngine) -> None:
-        self._engine = engine
-        self._ended = threading.Event()
-        self._due: dict[str, float] = {}
-        self._thread = threading.Thread(target=self._run, name="health-timers", daemon=True)
-        self._thread.start()
-
-    def stop(self) -> None:
-        self._ended.set()
-        self._thread.join(timeout=30)
-
-    def _run(self) -> None:
-        while not self._ended.wait(self._TICK):
-            with suppress(httpx.TransportError, ValueError, KeyError, TypeError):
-                self._tick()
-
-    def _tick(self) -> None:
-        listed = self._engine.ask("GET", f"{_API}/containers/json", params={"filters": self._HEALTH})
-        for each in listed.json():
-            if time.monotonic() >= self._due.get(each["Id"], 0):
-                shown = self._engine.ask("GET", f"{_API}/containers/{each['Id']}/json").json()
-                self._engine.ask("GET", f"{_API}/containers/{each['Id']}/healthcheck")
-                interval = shown["Config"]["Healthcheck"].get("Interval") or 30_000_000_000
-                self._due[each["Id"]] = time.monotonic() + max(interval / 1_000_000_000, self._TICK)
-
-
-_API = "/v4.0.0/libpod"
 _LOOPBACK = ("localhost", "127.0.0.1")
 
 
