@@ -14,7 +14,14 @@ from tests.integration.updates.memory import STEPS, Box, MemoryRuntime, one_runn
 from tests.integration.updates.seeding import NOW, add_container, add_update
 from uptainer.core.clock import Clock
 from uptainer.core.enums import ApprovalChannel, ApprovalDecision, BackupStatus, StepStatus, UpdateStatus
-from uptainer.core.errors import BusyError, NotFoundError, PermanentError, RefusedError, UnreachableError
+from uptainer.core.errors import (
+    BusyError,
+    NotFoundError,
+    PermanentError,
+    RefusedError,
+    SupersededError,
+    UnreachableError,
+)
 from uptainer.runtimes.port import Runtime
 from uptainer.store.database import Database
 from uptainer.store.models import AuditEntry, ContainerBackup, Update, UpdateStep
@@ -238,6 +245,16 @@ def test_whatever_fails_once_the_old_one_is_touched_is_undone(
     assert outcome.status is UpdateStatus.ROLLED_BACK
     assert str(error) in outcome.reason
     world.assert_as_before()
+
+
+@pytest.mark.parametrize("step", DOWNTIME)
+def test_what_somebody_else_puts_there_in_the_middle_is_theirs_and_not_rolled_back(
+    world: World, step: str
+) -> None:
+    world.runtime.on_step = fail_at("perform", step, SupersededError("somebody else was there"))
+    outcome = world.apply()
+    assert outcome.status is UpdateStatus.SUPERSEDED
+    assert "somebody else was there" in outcome.reason
 
 
 def test_an_old_container_that_cannot_be_removed_does_not_undo_what_is_healthy(world: World) -> None:
