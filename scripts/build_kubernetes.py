@@ -17,6 +17,9 @@ from contextlib import contextmanager
 from pathlib import Path
 
 VERSION = "1.20.2"
+REVISION = 2
+"""Counted up with every change of what is built here, so that an older build is not taken for it."""
+
 SUITE = "bookworm"
 """The Debian release that has this version; any Debian's apt can fetch it from there."""
 
@@ -24,7 +27,7 @@ MIRROR = "http://deb.debian.org/debian"
 KEYRING = "/usr/share/keyrings/debian-archive-keyring.gpg"
 PROGRAMS = ("kube-apiserver", "kube-controller-manager", "kube-scheduler", "kubelet")
 CACHE = Path.home() / ".cache" / "uptainer-lab"
-BINARIES = CACHE / f"kubernetes-{VERSION}"
+BINARIES = CACHE / f"kubernetes-{VERSION}-{REVISION}"
 
 NEEDED = {
     "go": "golang-go",
@@ -35,6 +38,21 @@ NEEDED = {
     "jq": "jq",
 }
 """Which package has which program that the build runs."""
+
+MENDS = {
+    "unsafe_link.go": (
+        ("m unsafe.Pointer) *hiter", "m unsafe.Pointer, it *hiter)"),
+        ("// rest fields are ignored", "_ [6]unsafe.Pointer\n\t_ [4]uintptr"),
+    ),
+    "unsafe_map.go": (
+        (
+            "\treturn &UnsafeMapIterator{\n\t\thiter:",
+            "\tvar it hiter\n\tmapiterinit(type2.rtype, *(*unsafe.Pointer)(obj), &it)\n\treturn &UnsafeMapIterator{\n\t\thiter:",
+        ),
+        (" mapiterinit(type2.rtype, *(*unsafe.Pointer)(obj)),", " &it,"),
+    ),
+}
+"""By file of the library, what stands there and what has to: an iterator is made by its caller, as large as Go's own."""
 
 
 def main() -> None:
@@ -78,6 +96,7 @@ def build(place: Path) -> None:
     source = place / "go" / "src" / "k8s.io" / "kubernetes"
     source.parent.mkdir(parents=True)
     next((place / "apt").glob("kubernetes-*/")).rename(source)
+    mend(source)
     run(
         ["make", f"WHAT={' '.join(f'cmd/{program}' for program in PROGRAMS)}"],
         folder=source,
@@ -99,6 +118,22 @@ def build(place: Path) -> None:
     for program in PROGRAMS:
         (source / "_output" / "local" / "go" / "bin" / program).rename(built / program)
     built.rename(BINARIES)
+
+
+def mend(source: Path) -> None:
+    """Have its library for JSON walk through maps as Go does since 1.18: else it writes to memory that is not its own.
+
+    Without this the API server ends by a segmentation fault after some minutes of work.
+    Source: `mapiterinit` of Go's package reflect, whose third argument this library of 2018 does not give.
+    """
+    for name, changes in MENDS.items():
+        file = source / "vendor" / "github.com" / "modern-go" / "reflect2" / name
+        text = file.read_text()
+        for before, after in changes:
+            if before not in text:
+                sys.exit(f"lab: Kubernetes can't be built: {file.name} is not what it was")
+            text = text.replace(before, after)
+        file.write_text(text)
 
 
 def fetch(folder: Path) -> None:

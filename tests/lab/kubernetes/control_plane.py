@@ -11,8 +11,7 @@ from tests.lab.docker import require_programs
 from tests.lab.kubernetes.credentials import Credentials
 from tests.lab.room import LabUnavailableError, Room, free_port, start_process
 
-VERSION = "1.20.2"
-BINARIES = Path.home() / ".cache" / "uptainer-lab" / f"kubernetes-{VERSION}"
+BINARIES = Path.home() / ".cache" / "uptainer-lab" / "kubernetes-1.20.2-2"
 """Where `scripts/build_kubernetes.py` puts them."""
 
 NEEDED = {"etcd": "etcd-server"}
