@@ -77,6 +77,10 @@ class PodmanEngine:
         self.client = docker.DockerClient(base_url=self.url, timeout=60)
         self._timers = HealthTimers(self.ask)
 
+    @property
+    def default_network(self) -> str:
+        return "podman" if self.rootless else f"lab{self._room.number}"
+
     def start(self) -> None:
         """Raises: TimeoutError, when it does not answer within 30 seconds."""
         command = self._command("system", "service", "--time", "0", self.url)
@@ -138,7 +142,7 @@ class PodmanEngine:
             listed = self.ask("GET", f"{API}/{kind}/json", params={"all": "true"}).json()
             for each in listed or ():
                 name = each.get("Id") or each.get("id") or each.get("ID") or each["Name"]
-                if each.get("name") != "podman":
+                if each.get("name") not in ("podman", self.default_network):
                     self.ask("DELETE", f"{API}/{kind}/{name}", params=options)
 
     def close(self) -> None:
@@ -206,7 +210,11 @@ class PodmanEngine:
         """Locks in files: those in shared memory are one set for all of a user's Podmans, and a new one clears them."""
         limits = '["nofile=4096:4096","nproc=8192:8192"]' if _is_limited() else "[]"
         pool = f'[{{"base"="{self._networks()[1]}","size"=26}}]'
-        networks = [] if self.rootless else [f"default_subnet_pools={pool}"]
+        networks = (
+            []
+            if self.rootless
+            else [f"default_subnet_pools={pool}", f'default_network="{self.default_network}"']
+        )
         return "\n".join(
             (
                 *("[containers]", f"default_ulimits={limits}"),
@@ -224,10 +232,13 @@ class PodmanEngine:
         return default, quarters[-1]
 
     def _write_default_network(self) -> None:
-        """Podman would call its bridge podman0 and take 10.88.0.0/16, whatever else is there."""
+        """Podman would call its bridge podman0 and take 10.88.0.0/16, whatever else is there.
+
+        Its firewall rules are known by the network's name, and taken away with the last container of a network.
+        """
         subnet = self._networks()[0]
         network = {
-            "name": "podman",
+            "name": self.default_network,
             "id": f"{self._room.number:064x}",
             "driver": "bridge",
             "network_interface": f"{self._room.bridge}p",
@@ -238,7 +249,7 @@ class PodmanEngine:
             "dns_enabled": False,
             "ipam_options": {"driver": "host-local"},
         }
-        (self.directory / "networks" / "podman.json").write_text(json.dumps(network))
+        (self.directory / "networks" / f"{self.default_network}.json").write_text(json.dumps(network))
 
     def _write_user(self) -> None:
         """A user that is seen in the engine's mount namespace only, and may open the devices that users open."""

@@ -167,7 +167,7 @@ def _places(engine: PodmanEngine, folder: Path) -> dict[str, str]:
     (folder / "bound" / "file").write_text("bound")
     seccomp = folder / "seccomp.json"
     seccomp.write_text(json.dumps({"defaultAction": "SCMP_ACT_ALLOW", "syscalls": []}))
-    network = json.loads(engine.podman("network", "inspect", "podman"))[0]
+    network = json.loads(engine.podman("network", "inspect", engine.default_network))[0]
     return {
         "loopback": LOOPBACK,
         "folder": str(folder / "bound"),
