@@ -2,6 +2,10 @@
 
 from uptainer.runtimes.capabilities import Capability, Table
 
+_NO_CGROUP = "a user's Podman has no cgroup for a container where the machine has cgroups of version 1"
+WITHOUT_CGROUPS = {Capability.PAUSE: _NO_CGROUP, Capability.UNPAUSE: _NO_CGROUP}
+"""Refused besides, on such a host."""
+
 TABLE: Table = {
     "container": {},
     "pod": {

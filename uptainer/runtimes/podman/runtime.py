@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager
+from dataclasses import replace
 from datetime import datetime, timedelta
 from types import TracebackType
 from typing import Self
@@ -10,10 +11,10 @@ from uptainer.core.errors import NotFoundError, PermanentError, TemporaryError, 
 from uptainer.core.images import ImageFacts
 from uptainer.core.secrets import HostSecret
 from uptainer.core.workloads import ContainerFacts, EngineFacts, HostAddress, Mount
-from uptainer.runtimes.capabilities import Capabilities, capabilities_of
+from uptainer.runtimes.capabilities import Capabilities, Capability, capabilities_of
 from uptainer.runtimes.engine import operations
 from uptainer.runtimes.podman import discovery, facts, planning, replacement, restoring, volumes
-from uptainer.runtimes.podman.capabilities import TABLE
+from uptainer.runtimes.podman.capabilities import TABLE, WITHOUT_CGROUPS
 from uptainer.runtimes.podman.client import Podman
 from uptainer.runtimes.port import ExecResult, Json, ReplacementPlan, ReplacementRequest, WorkloadState
 
@@ -38,7 +39,11 @@ class PodmanRuntime:
         self._podman.close()
 
     def capabilities(self, kind: str) -> Capabilities:
-        return capabilities_of(TABLE, kind)
+        known = capabilities_of(TABLE, kind)
+        host = self._podman.get("/info", about="itself")["host"]
+        if host["security"]["rootless"] and host["cgroupVersion"] == "v1":
+            return replace(known, refused={**known.refused, **WITHOUT_CGROUPS})
+        return known
 
     def missing_rights(self) -> Mapping[str, Sequence[str]]:
         """Whoever reaches the engine may do everything."""
@@ -75,9 +80,11 @@ class PodmanRuntime:
         operations.restart(self._podman, key, timeout)
 
     def pause(self, key: str) -> None:
+        self.capabilities("container").require(Capability.PAUSE, key)
         operations.pause(self._podman, key)
 
     def unpause(self, key: str) -> None:
+        self.capabilities("container").require(Capability.UNPAUSE, key)
         operations.unpause(self._podman, key)
 
     def remove(self, key: str, *, force: bool = False) -> None:
