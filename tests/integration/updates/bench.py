@@ -46,7 +46,7 @@ class Bench:
             backups=directory / "backups",
             back_up_volumes=self.restores_data,
             health=HealthPlan(
-                soak=timedelta(seconds=0.3),
+                soak=timedelta(seconds=0.3 if stand.traits.quick else 2),
                 deadline=stand.traits.patience,
                 interval=timedelta(seconds=0.05),
             ),
