@@ -5,8 +5,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from uptainer.runtimes.kubernetes import quotas
-from uptainer.runtimes.kubernetes.rollout import is_observed
-from uptainer.runtimes.kubernetes.strategies import ON_DELETE, replicas_of, strategy_of
+from uptainer.runtimes.kubernetes.strategies import ON_DELETE, strategy_of
 from uptainer.runtimes.kubernetes.templates import find_container, matches, template_of
 
 Json = Mapping[str, Any]
@@ -41,28 +40,6 @@ def obstacles(kind: str, workload: Json, container: str, around: Surroundings) -
         )
     yield from _of_budgets(kind, workload, around.budgets)
     yield from _of_quotas(kind, workload, around)
-
-
-def unrest(kind: str, workload: Json) -> str | None:
-    """Why it is too early: another change is still on its way."""
-    if kind == "cronjob":
-        return None
-    if not is_observed(workload):
-        return "its controller has not taken up an earlier change yet"
-    status = workload.get("status") or {}
-    match kind:
-        case "deployment":
-            wanted, updated = replicas_of(workload), int(status.get("updatedReplicas") or 0)
-            moving = updated < wanted or int(status.get("replicas") or 0) > updated
-        case "statefulset":
-            wanted = replicas_of(workload)
-            updated = int(status.get("updatedReplicas") or 0)
-            moving = status.get("currentRevision") != status.get("updateRevision")
-        case _:
-            wanted = int(status.get("desiredNumberScheduled") or 0)
-            updated = int(status.get("updatedNumberScheduled") or 0)
-            moving = updated < wanted
-    return f"an earlier rollout is still under way ({updated} of {wanted} pods updated)" if moving else None
 
 
 def notes(kind: str, workload: Json, around: Surroundings) -> Iterator[str]:

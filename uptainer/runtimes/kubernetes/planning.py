@@ -12,7 +12,7 @@ from uptainer.core.reference import Reference
 from uptainer.runtimes.kubernetes import changes, snapshots
 from uptainer.runtimes.kubernetes.changes import Change
 from uptainer.runtimes.kubernetes.client import Cluster
-from uptainer.runtimes.kubernetes.obstacles import Surroundings, notes, obstacles, unrest
+from uptainer.runtimes.kubernetes.obstacles import Surroundings, notes, obstacles
 from uptainer.runtimes.kubernetes.ownership import OwnerKind, owner_of
 from uptainer.runtimes.kubernetes.pins import named, pinned, read_pins
 from uptainer.runtimes.kubernetes.pods import Pod, digest_in
@@ -22,7 +22,7 @@ from uptainer.runtimes.kubernetes.resources import (
     PODS,
     QUOTAS,
 )
-from uptainer.runtimes.kubernetes.rollout import available_of
+from uptainer.runtimes.kubernetes.rollout import available_of, unrest
 from uptainer.runtimes.kubernetes.strategies import strategy_of
 from uptainer.runtimes.kubernetes.targets import Target, find_target
 from uptainer.runtimes.kubernetes.templates import CRON_JOB, image_in, selector_text

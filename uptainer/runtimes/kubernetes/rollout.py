@@ -75,6 +75,8 @@ def is_complete(sight: Sight, available: int | None = None) -> bool:
     if not is_observed(workload) or sight.revision is None or sight.old:
         return False
     wanted, updated, ready = _counts(sight.kind, workload, status)
+    if available is None and unrest(sight.kind, workload):
+        return False
     needed = wanted if available is None else min(available, wanted)
     return updated == wanted and len(sight.new) >= wanted and ready >= needed
 
@@ -83,6 +85,28 @@ def is_observed(workload: Json) -> bool:
     """Whether its controller has seen the specification as it is now."""
     generation = int(workload["metadata"].get("generation") or 0)
     return int((workload.get("status") or {}).get("observedGeneration") or 0) >= generation
+
+
+def unrest(kind: str, workload: Json) -> str | None:
+    """Why it is too early: another change is still on its way."""
+    if kind == "cronjob":
+        return None
+    if not is_observed(workload):
+        return "its controller has not taken up an earlier change yet"
+    status = workload.get("status") or {}
+    match kind:
+        case "deployment":
+            wanted, updated = replicas_of(workload), int(status.get("updatedReplicas") or 0)
+            moving = updated < wanted or int(status.get("replicas") or 0) > updated
+        case "statefulset":
+            wanted = replicas_of(workload)
+            updated = int(status.get("updatedReplicas") or 0)
+            moving = status.get("currentRevision") != status.get("updateRevision")
+        case _:
+            wanted = int(status.get("desiredNumberScheduled") or 0)
+            updated = int(status.get("updatedNumberScheduled") or 0)
+            moving = updated < wanted
+    return f"an earlier rollout is still under way ({updated} of {wanted} pods updated)" if moving else None
 
 
 def available_of(kind: str, workload: Json) -> int:

@@ -4,7 +4,8 @@ from typing import Any
 
 import pytest
 
-from uptainer.runtimes.kubernetes.obstacles import Surroundings, notes, obstacles, unrest
+from uptainer.runtimes.kubernetes.obstacles import Surroundings, notes, obstacles
+from uptainer.runtimes.kubernetes.rollout import unrest
 
 POD: dict[str, Any] = {"spec": {"containers": [{"resources": {"requests": {"memory": "1Gi"}}}]}}
 
