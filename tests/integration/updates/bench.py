@@ -104,6 +104,10 @@ class Bench:
         with self.database.session() as session:
             return UpdateRepository(session).by_id(update).status
 
+    def reason(self, update: int) -> str:
+        with self.database.session() as session:
+            return UpdateRepository(session).by_id(update).status_reason
+
     def journal(self, update: int) -> tuple[Entry, ...]:
         with self.database.session() as session:
             return tuple(entry_of(row) for row in JournalRepository(session).steps(update))

@@ -71,8 +71,8 @@ def test_a_worker_killed_in_the_undo_leaves_the_old_workload_after_recovery(
                 update = bench.propose(Behaviour.CRASHING)
                 died = kill(bench, update, Death(method, name, committed=committed))
                 status = bench.recover(update).status if died else bench.status(update)
-                assert died or name not in {each.name for each in bench.journal(update)}
-                assert status is UpdateStatus.ROLLED_BACK
+                assert died or name not in {each.name for each in bench.journal(update)}, bench.reason(update)
+                assert status is UpdateStatus.ROLLED_BACK, bench.reason(update)
                 bench.assert_as_before(same_identity=plan.same_identity)
 
 

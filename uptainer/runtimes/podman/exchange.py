@@ -161,8 +161,13 @@ def start_new(podman: Podman, swap: Swap, new_id: str) -> None:
 
 
 def stop_new(podman: Podman, swap: Swap, timeout: timedelta | None, new_id: str | None = None) -> None:
-    if new := find_new(podman, swap, new_id):
+    """One that has run is removed too: Podman starts what ended by itself anew, also behind a stop that came between,
+    and has no way to take its restart policy away.
+    """
+    new = find_new(podman, swap, new_id)
+    if new is not None and facts.status(new["State"]) is not ContainerStatus.CREATED:
         stop(podman, new["Id"], timeout)
+        remove_new(podman, swap, new["Id"])
 
 
 def start(podman: Podman, container: str, about: str) -> None:
