@@ -6,6 +6,7 @@ could have been started by somebody else meanwhile.
 """
 
 import math
+import time
 from collections.abc import Mapping
 from contextlib import suppress
 from datetime import timedelta
@@ -91,8 +92,7 @@ def remove_new(podman: Podman, swap: Swap, new_id: str | None = None) -> None:
     if new is None:
         return
     own = [each.name for each in facts.mounts(new) if each.anonymous and each.name not in swap.volumes]
-    with suppress(NotFoundError):
-        podman.delete(f"/containers/{new['Id']}", about=swap.key, query={"force": "true", "v": "false"})
+    _remove(podman, str(new["Id"]), swap.key)
     for volume in own:
         with suppress(NotFoundError, PermanentError):
             podman.delete(f"/volumes/{volume}", about=volume)
@@ -104,6 +104,9 @@ def stop(podman: Podman, container: str, timeout: timedelta | None = None) -> No
     if found is not None and facts.status(found["State"]) not in _STOPPED:
         operations.stop(podman, container, timeout)
 
+
+_BUSY_PAUSES = (0.5, 1.0, 2.0)
+"""Seconds."""
 
 _STOPPED = frozenset({ContainerStatus.CREATED, ContainerStatus.EXITED, ContainerStatus.DEAD})
 
@@ -193,8 +196,22 @@ def run_to_end(podman: Podman, container: str, about: str) -> None:
 
 def remove_old(podman: Podman, swap: Swap) -> None:
     """Its volumes stay: the new one has them."""
+    _remove(podman, swap.old_id, swap.aside)
+
+
+def _remove(podman: Podman, container: str, about: str) -> None:
+    """Podman leaves one half removed whose mounts are still busy for a moment, and removes it when it is asked again."""
+    for pause in _BUSY_PAUSES:
+        try:
+            return _remove_once(podman, container, about)
+        except TemporaryError:
+            time.sleep(pause)
+    return _remove_once(podman, container, about)
+
+
+def _remove_once(podman: Podman, container: str, about: str) -> None:
     with suppress(NotFoundError):
-        podman.delete(f"/containers/{swap.old_id}", about=swap.aside, query={"force": "true", "v": "false"})
+        podman.delete(f"/containers/{container}", about=about, query={"force": "true", "v": "false"})
 
 
 def swap_now(podman: Podman, swap: Swap) -> str:
