@@ -36,7 +36,7 @@ class Units:
     def refuse_unknown(self, unit: str, key: str) -> None:
         """Raises RefusedError unless the unit is loaded there."""
         try:
-            ran = self._podman.run([*self._words, "show", "--property", "LoadState", "--value", unit])
+            ran = self._podman.run([*self._words, "show", "--property", "LoadState", "--value", "--", unit])
         except UnsupportedError as error:
             raise RefusedError(
                 f"{key} belongs to the unit {unit}, which can't be restarted: {error}"
@@ -56,7 +56,7 @@ class Units:
         self._run("stop", unit)
 
     def _run(self, verb: str, unit: str) -> None:
-        ran = self._podman.run([*self._words, verb, unit], timeout=_START_TIMEOUT)
+        ran = self._podman.run([*self._words, verb, "--", unit], timeout=_START_TIMEOUT)
         if ran.exit_code != 0:
             said = ran.errors.strip().partition("\n")[0]
             fault = TemporaryError if "connect to bus" in said.lower() else PermanentError
