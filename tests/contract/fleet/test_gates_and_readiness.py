@@ -386,7 +386,7 @@ def test_a_container_that_came_back_under_another_image_is_not_asked_about(fleet
     made = fleet.propose()
     with fleet.database.session() as session:
         assert ContainerRepository(session).by_address("alpha/web").container.image_id == digest("image")
-    fleet.run("web", image_id=digest("other"))
+    fleet.run("web", image_id=digest("other"), repo_digests=(f"nginx@{digest('another')}",))
     fleet.decide()
     assert open_gate(fleet.database, made, away, Path("/nowhere"), NOW) is None
 
