@@ -1,7 +1,7 @@
 """From what is declared to what is stored: the difference first, as a person reads it, then the change."""
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from datetime import datetime
 from typing import Any
 
@@ -65,7 +65,7 @@ def make_changes(
     Raises:
         RefusedError: a host has updates on their way, or another host stands for its address.
     """
-    addresses = {address.name: address for address in declared.hosts}
+    addresses = {address.name: address for address in _hosts(session, declared)}
     for change in changes:
         if change.after is None:
             _remove(session, change, actor, now)
@@ -117,10 +117,18 @@ def _declared(session: Session, declared: Declaration) -> dict[tuple[str, str], 
         found["freeze", name] = {"when": text}
     for registry, block in declared.credentials.items():
         found["credentials", registry] = {"block": block}
-    for address in declared.hosts:
+    for address in _hosts(session, declared):
         found["host", address.name] = _host_facts(address)
     found |= _declared_policies(session, declared)
     return found
+
+
+def _hosts(session: Session, declared: Declaration) -> Iterator[HostAddress]:
+    """With the runtime that a host was found to have, where the file does not say one."""
+    stored = {row.url: row.runtime for row in HostRepository(session).all()}
+    for address in declared.hosts:
+        known = stored.get(address.url) if address.name in declared.of_unsaid_runtime else None
+        yield replace(address, runtime=known) if known else address
 
 
 def _declared_policies(session: Session, declared: Declaration) -> dict[tuple[str, str], Facts]:

@@ -78,9 +78,13 @@ class Content(_Strict):
 
 @dataclass(frozen=True, slots=True)
 class Declaration:
-    """`policies` are as they were written, by scope and target; each was checked."""
+    """`policies` are as they were written, by scope and target; each was checked.
+
+    Of the hosts in `of_unsaid_runtime`, a stored one keeps what was found out about it.
+    """
 
     hosts: tuple[HostAddress, ...] = ()
+    of_unsaid_runtime: frozenset[str] = frozenset()
     windows: Mapping[str, str] = field(default_factory=dict)
     freezes: Mapping[str, str] = field(default_factory=dict)
     policies: Mapping[tuple[PolicyScope, str], Mapping[str, Any]] = field(default_factory=dict)
@@ -117,6 +121,7 @@ def read_declaration(
     content = source.checked(context)
     return Declaration(
         hosts=tuple(source.hosts(content)),
+        of_unsaid_runtime=frozenset(name for name, host in content.hosts.items() if host.runtime is None),
         windows=dict(content.windows),
         freezes=dict(content.freezes),
         policies=dict(_policies(document.get("policies") or {})),

@@ -4,12 +4,17 @@ import json
 from pathlib import Path
 
 import pytest
+from sqlalchemy import select
 
 from tests.contract.cli.test_command_policies import effective
 from tests.lab.commands import uptainer
 from tests.lab.stocked import Stocked
+from uptainer.core.enums import ConnectionType, RuntimeType
+from uptainer.core.workloads import HostAddress
 from uptainer.store.database import Database
+from uptainer.store.models import Server
 from uptainer.store.repositories.audit import AuditRepository
+from uptainer.store.repositories.hosts import HostRepository
 
 FLEET = """
 hosts:
@@ -155,6 +160,24 @@ def test_all_faults_are_told_at_once_in_the_order_of_their_lines(empty: Database
     named = ("hosts.a.uri", "policies.default.mod", "policies.default.level")
     assert len(lines) == len(named)
     assert all(name in line for name, line in zip(named, lines, strict=True)), lines
+
+
+def test_what_a_host_was_found_to_be_stays_where_the_file_does_not_say_it(
+    empty: Database, tmp_path: Path
+) -> None:
+    url = "unix:///run/podman/podman.sock"
+    with empty.session() as session:
+        found = HostAddress("pod", RuntimeType.PODMAN, ConnectionType.UNIX, url)
+        HostRepository(session).add(found, "basement")
+    file = tmp_path / "pod.yaml"
+    file.write_text(f"hosts: {{pod: {{url: '{url}'}}}}\n")
+    assert apply(file, "--yes") == {}
+    file.write_text(f"hosts: {{pod: {{url: '{url}', timeout: 60}}}}\n")
+    assert list(apply(file, "--yes")) == [("host", "pod")]
+    with empty.session() as session:
+        host = HostRepository(session).by_name("pod")
+        assert (host.runtime, host.timeout_seconds) == (RuntimeType.PODMAN, 60)
+        assert session.scalars(select(Server.name).where(Server.id == host.server_id)).one() == "basement"
 
 
 def test_a_file_that_is_not_there_is_a_sentence(empty: Database) -> None:

@@ -8,6 +8,7 @@ import pytest
 
 from tests.lab.docker import DockerEngine
 from tests.lab.images import build_image, load_image, make_image
+from tests.lab.podman import PodmanEngine
 from tests.lab.registry import Registry
 from tests.lab.replacing import LOOPBACK, comparable, open_runtime, run_docker
 from uptainer.core.enums import ConnectionType, ContainerStatus, Health, RuntimeType
@@ -225,7 +226,6 @@ def test_an_engine_that_goes_down_meanwhile_is_unreachable_and_comes_back(
     [
         (RuntimeType.DOCKER, ConnectionType.TCP, "tcp://192.0.2.1:2375"),
         (RuntimeType.DOCKER, ConnectionType.KUBECONFIG, "kubeconfig:///path"),
-        (RuntimeType.PODMAN, ConnectionType.UNIX, "unix:///run/podman/podman.sock"),
     ],
 )
 def test_what_this_version_does_not_reach_is_said_so(
@@ -233,6 +233,12 @@ def test_what_this_version_does_not_reach_is_said_so(
 ) -> None:
     with pytest.raises(UnsupportedError):
         connect(HostAddress("far", runtime_type, connection, url))
+
+
+def test_a_podman_is_not_managed_as_if_it_were_docker(podman_engine: PodmanEngine) -> None:
+    """It answers Docker's API too, which knows nothing of its secrets, pods and units: they would be lost."""
+    with pytest.raises(UnsupportedError, match="is a Podman: add it with --runtime podman"):
+        connect(HostAddress("pod", RuntimeType.DOCKER, ConnectionType.UNIX, podman_engine.url))
 
 
 @pytest.mark.parametrize("name", ["../images/json", "web?all=1", "web web", "we\nb", "web#"])

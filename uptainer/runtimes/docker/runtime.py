@@ -6,7 +6,7 @@ from datetime import datetime, timedelta
 from types import TracebackType
 from typing import Protocol, Self
 
-from uptainer.core.errors import NotFoundError, PermanentError
+from uptainer.core.errors import NotFoundError, PermanentError, UnsupportedError
 from uptainer.core.images import ImageFacts
 from uptainer.core.secrets import HostSecret
 from uptainer.core.workloads import ContainerFacts, EngineFacts, HostAddress, Mount
@@ -40,6 +40,12 @@ class DockerRuntime:
         """Raises UnreachableError, AccessDeniedError, UnsupportedError: see `Engine`."""
         self.address = address
         self._engine = Engine(address, secret)
+        if self._engine.is_podman:
+            self._engine.close()
+            raise UnsupportedError(
+                f"{address.name} is a Podman: add it with --runtime podman (`runtime: podman` in a file), for by "
+                "Docker's API some of its containers' settings would be lost"
+            )
 
     def __enter__(self) -> Self:
         return self

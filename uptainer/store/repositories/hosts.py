@@ -33,8 +33,8 @@ class HostRepository:
         """
         self._refuse_second_address(address)
         self._audit_address(address, actor)
+        given = {} if server_name is None else {"server_id": self._server(server_name)}
         values = {
-            "server_id": self._server(server_name or _server_of(address)),
             "runtime": address.runtime,
             "connection": address.connection,
             "url": address.url,
@@ -44,8 +44,10 @@ class HostRepository:
             "excluded_namespaces": list(address.excluded_namespaces),
             "removed_at": None,
         }
-        statement = insert(ContainerHost).values(name=address.name, **values)
-        statement = statement.on_conflict_do_update(index_elements=["name"], set_=values)
+        server = given or {"server_id": self._server(_server_of(address))}
+        statement = insert(ContainerHost).values(name=address.name, **values, **server)
+        # The server that somebody said it stands on stays, unless another is said.
+        statement = statement.on_conflict_do_update(index_elements=["name"], set_={**values, **given})
         returning = statement.returning(ContainerHost).execution_options(populate_existing=True)
         return self._session.scalars(returning).one()
 
