@@ -115,7 +115,7 @@ def _of_update(known: _Known, now: datetime) -> Iterator[Notice]:
         )
     if update.started_at is not None and update.started_at >= since:
         yield known.turned(Event.UPDATE_STARTED, f" began at {update.started_at:%H:%M} UTC")
-    if update.status in ENDS and (update.finished_at or update.created_at) >= since:
+    if update.status in ENDS and (update.finished_at or update.started_at or update.created_at) >= since:
         said = f": {update.status.replace('_', ' ')}. {update.status_reason}".rstrip(". ")
         yield known.turned(ENDS[update.status], said)
 

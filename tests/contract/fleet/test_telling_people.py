@@ -289,6 +289,21 @@ def test_an_update_is_told_of_from_its_proposal_to_its_end_in_order(fleet: Seede
     ]
 
 
+def test_an_undo_that_failed_is_told_however_long_ago_the_update_was_proposed(fleet: Seeded) -> None:
+    """It never ends by itself, so it is the begin of its work that counts."""
+    made = fleet.propose()
+    with fleet.database.session() as session:
+        UpdateRepository(session).amend(made, account="text", account_hash="hash")
+    assert give_answer(fleet.database, made, answer(), NOW, answered_account="hash").taken
+    with fleet.database.session() as session:
+        UpdateRepository(session).amend(made, created_at=NOW - timedelta(days=10))
+    fleet.move(made, UpdateStatus.BACKING_UP, UpdateStatus.APPLYING, UpdateStatus.ROLLING_BACK)
+    fleet.move(made, UpdateStatus.ROLLBACK_FAILED, reason="the old one is gone")
+    with fleet.database.session() as session:
+        note_updates(session, NOW + timedelta(hours=1))
+    assert "update.failed" in {each.event for each in lines(fleet)}
+
+
 def test_what_is_long_ago_is_no_news(fleet: Seeded) -> None:
     fleet.propose()
     with fleet.database.session() as session:
