@@ -8,10 +8,11 @@ from pathlib import Path
 from typing import Any, Self
 
 from uptainer.core.errors import BusyError, InvalidInputError, RefusedError
-from uptainer.core.reference import Reference
 from uptainer.runtimes.kubernetes import changes, snapshots
 from uptainer.runtimes.kubernetes.changes import Change
 from uptainer.runtimes.kubernetes.client import Cluster
+from uptainer.runtimes.kubernetes.discovery import read_pods
+from uptainer.runtimes.kubernetes.observation import observe
 from uptainer.runtimes.kubernetes.obstacles import Surroundings, notes, obstacles
 from uptainer.runtimes.kubernetes.ownership import OwnerKind, owner_of
 from uptainer.runtimes.kubernetes.pins import named, pinned, read_pins
@@ -26,6 +27,7 @@ from uptainer.runtimes.kubernetes.rollout import available_of, unrest
 from uptainer.runtimes.kubernetes.strategies import strategy_of
 from uptainer.runtimes.kubernetes.targets import Target, find_target
 from uptainer.runtimes.kubernetes.templates import CRON_JOB, image_in, selector_text
+from uptainer.runtimes.kubernetes.ways_back import way_back
 from uptainer.runtimes.port import Phase, ReplacementPlan, ReplacementRequest, Step
 
 Json = Mapping[str, Any]
@@ -139,7 +141,7 @@ def _document(
     old = {**workload, "metadata": {**workload["metadata"]}}
     old["metadata"].pop("managedFields", None)
     return Document(
-        change=_change(target, request, workload, around),
+        change=_change(cluster, target, request, workload, around),
         available=0 if target.kind == CRON_JOB else available_of(target.kind, workload),
         mark=secrets.token_hex(4),
         claims=snapshots.claims_of(cluster, target, workload) if request.snapshot else [],
@@ -147,7 +149,9 @@ def _document(
     )
 
 
-def _change(target: Target, request: ReplacementRequest, workload: Json, around: Surroundings) -> Change:
+def _change(
+    cluster: Cluster, target: Target, request: ReplacementRequest, workload: Json, around: Surroundings
+) -> Change:
     before = image_in(workload, target.container)
     after = pinned(before, request.tag, str(request.image.digest))
     if after == before:
@@ -157,27 +161,20 @@ def _change(target: Target, request: ReplacementRequest, workload: Json, around:
     return Change(
         before=before,
         after=after,
-        back=_way_back(target, request, before, around),
+        back=way_back(request, before, _running(cluster, target, workload, around), kind=target.kind),
         reference=named(before, request.tag) if ours or not digest_in(before) else after,
         cause_before=(workload["metadata"].get("annotations") or {}).get(changes.CAUSE),
         pin_before=pin.write() if pin else None,
     )
 
 
-def _way_back(target: Target, request: ReplacementRequest, before: str, around: Surroundings) -> str:
-    """What stood there; where only the digest behind the same tag is new, that tag stands for the new image by now, and
-    the old one has to be named by its own.
-    """
-    if digest_in(before) or Reference.parse(before) != request.tag:
-        return before
+def _running(cluster: Cluster, target: Target, workload: Json, around: Surroundings) -> set[str]:
+    """The digests that it runs by; a CronJob's is that of its newest job."""
+    if target.kind == CRON_JOB:
+        seen = observe(target.kind, workload, target.container, read_pods(cluster, target.key, workload))
+        return {each.rpartition("@")[2] for each in seen.repo_digests}
     instances = [pod.instances.get(target.container) for pod in map(Pod.read, around.pods)]
-    running = {each.digest for each in instances if each is not None and each.digest}
-    if len(running) > 1:
-        raise RefusedError(
-            f"{request.key} runs {len(running)} different images, all called {before}, so there is no one way back: "
-            "restart its rollout first"
-        )
-    return pinned(before, request.tag, running.pop()) if running else before
+    return {each.digest for each in instances if each is not None and each.digest}
 
 
 def _steps(
