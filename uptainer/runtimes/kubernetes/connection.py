@@ -69,11 +69,16 @@ class Connection:
 
         Raises:
             AccessDeniedError: the credentials can't be had any more.
+            InvalidInputError: the token is no text for a header; what it is stays unsaid.
         """
         if self._plugin is not None:
             self._use_plugin()
         with self._mapped():
-            value = self.configuration.get_api_key_with_prefix("BearerToken")
+            value = (self.configuration.get_api_key_with_prefix("BearerToken") or "").strip()
+        if not (value.isascii() and value.isprintable()):
+            raise InvalidInputError(
+                f"{self.name}: its token holds characters that no token has, such as a line break: copy it again"
+            )
         return {"authorization": value} if value else {}
 
     def renew(self) -> bool:
