@@ -48,7 +48,7 @@ class Judgement:
 
 @dataclass(frozen=True, slots=True)
 class Look:
-    """What one look saw, `elapsed` after the first; `started_at` changing between looks is a restart."""
+    """What one look saw, `elapsed` after the first; one start that became another is a restart."""
 
     elapsed: timedelta
     state: WorkloadState
@@ -124,7 +124,7 @@ class _Watch:
                 reason = f"{self._key} runs {state.image_id}, and not {self._image_id}"
                 return Judgement(Proof.UNHEALTHY, reason)
             self._first = self._first or state
-            restarted = state.started_at != self._first.started_at
+            restarted = _is_restarted(self._first, state)
             if state.status is ContainerStatus.RUNNING:
                 self._ask(state, elapsed)
         except NotFoundError as error:
@@ -144,6 +144,11 @@ class _Watch:
             probe = self._plan.probes[number]
             self._answers[number] = run_probe(probe, self._runtime, self._key, state=state, ports=ports)
             self._due[number] = elapsed + probe.interval
+
+
+def _is_restarted(first: WorkloadState, now: WorkloadState) -> bool:
+    """A start that is not known says nothing: a workload may come to have one pod, or several, meanwhile."""
+    return None not in (first.started_at, now.started_at) and first.started_at != now.started_at
 
 
 def ports_of(runtime: Runtime, key: str, probes: Sequence[Probe]) -> Sequence[Port]:

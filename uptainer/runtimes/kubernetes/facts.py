@@ -39,7 +39,11 @@ def key_of(kind: str, workload: Json, container: str = "") -> Key:
 
 
 def workload_state(key: Key, workload: Json, pods: Sequence[Pod]) -> WorkloadState:
-    """Raises NotFoundError: the workload has no such container."""
+    """A start is told of one pod alone: among several, and of a job, another start is no restart.
+
+    Raises:
+        NotFoundError: the workload has no such container.
+    """
     seen = observe(key.kind, workload, key.container, pods)
     return WorkloadState(
         runtime_id=workload["metadata"]["uid"],
@@ -48,7 +52,7 @@ def workload_state(key: Key, workload: Json, pods: Sequence[Pod]) -> WorkloadSta
         restart_count=seen.restarts,
         exit_code=seen.exit_code,
         image_id=seen.image_id,
-        started_at=seen.started_at,
+        started_at=seen.started_at if len(seen.pods) == 1 and key.kind != CRON_JOB else None,
         addresses={pod.name: pod.address for pod in seen.pods if pod.address},
         health_log=seen.message[-_LOG_LIMIT:],
     )
@@ -79,7 +83,7 @@ def _container_facts(
         mounts=tuple(_mounts(workload, container)),
         networks=("host",) if template_of(workload)["spec"].get("hostNetwork") else (),
         ports=tuple(_ports(container)),
-        has_healthcheck=has_probe(container),
+        has_healthcheck=has_probe(container) and key.kind != CRON_JOB,
         details=_details(key, workload, seen, platforms),
     )
 

@@ -56,7 +56,7 @@ def observe(kind: str, workload: Json, name: str, pods: Sequence[Pod]) -> Observ
     return Observation(
         role=role,
         status=_status(kind, workload, seen, name, role),
-        health=_health(container, seen, name, role),
+        health=Health.NONE if kind == CRON_JOB else _health(container, seen, name, role),
         image_id=oldest.digest if oldest else digest_in(container["image"]),
         repo_digests=_repo_digests(oldest, container["image"]),
         digests=Counter(each.digest for each in instances if each.digest),

@@ -317,6 +317,18 @@ def test_a_state_names_each_pods_address() -> None:
     assert state.runtime_id == "uid-web"
 
 
+def test_another_pod_or_job_that_starts_is_no_restart() -> None:
+    key, two = Key("shop", "deployment", "web", "app"), [pod(), pod(name="web-abc-2")]
+    assert workload_state(key, workload(), two).started_at is None
+
+
+def test_a_cron_job_whose_job_begins_is_neither_restarted_nor_waited_for() -> None:
+    key, cron = Key("shop", "cronjob", "nightly", "app"), workload(container=PROBED)
+    states = [workload_state(key, cron, pods) for pods in ((), [pod(owner=("Job", "nightly"), ready=False)])]
+    assert [state.started_at for state in states] == [None, None]
+    assert [state.health for state in states] == [Health.NONE, Health.NONE]
+
+
 @pytest.mark.parametrize("text", ["web", "shop/web", "shop/pod/web/app", "shop/deployment//app", "a/b/c/d/e"])
 def test_what_is_no_key_of_a_cluster_is_not_found(text: str) -> None:
     with pytest.raises(NotFoundError, match="namespace/kind/name/container"):
