@@ -12,6 +12,11 @@ from uptainer.runtimes.podman import discovery, exchange, facts, pulling
 from uptainer.runtimes.podman.client import Podman
 from uptainer.runtimes.podman.dependants import Dependant, find_dependants
 from uptainer.runtimes.podman.swap import Maker, Swap, human_reference
+from uptainer.runtimes.podman.unit_obstacles import (
+    refuse_companions,
+    refuse_own_pulls,
+    refuse_unnamed_volumes,
+)
 from uptainer.runtimes.podman.units import Units, unit_of
 from uptainer.runtimes.port import Phase, ReplacementPlan, ReplacementRequest, Step
 
@@ -67,6 +72,7 @@ def plan_replacement(podman: Podman, request: ReplacementRequest) -> Replacement
     target = _target(containers, request.key)
     maker = Maker(podman, containers, discovery.pod_names(podman))
     if unit := unit_of(target["Config"].get("Labels") or {}):
+        _refuse_unsafe_unit(target, unit, containers)
         return _by_unit(podman, request, target, unit, maker)
     return _by_swap(podman, request, target, containers, maker)
 
@@ -203,13 +209,22 @@ def _verbs(document: Document) -> str:
     return " or ".join(verb for verb, does in (("make again", recreated), ("start", restarted)) if does)
 
 
+def _refuse_unsafe_unit(target: Json, unit: str, containers: Mapping[str, Json]) -> None:
+    refuse_this_process(facts.key(target), target["Id"])
+    refuse_unnamed_volumes(target, unit)
+    refuse_own_pulls(target, unit)
+    refuse_companions(target, unit, containers.values())
+
+
 def _by_unit(
     podman: Podman, request: ReplacementRequest, target: Json, unit: str, maker: Maker
 ) -> ReplacementPlan:
     """The unit makes the new container, from the reference that it names."""
     key = request.key
     _refuse_other_reference(target, request, unit)
-    Units(podman).refuse_unknown(unit, key)
+    units = Units(podman)
+    units.refuse_unknown(unit, key)
+    units.refuse_dependants(unit, key)
     document = Document(
         main=maker.restart(target),
         dependants=[],

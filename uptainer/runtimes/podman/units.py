@@ -4,7 +4,7 @@ Source: podman-systemd.unit(5), podman-auto-update(1), systemctl(1).
 """
 
 import os
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from urllib.parse import urlsplit
 
@@ -15,6 +15,10 @@ from uptainer.runtimes.podman.client import Podman
 LABEL = "PODMAN_SYSTEMD_UNIT"
 _START_TIMEOUT = 300.0
 """A unit may pull or wait for others before it says that it has started; systemd's own default is 90 seconds."""
+
+_STOPPED_WITH = ("RequiredBy", "RequisiteOf", "BoundBy", "ConsistsOf", "PropagatesStopTo")
+"""Whom systemd stops together with a unit, and does not start together with it."""
+_STOPPED_ALREADY = frozenset({"inactive", "failed"})
 
 
 def unit_of(labels: Mapping[str, str]) -> str | None:
@@ -49,18 +53,45 @@ class Units:
                 "Start the unit, or remove its container"
             )
 
+    def refuse_dependants(self, unit: str, key: str) -> None:
+        """Raises RefusedError where other units run that stopping this one stops too: nothing starts them again."""
+        if running := sorted(self._running_with(unit)):
+            raise RefusedError(
+                f"{key} can't be updated by way of {unit}: stopping that stops {', '.join(running)} too, and systemd "
+                f"does not start it again. Let it have Wants={unit} in place of Requires=, BindsTo= or PartOf="
+            )
+
+    def _running_with(self, unit: str) -> set[str]:
+        running: set[str] = set()
+        known, asked = {unit}, {unit}
+        while asked:
+            shown = self._show(asked, ("Id", "ActiveState", *_STOPPED_WITH))
+            running |= {each["Id"] for each in shown if each["ActiveState"] not in _STOPPED_ALREADY}
+            asked = {name for each in shown for kind in _STOPPED_WITH for name in each.get(kind, "").split()}
+            asked -= known
+            known |= asked
+        return running - {unit}
+
+    def _show(self, units: Iterable[str], properties: Iterable[str]) -> list[dict[str, str]]:
+        """One for each unit; an older systemd leaves out properties that it does not know."""
+        words = ["show", "--property", ",".join(properties), "--", *sorted(units)]
+        blocks = self._run(words).strip().split("\n\n")
+        return [dict(line.split("=", 1) for line in block.splitlines()) for block in blocks]
+
     def start(self, unit: str) -> None:
-        self._run("start", unit)
+        self._run(["start", "--", unit])
 
     def stop(self, unit: str) -> None:
-        self._run("stop", unit)
+        self._run(["stop", "--", unit])
 
-    def _run(self, verb: str, unit: str) -> None:
-        ran = self._podman.run([*self._words, verb, "--", unit], timeout=_START_TIMEOUT)
+    def _run(self, words: Sequence[str]) -> str:
+        ran = self._podman.run([*self._words, *words], timeout=_START_TIMEOUT)
         if ran.exit_code != 0:
             said = ran.errors.strip().partition("\n")[0]
             fault = TemporaryError if "connect to bus" in said.lower() else PermanentError
-            raise fault(f"systemctl {verb} {unit}: {said or f'status {ran.exit_code}'}")
+            about = " ".join(word for word in words if word != "--")
+            raise fault(f"systemctl {about}: {said or f'status {ran.exit_code}'}")
+        return ran.output
 
 
 def _refuse_foreign_user(podman: Podman) -> None:

@@ -132,6 +132,35 @@ def test_another_version_is_for_the_unit_s_file_to_say(ground: Ground) -> None:
         ground.runtime.plan_replacement(ground.request(digest, newer))
 
 
+OTHER = """
+[Unit]
+{bond}={to}
+After={to}
+[Service]
+ExecStart=/bin/sleep 600
+"""
+
+
+@pytest.mark.parametrize("bond", ["Requires", "BindsTo", "PartOf"])
+def test_units_that_would_stop_with_it_are_named_before_anything_is_stopped(
+    ground: Ground, bond: str
+) -> None:
+    request = ground.request(ground.release("2"))
+    ground.systemd.write_unit("near.service", OTHER.format(bond=bond, to="web.service"))
+    ground.systemd.write_unit("far.service", OTHER.format(bond=bond, to="near.service"))
+    ground.runtime.plan_replacement(request)
+    ground.systemd.systemctl("start", "near.service", "far.service")
+    with pytest.raises(RefusedError, match=r"stops far\.service, near\.service too"):
+        ground.runtime.plan_replacement(request)
+
+
+def test_a_unit_that_only_wants_it_runs_on(ground: Ground) -> None:
+    ground.systemd.write_unit("near.service", OTHER.format(bond="Wants", to="web.service"))
+    ground.systemd.systemctl("start", "near.service")
+    perform_all(ground.runtime, ground.request(ground.release("2")))
+    assert ground.systemd.systemctl("is-active", "near.service") == "active"
+
+
 def test_a_stopped_engine_does_not_stop_the_unit(ground: Ground) -> None:
     ground.engine.stop()
     assert ground.systemd.systemctl("is-active", "web.service") == "active"
