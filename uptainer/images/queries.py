@@ -22,7 +22,8 @@ class Query:
 
     `digests` are those that the engine knows its image by: the repo digests (empty for an image that came from no
     registry), and `image_id`. `known` is what the reference stood for when last asked. `others` are the platforms of the
-    other machines that it runs on: a newer image must be there for them as well.
+    other machines that it runs on: a newer image must be there for them as well. `mixed` are all the digests that its
+    instances run by, where those are several.
     """
 
     reference: Reference
@@ -33,6 +34,7 @@ class Query:
     labels: Mapping[str, str] = field(default_factory=dict, compare=False)
     known: Head | None = field(default=None, compare=False)
     others: tuple[Platform, ...] = ()
+    mixed: frozenset[str] = frozenset()
 
     @classmethod
     def of(
@@ -52,6 +54,7 @@ class Query:
             labels=container.image_labels,
             known=known,
             others=_others(container),
+            mixed=frozenset(container.details.get("digests", ())),
         )
 
     def runs(self, digest: str) -> bool:

@@ -59,10 +59,16 @@ class Search:
             result, reasons = CheckResult.CANDIDATES, self.failures
         elif self.failures:
             result, reasons = CheckResult.UNKNOWN, self.failures
+        elif self.query.mixed:
+            result, reasons = CheckResult.UNKNOWN, [self._mixture()]
         else:
             result, reasons = CheckResult.UP_TO_DATE, [f"{self.tag} still stands for what runs", *self.notes]
         reason = "; ".join(dict.fromkeys(reasons)) or f"{len(candidates)} found"
         return Lookup(self.query.reference, result, reason, head, candidates, stands_for)
+
+    def _mixture(self) -> str:
+        name = self.query.reference.familiar
+        return f"{len(self.query.mixed)} different images run, all called {name}: restart its rollout to have one"
 
     async def _moved(self, head: Head) -> list[Candidate]:
         """The tag's own new digest. An index is the same when its image for the platform is the one that runs."""

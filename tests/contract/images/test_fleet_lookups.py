@@ -63,6 +63,16 @@ async def test_a_tag_that_did_not_move_is_up_to_date_with_one_request(
     assert len(registry.requests()) == client.requests == 1
 
 
+async def test_a_workload_of_several_images_is_not_up_to_date_by_one_of_them(
+    registry: Registry, client: RegistryClient
+) -> None:
+    digest = push_image(registry.url, "fleet/mixed:1", build_image())
+    asked = replace(query(registry.reference("fleet/mixed:1"), digest), mixed=frozenset({digest, OTHER}))
+    found = await one(client, asked)
+    assert found.result is CheckResult.UNKNOWN
+    assert "2 different images run" in found.reason
+
+
 async def test_a_tag_that_moved_is_a_candidate_with_its_date_and_version(
     registry: Registry, client: RegistryClient
 ) -> None:
@@ -361,6 +371,7 @@ def test_a_container_asks_for_its_own_image() -> None:
         platform=None,
         created_at=datetime(2026, 1, 1, tzinfo=UTC),
         image_labels={VERSION_LABEL: "1.27.4"},
+        details={"digests": {OTHER: 2, "sha256:" + "2" * 64: 1}},
     )
     asked = Query.of(container, MAJOR, AMD64)
 
@@ -368,6 +379,7 @@ def test_a_container_asks_for_its_own_image() -> None:
     assert asked.runs(OTHER)
     assert asked.runs(container.image_id)
     assert not asked.runs("")
+    assert asked.mixed == {OTHER, "sha256:" + "2" * 64}
 
 
 @dataclass
