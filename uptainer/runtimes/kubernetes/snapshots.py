@@ -36,7 +36,7 @@ def claims_of(cluster: Cluster, target: Target, workload: Json) -> list[str]:
     Raises:
         RefusedError: there are some, and the cluster can't take snapshots of them; the message says why.
     """
-    wanted = sorted(dict.fromkeys(_names(workload, target.key.name)))
+    wanted = sorted(dict.fromkeys(claim_names(workload, target.key.name)))
     found = [each for each in (_find(cluster, target, name) for name in wanted) if each is not None]
     if found:
         _served(cluster, target)
@@ -88,15 +88,16 @@ def prune(cluster: Cluster, target: Target, claims: Sequence[str], keep: int) ->
     return removed
 
 
-def _names(workload: Json, name: str) -> Iterator[str]:
+def claim_names(workload: Json, name: str) -> Iterator[str]:
     """Of its template, and those that a StatefulSet makes for each of its pods."""
     spec = template_of(workload)["spec"]
     for volume in spec.get("volumes") or ():
         claim = volume.get("persistentVolumeClaim")
         if claim and not claim.get("readOnly"):
             yield claim["claimName"]
+    first = int((workload["spec"].get("ordinals") or {}).get("start") or 0)
     for template in workload["spec"].get("volumeClaimTemplates") or ():
-        for number in range(replicas_of(workload)):
+        for number in range(first, first + replicas_of(workload)):
             yield f"{template['metadata']['name']}-{name}-{number}"
 
 
