@@ -120,8 +120,9 @@ class Systemd:
         def has_started() -> bool:
             if self._process.poll() is not None:
                 raise TimeoutError(f"systemd ended: {(self.directory / 'systemd.log').read_text()[-300:]}")
-            children = psutil.Process(self._process.pid).children(recursive=True)
-            found[:] = [each.pid for each in children if SYSTEMD in each.cmdline()[:1]]
+            with suppress(psutil.NoSuchProcess):  # what sets it up comes and goes meanwhile
+                children = psutil.Process(self._process.pid).children(recursive=True)
+                found[:] = [each.pid for each in children if SYSTEMD in each.cmdline()[:1]]
             ready = found and Path(f"/proc/{found[0]}/root/run/systemd/private").exists()
             return bool(ready)
 

@@ -166,8 +166,12 @@ def _stop_unit(on: Replacement) -> Json:
 
 
 def _start_unit_again(on: Replacement) -> None:
-    if on.main.was_running:
-        Units(on.podman).start(on.unit)
+    """On the image that it ran: its tag may have stood for another one before already, or still."""
+    units, old = Units(on.podman), exchange.find(on.podman, on.main.old_id)
+    was_never_stopped = old is not None and exchange.runs(old) and not units.is_changing(on.unit)
+    if on.main.was_running and not was_never_stopped:
+        pulling.tag(on.podman, on.main.image_id, on.request.tag)
+        units.start(on.unit)
         _refuse_other_image(on, on.main.image_id)
 
 

@@ -18,6 +18,7 @@ _START_TIMEOUT = 300.0
 
 _STOPPED_WITH = ("RequiredBy", "RequisiteOf", "BoundBy", "ConsistsOf", "PropagatesStopTo")
 """Whom systemd stops together with a unit, and does not start together with it."""
+_CHANGING = frozenset({"activating", "deactivating", "reloading"})
 _STOPPED_ALREADY = frozenset({"inactive", "failed"})
 
 
@@ -33,13 +34,15 @@ class Units:
         self._podman = podman
         info = podman.get("/info", about="itself")
         self._words = ["systemctl", "--no-ask-password"]
-        if info["host"]["security"]["rootless"]:
+        self._of_user = bool(info["host"]["security"]["rootless"])
+        if self._of_user:
             _refuse_foreign_user(podman)
             self._words.append("--user")
 
     def refuse_unknown(self, unit: str, key: str) -> None:
-        """Raises RefusedError unless the unit is loaded there."""
+        """Raises RefusedError unless the unit is loaded there, and whoever asks may restart it."""
         try:
+            self._refuse_powerless(unit, key)
             ran = self._podman.run([*self._words, "show", "--property", "LoadState", "--value", "--", unit])
         except UnsupportedError as error:
             raise RefusedError(
@@ -52,6 +55,22 @@ class Units:
                 f"{key} belongs to the unit {unit}, and can be updated by way of it only: {said}. "
                 "Start the unit, or remove its container"
             )
+
+    def _refuse_powerless(self, unit: str, key: str) -> None:
+        """Root's Podman lets a group in, and root's systemd does not."""
+        if self._of_user:
+            return
+        ran = self._podman.run(["id", "-u"])
+        if ran.output.strip() != "0":
+            raise RefusedError(
+                f"{key} belongs to the unit {unit}, and root's units can be restarted by root only: reach the host as "
+                "root, or run Uptainer as root"
+            )
+
+    def is_changing(self, unit: str) -> bool:
+        """A stop goes on after whoever asked for it is gone."""
+        [shown] = self._show([unit], ("ActiveState", "Job"))
+        return shown["ActiveState"] in _CHANGING or shown.get("Job", "0") not in ("", "0")
 
     def refuse_dependants(self, unit: str, key: str) -> None:
         """Raises RefusedError where other units run that stopping this one stops too: nothing starts them again."""

@@ -132,6 +132,27 @@ def test_another_version_is_for_the_unit_s_file_to_say(ground: Ground) -> None:
         ground.runtime.plan_replacement(ground.request(digest, newer))
 
 
+def test_going_back_starts_the_image_that_ran_whatever_its_tag_stood_for(ground: Ground) -> None:
+    """Somebody pulled build 2 by hand, and did not restart the unit, when an update to build 3 was planned."""
+    before = ground.runtime.state("web").image_id
+    ground.release("2")
+    ground.engine.podman("pull", "--quiet", ground.reference)
+    request = ground.request(ground.release("3"))
+    plan, results = perform_all(ground.runtime, request)
+    revert_all(ground.runtime, request, plan, results)
+    assert (ground.build(), ground.runtime.state("web").image_id) == ("1", before)
+
+
+def test_a_unit_that_was_not_stopped_is_not_started_again(ground: Ground) -> None:
+    request = ground.request(ground.release("2"))
+    plan = ground.runtime.plan_replacement(request)
+    before = ground.runtime.state("web").runtime_id
+    unstartable = _unit(ground.engine, ground.reference).replace("[Unit]", "[Unit]\nRefuseManualStart=yes")
+    ground.systemd.write_unit("web.service", unstartable)
+    ground.runtime.revert("stop_unit", request, plan.document, {})
+    assert ground.runtime.state("web").runtime_id == before
+
+
 OTHER = """
 [Unit]
 {bond}={to}
