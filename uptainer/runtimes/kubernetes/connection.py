@@ -17,7 +17,13 @@ from ruamel.yaml import YAML
 from ruamel.yaml.error import YAMLError
 
 from uptainer.core.enums import ConnectionType
-from uptainer.core.errors import AccessDeniedError, InvalidInputError, RefusedError, UnsupportedError
+from uptainer.core.errors import (
+    AccessDeniedError,
+    InvalidInputError,
+    RefusedError,
+    UnreachableError,
+    UnsupportedError,
+)
 from uptainer.core.secrets import ClusterSecret, HostSecret
 from uptainer.core.workloads import HostAddress
 from uptainer.runtimes.kubernetes.plugins import Credential, ask_plugin
@@ -50,7 +56,8 @@ class Connection:
         self._lock = threading.Lock()
         self._folder: TemporaryDirectory[str] | None = None
         self._plugin: Callable[[], Credential] | None = None
-        self._credential: Credential | None = None
+        self._credential = Credential()
+        self._is_refused = False
         try:
             with self._mapped():
                 self.configuration = self._open(address)
@@ -68,7 +75,7 @@ class Connection:
         """Who we are, read anew where it runs out; empty where a client certificate says it.
 
         Raises:
-            AccessDeniedError: the credentials can't be had any more.
+            UnreachableError: the program that gives the credentials does not for now.
             InvalidInputError: the token is no text for a header; what it is stays unsaid.
         """
         if self._plugin is not None:
@@ -86,7 +93,7 @@ class Connection:
         if self._plugin is None:
             return False
         with self._lock:
-            self._credential = None
+            self._is_refused = True
         return True
 
     def close(self) -> None:
@@ -148,11 +155,18 @@ class Connection:
         user |= self._credential.as_user()
 
     def _use_plugin(self) -> None:
-        """A certificate's files are read for each new connection, so a newer one takes their place."""
+        """A certificate's files are read for each new connection, so a newer one takes their place.
+
+        A program that gave credentials once gives them again when its own service does: what fails then is for now.
+        """
         with self._lock:
-            if self._plugin is None or (self._credential is not None and not self._credential.is_old()):
+            if self._plugin is None or not (self._is_refused or self._credential.is_old()):
                 return
-            self._credential = self._plugin()
+            try:
+                self._credential = self._plugin()
+            except AccessDeniedError as fault:
+                raise UnreachableError(f"no new credentials: {fault}") from fault
+            self._is_refused = False
             if self._credential.token:
                 self.configuration.refresh_api_key_hook = None
                 self.configuration.api_key["BearerToken"] = f"Bearer {self._credential.token}"

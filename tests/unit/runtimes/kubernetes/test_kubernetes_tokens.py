@@ -2,11 +2,12 @@
 
 import json
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from uptainer.core.enums import ConnectionType, RuntimeType
-from uptainer.core.errors import InvalidInputError
+from uptainer.core.errors import AccessDeniedError, InvalidInputError, UnreachableError
 from uptainer.core.secrets import ClusterSecret
 from uptainer.core.workloads import HostAddress
 from uptainer.runtimes.kubernetes.connection import Connection
@@ -14,7 +15,7 @@ from uptainer.runtimes.kubernetes.connection import Connection
 SERVER = "https://127.0.0.1:6443"
 
 
-def of_user(user: dict[str, str]) -> Connection:
+def of_user(user: dict[str, Any]) -> Connection:
     """By a kubeconfig, which is JSON here, and so YAML."""
     content = {
         "current-context": "lab",
@@ -42,3 +43,28 @@ def test_what_no_header_can_hold_is_refused_without_being_said(token: str) -> No
 
 def test_without_a_token_no_header_says_who_we_are() -> None:
     assert of_user({}).headers() == {}
+
+
+def by_program(answer: Path) -> Connection:
+    """It gives what stands in the file, and fails without it."""
+    version = "client.authentication.k8s.io/v1"
+    return of_user({"exec": {"apiVersion": version, "command": "cat", "args": [str(answer)]}})
+
+
+def test_a_program_that_gives_no_new_credentials_fails_for_now_and_is_asked_again(tmp_path: Path) -> None:
+    answer = tmp_path / "credential"
+    answer.write_text(json.dumps({"status": {"token": "first"}}))
+    connection = by_program(answer)
+    answer.unlink()
+    assert connection.headers() == {"authorization": "Bearer first"}
+    assert connection.renew()
+    for _ in range(2):
+        with pytest.raises(UnreachableError, match="no new credentials"):
+            connection.headers()
+    answer.write_text(json.dumps({"status": {"token": "second"}}))
+    assert connection.headers() == {"authorization": "Bearer second"}
+
+
+def test_a_program_that_never_gave_credentials_is_no_passing_fault(tmp_path: Path) -> None:
+    with pytest.raises(AccessDeniedError):
+        by_program(tmp_path / "credential")
