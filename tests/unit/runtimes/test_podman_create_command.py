@@ -59,7 +59,9 @@ REFUSED = [
     ("--volume /data:/data:O", "(O, U, idmap)"),
     ("--volume data:/data:ro,U", "(O, U, idmap)"),
     ("--mount type=image,source=other,target=/other", "would be asked for again"),
-    ("--mount type=volume,source=a,target=/a,U=true", "would be asked for again"),
+    ("--mount type=volume,source=a,target=/a,U=true", "would be asked for again (U=true)"),
+    ("--mount type=volume,source=a,target=/a,subpath=b", "would be asked for again (subpath=b)"),
+    ("--mount type=bind,source=/a,target=/a,relabel=private", "would be asked for again (relabel=private)"),
 ]
 
 

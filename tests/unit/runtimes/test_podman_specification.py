@@ -41,6 +41,21 @@ def test_a_variable_that_podman_would_set_is_kept_where_it_was_asked_for() -> No
     assert made("-e HOME=/x app:1", config={"Env": ["HOME=/x", "TERM=xterm"]})["env"] == {"HOME": "/x"}
 
 
+def test_a_variable_that_was_asked_for_stays_where_the_old_image_had_the_same() -> None:
+    assert made("--env PATH=/bin app:1", config={"Env": ["PATH=/bin"]})["env"] == {"PATH": "/bin"}
+
+
+@pytest.mark.parametrize("option", ["--env-file app.env", "--env-host"])
+def test_a_variable_that_may_come_from_a_file_is_the_user_s(option: str) -> None:
+    of_the_user = ["HTTP_PROXY=http://proxy", "no_proxy=.lan", "HOME=/srv", "TERM=dumb"]
+    body = made(f"{option} app:1", config={"Env": ["PATH=/bin", "HOSTNAME=abc", *of_the_user]})
+    assert body["env"] == {"HTTP_PROXY": "http://proxy", "no_proxy": ".lan", "HOME": "/srv", "TERM": "dumb"}
+
+
+def test_proxies_that_podman_hands_on_are_not_asked_for() -> None:
+    assert "env" not in made("app:1", config={"Env": ["HTTP_PROXY=http://proxy", "https_proxy=x"]})
+
+
 def test_the_value_of_a_secret_is_never_asked_for() -> None:
     body = made("--secret token,type=env,target=T app:1", config={"Env": ["T=very secret"]})
     assert body["secret_env"] == {"T": "token"}
@@ -64,8 +79,23 @@ def test_another_container_is_named_and_not_known_by_an_id_that_may_change() -> 
 
 
 VOLUME = {"RW": True, "Type": "volume", "Name": "data", "Destination": "/data"}
+BRIDGE = {"NetworkMode": "bridge"}
+
+
+def test_who_was_moved_off_the_default_network_stays_where_it_is() -> None:
+    body = made("--network-alias web app:1", networks=("back",), host=BRIDGE)
+    assert body["Networks"] == {"back": {"aliases": ["web"]}}
+    assert made("app:1", networks=("back",), host=BRIDGE)["Networks"] == {"back": {}}
+
+
+def test_without_a_bridge_no_network_is_asked_for() -> None:
+    assert "Networks" not in made("app:1", networks=(), host={"NetworkMode": "slirp4netns"})
+
+
 LOST: list[tuple[str, dict[str, Any], str]] = [
     ("--network front app:1", {"networks": ("front", "back")}, "connected with later"),
+    ("app:1", {"networks": ("podman", "back"), "host": BRIDGE}, "made with the default one"),
+    ("--network bridge app:1", {"networks": (), "host": BRIDGE}, "networks are none"),
     ("--userns auto -v data:/data app:1", {"Mounts": [VOLUME]}, "other user ids"),
     ("--userns auto:uidmapping=0:1:2 app:1", {}, "how --userns=auto:uidmapping=0:1:2"),
     ("--security-opt something=new app:1", {}, "does not know --security-opt something=new"),

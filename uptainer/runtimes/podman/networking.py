@@ -75,16 +75,17 @@ def _networks(container: Json, command: CreateCommand) -> dict[str, dict[str, An
     on_bridge = [options for name, options in _asked(command) if name == "bridge"]
     known = [name for name, _ in asked]
     by_hand = [name for name in shown if name not in known]
-    if known and (by_hand or set(known) - set(shown)):
+    on_default = not known and container["HostConfig"].get("NetworkMode") == "bridge"
+    if (known and (by_hand or set(known) - set(shown))) or (on_default and len(shown) != 1):
         raise RefusedError(
-            f"its networks are {', '.join(shown) or 'none'}, and it was made with {', '.join(known)}: Podman does "
+            f"its networks are {', '.join(shown) or 'none'}, and it was made with {', '.join(known) or 'the default one'}: Podman does "
             "not show what it was connected with later. Make it again with --network for each"
         )
     first = asked or [(name, options) for name in by_hand[:1] for options in (on_bridge or [""])]
     made = {name: _endpoint(options) for name, options in first}
     if made:
         _merge(made[next(iter(made))], _first_endpoint(command))
-    needed = asked or any(made.values())
+    needed = asked or on_default or any(made.values())
     return made if needed else {}
 
 

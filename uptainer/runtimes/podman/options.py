@@ -27,6 +27,11 @@ _KEPT = (
 KEPT = frozenset(_KEPT.split())
 """`specification` carries each of these over."""
 
+_FIELDS_OF_MOUNTS = (
+    "type source src target destination dst readonly ro rw bind-propagation consistency tmpfs-size tmpfs-mode"
+)
+_MOUNT_FIELDS = frozenset(_FIELDS_OF_MOUNTS.split())
+
 REFUSED: Mapping[str, str] = {
     "rm": "stopping it removes it, and there would be no way back: start it without --rm",
     "rmi": "its image goes with it: start it without --rmi",
@@ -62,5 +67,5 @@ def _lost_mounts(command: CreateCommand) -> Iterator[str]:
         kinds = [field.partition("=")[2] for field in fields if field.startswith("type=")]
         if kinds and kinds[0] not in ("bind", "volume", "tmpfs"):
             yield f"Podman does not show how --mount {mount} would be asked for again"
-        if any(field.partition("=")[0] in ("U", "chown", "idmap") for field in fields):
-            yield f"Podman does not show how --mount {mount} would be asked for again"
+        if unknown := [field for field in fields if field.partition("=")[0] not in _MOUNT_FIELDS]:
+            yield f"Podman does not show how --mount {mount} would be asked for again ({', '.join(unknown)})"

@@ -16,7 +16,8 @@ from uptainer.runtimes.podman.values import entrypoint_of, pairs, size
 
 Json = Mapping[str, Any]
 
-AUTOMATIC = frozenset({"TERM", "container", "HOSTNAME", "HOME", "container_uuid"})
+OF_THIS_CONTAINER = frozenset({"container", "HOSTNAME", "container_uuid"})
+AUTOMATIC = OF_THIS_CONTAINER | {"TERM", "HOME"}
 """Variables that Podman sets by itself at the start."""
 _PROXIES = frozenset({"http_proxy", "https_proxy", "ftp_proxy", "no_proxy"})
 _ON_FAILURE = {"none": 0, "kill": 2, "restart": 3, "stop": 4}
@@ -120,16 +121,20 @@ def _process(old: Old) -> dict[str, Any]:
 
 
 def own_environment(old: Old) -> dict[str, str]:
-    """Neither the image's, nor what Podman sets, nor the values of secrets, which it sets at each start."""
+    """Neither the image's, nor what Podman sets, nor the values of secrets, which it sets at each start.
+
+    Podman does not show which variables came from a file or from the client: what it might have set is the user's then.
+    """
     defaults = set(old.image_config.get("Env") or ())
     asked = {each.partition("=")[0] for each in old.command.values("env")}
+    automatic = OF_THIS_CONTAINER if old.command.has("env-file", "env-host") else AUTOMATIC | _PROXIES
     secret = set(secrets_in_environment(old.command))
     own: dict[str, str] = {}
     for each in old.config.get("Env") or ():
         name, _, value = each.partition("=")
-        is_ours = name in asked or name not in AUTOMATIC
-        is_proxy = name.lower() in _PROXIES and name not in asked
-        if each not in defaults and is_ours and not is_proxy and name not in secret:
+        is_automatic = name in automatic or name.lower() in automatic & _PROXIES
+        is_ours = each not in defaults and not is_automatic
+        if (name in asked or is_ours) and name not in secret:
             own[name] = value
     return own
 
