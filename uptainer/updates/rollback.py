@@ -1,7 +1,9 @@
 """Undoing an update: every step that was begun is taken back, the last one first."""
 
+from collections.abc import Iterator
+
 from uptainer.core.enums import UpdateStatus
-from uptainer.core.errors import PermanentError, TemporaryError
+from uptainer.core.errors import PermanentError, SupersededError, TemporaryError
 from uptainer.updates.journal import Record
 from uptainer.updates.planning import RUNS
 from uptainer.updates.run import Outcome, Run
@@ -17,22 +19,36 @@ PAUSES = (0.5, 2.0)
 def roll_back(run: Run) -> Outcome:
     """Undo what was begun; the state is ROLLING_BACK already, and its reason says why.
 
+    Where somebody else was there meanwhile, theirs stays, and all the rest is undone. Such a step is not written down as
+    undone: a process that goes on after this one meets the same.
+
     Raises:
         TemporaryError: the engine or the database does not answer. It stays ROLLING_BACK, and recovery goes on with it.
     """
     record = run.journal.read()
     reason = record.update.status_reason
     try:
-        for entry in to_undo(record.journal):
-            run.journal.undoing(entry.name)
-            _revert(run, entry, record)
-            run.journal.undone(entry.name)
-        _check(run, record)
+        theirs = [str(error) for error in _undo_all(run, record)]
+        if not theirs:
+            _check(run, record)
     except TemporaryError:
         raise
     except Exception as error:  # noqa: BLE001 -- whatever stopped the undo, a person must be told
         return _settle(run, UpdateStatus.ROLLBACK_FAILED, f"{reason}. The undo failed: {error}. {HELP}")
+    if theirs:
+        return _settle(run, UpdateStatus.SUPERSEDED, ". ".join(dict.fromkeys([reason or "", *theirs])))
     return _settle(run, _end(run, record), reason)
+
+
+def _undo_all(run: Run, record: Record) -> Iterator[SupersededError]:
+    for entry in to_undo(record.journal):
+        run.journal.undoing(entry.name)
+        try:
+            _revert(run, entry, record)
+        except SupersededError as error:
+            yield error
+        else:
+            run.journal.undone(entry.name)
 
 
 def _revert(run: Run, entry: Entry, record: Record) -> None:

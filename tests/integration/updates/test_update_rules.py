@@ -257,6 +257,19 @@ def test_what_somebody_else_puts_there_in_the_middle_is_theirs_and_not_rolled_ba
     assert "somebody else was there" in outcome.reason
 
 
+@pytest.mark.parametrize("step", ["stop", "start"])
+def test_what_somebody_else_put_there_stays_and_all_the_rest_is_undone(world: World, step: str) -> None:
+    world.runtime.bad_images = {"sha256:new"}
+    world.runtime.on_step = fail_at("revert", step, SupersededError("it is theirs, and is left so"))
+    outcome = world.apply()
+    assert outcome.status is world.row().status is UpdateStatus.SUPERSEDED
+    assert "it crashed" in outcome.reason
+    assert "it is theirs, and is left so" in outcome.reason
+    begun = [name for verb, name in world.runtime.calls if verb == "perform"]
+    undone = [name for verb, name in world.runtime.calls if verb == "revert"]
+    assert undone == begun[::-1]
+
+
 def test_an_old_container_that_cannot_be_removed_does_not_undo_what_is_healthy(world: World) -> None:
     world.runtime.on_step = fail_at("perform", "remove_old", PermanentError("in use"))
     outcome = world.apply()

@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from uptainer.core.enums import ContainerStatus, Health
-from uptainer.core.errors import PermanentError, RefusedError
+from uptainer.core.errors import PermanentError, RefusedError, SupersededError
 from uptainer.runtimes.docker import service_facts, service_scale
 from uptainer.runtimes.docker.service_facts import Surroundings
 from uptainer.runtimes.docker.service_rollout import Look, is_done
@@ -97,7 +97,7 @@ def test_a_rollout_is_done_when_all_that_is_asked_runs_of_the_new(
         (service(state="paused"), [CRASHED], PermanentError, "stopped the update"),
         (service(OLD, state="rollback_started"), [CRASHED], PermanentError, "rolled it back by itself"),
         (service(OLD, state="rollback_completed"), [CRASHED], PermanentError, "rolled it back by itself"),
-        (service(OLD), [task(image=OLD)], RefusedError, "changed by somebody else"),
+        (service(OLD), [task(image=OLD)], SupersededError, "changed by somebody else"),
         (
             service(state="updating", config={"FailureAction": "continue"}),
             [CRASHED],

@@ -5,7 +5,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from uptainer.core.errors import PermanentError, RefusedError, TemporaryError
+from uptainer.core.errors import PermanentError, SupersededError, TemporaryError
 from uptainer.runtimes.docker import service_facts, services
 from uptainer.runtimes.docker.services import image_of
 from uptainer.runtimes.engine.client import Engine
@@ -94,13 +94,13 @@ def is_done(seen: Look, image: str) -> bool:
 
     Raises:
         PermanentError: it will not, by what the swarm says or by what its tasks do.
-        RefusedError: somebody else made something different of it.
+        SupersededError: somebody else made something different of it.
     """
     key = services.key_of(seen.service)
     if seen.image != image:
         if seen.state.startswith("rollback"):
             raise PermanentError(f"{key}: the swarm rolled it back by itself ({_message(seen)})")
-        raise RefusedError(
+        raise SupersededError(
             f"{key} was changed by somebody else meanwhile: it is {seen.image}, and not {image}"
         )
     if seen.state in STOPPED:
@@ -127,7 +127,7 @@ def await_rollout(engine: Engine, key: str, image: str) -> None:
 
     Raises:
         PermanentError: it will not, or did not within a time in which nothing moved; with its tasks' own messages.
-        RefusedError: somebody else changed it.
+        SupersededError: somebody else changed it.
         TemporaryError: the engine did not answer for a minute.
     """
     watch = _Watch(engine, key)
@@ -136,7 +136,7 @@ def await_rollout(engine: Engine, key: str, image: str) -> None:
         try:
             if is_done(seen, image):
                 return
-        except RefusedError:
+        except SupersededError:
             raise
         except PermanentError as fault:
             raise PermanentError(f"{fault}: {why(engine, key, image) or 'its tasks say nothing'}") from fault
@@ -152,7 +152,7 @@ def await_settled(engine: Engine, key: str, image: str, at_least: int | None) ->
     while True:
         seen = watch.look()
         if seen.image != image:
-            raise RefusedError(
+            raise SupersededError(
                 f"{key} was changed by somebody else meanwhile: it is {seen.image}, and not {image}"
             )
         if seen.state not in UNDER_WAY and seen.arrived(at_least):

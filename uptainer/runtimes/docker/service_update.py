@@ -14,6 +14,7 @@ from uptainer.core.errors import (
     InvalidInputError,
     NotFoundError,
     RefusedError,
+    SupersededError,
     TemporaryError,
     UnreachableError,
     UnsupportedError,
@@ -190,7 +191,7 @@ def _way_back(on: ServiceUpdate, service: Json) -> Change | None:
     if is_stopped and (image == plan.way_back or (spec == plan.stopped and not was_rolled_back)):
         return None
     if image not in (plan.image, plan.way_back, image_of(plan.before)):
-        raise RefusedError(
+        raise SupersededError(
             f"{plan.key} was changed by somebody else meanwhile: it is {image}, and is left so"
         )
     exact = image_of(plan.before) == plan.way_back and service.get("PreviousSpec") == plan.stopped

@@ -62,26 +62,28 @@ def make(cluster: Cluster, target: Target, change: Change) -> None:
         if image == change.after:
             return None
         if image != change.before:
-            raise SupersededError(
-                f"somebody else gave {target.key} the image {image} meanwhile, which is left as it is"
-            )
+            raise _superseded(target, image)
         return _forwards(workload, target, change)
 
     _apply(cluster, target, patch_of)
 
 
-def take_back(cluster: Cluster, target: Target, change: Change) -> bool:
-    """False where somebody else's image stands there, which stays."""
-    theirs = False
+def take_back(cluster: Cluster, target: Target, change: Change) -> None:
+    """Raises SupersededError where somebody else's image stands there, which stays."""
 
     def patch_of(workload: Json) -> Json | None:
-        nonlocal theirs
         image = image_in(workload, target.container)
-        theirs = image not in (change.before, change.back, change.after)
+        if image not in (change.before, change.back, change.after):
+            raise _superseded(target, image)
         return _backwards(workload, target, change) if image == change.after else None
 
     _apply(cluster, target, patch_of)
-    return not theirs
+
+
+def _superseded(target: Target, image: str) -> SupersededError:
+    return SupersededError(
+        f"somebody else gave {target.key} the image {image} meanwhile, which is left as it is"
+    )
 
 
 def _apply(cluster: Cluster, target: Target, patch_of: Callable[[Json], Json | None]) -> None:

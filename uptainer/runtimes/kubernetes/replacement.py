@@ -89,10 +89,13 @@ def _patch(on: Replacement) -> Json:
 
 
 def _unpatch(on: Replacement) -> None:
-    """With as many pods available again as there were; what somebody else put there meanwhile stays."""
-    change = on.plan.change
-    is_ours = changes.take_back(on.cluster, on.target, change)
-    if not is_ours or on.target.kind == CRON_JOB:
+    """With as many pods available again as there were.
+
+    Raises:
+        SupersededError: somebody else put another image there meanwhile, which stays.
+    """
+    changes.take_back(on.cluster, on.target, on.plan.change)
+    if on.target.kind == CRON_JOB:
         return
     image = image_in(on.cluster.get(on.target.path), on.target.container)
     deadline = on.request.health_deadline
