@@ -7,7 +7,7 @@ import pytest
 
 from uptainer.core.errors import RefusedError
 from uptainer.runtimes.podman.create_command import parse
-from uptainer.runtimes.podman.specification import Old, specification
+from uptainer.runtimes.podman.specification import Old, specification, without_secrets
 
 
 def old(line: str, *, pod: str | None = None, **shown: Any) -> Old:
@@ -60,6 +60,34 @@ def test_the_value_of_a_secret_is_never_asked_for() -> None:
     body = made("--secret token,type=env,target=T app:1", config={"Env": ["T=very secret"]})
     assert body["secret_env"] == {"T": "token"}
     assert "very secret" not in str(body)
+
+
+SECRETS = ["token,type=env,target=T", "type=env,source=token,target=T", "target=T,source=token,type=env"]
+
+
+@pytest.mark.parametrize("secret", SECRETS)
+def test_a_secret_as_variable_is_read_in_any_order(secret: str) -> None:
+    body = made(f"--secret {secret} app:1", config={"Env": ["T=very secret"]})
+    assert body["secret_env"] == {"T": "token"}
+    assert not {"env", "secrets"} & set(body)
+
+
+@pytest.mark.parametrize("secret", ["token,mode=0400,uid=5", "uid=5,source=token,type=mount,mode=0400"])
+def test_a_secret_as_file_is_read_in_any_order(secret: str) -> None:
+    body = made(f"--secret {secret} app:1")
+    assert body["secrets"] == [{"Source": "token", "Target": "", "UID": 5, "GID": 0, "Mode": 0o400}]
+
+
+def test_what_is_kept_of_a_container_holds_no_value_of_a_secret() -> None:
+    kept = without_secrets(
+        old("--secret token,type=env app:1", config={"Env": ["token=s3c", "A=1"]}).container
+    )
+    assert kept["Config"]["Env"] == ["token=", "A=1"]
+
+
+def test_a_container_that_no_command_line_made_is_kept_as_it_is() -> None:
+    shown = {"Config": {"Env": ["A=1"], "CreateCommand": None}}
+    assert without_secrets(shown) == shown
 
 
 def test_the_command_line_that_is_kept_names_the_new_image() -> None:

@@ -4,7 +4,7 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from uptainer.runtimes.podman.create_command import CreateCommand
-from uptainer.runtimes.podman.values import pairs, size
+from uptainer.runtimes.podman.values import secret_fields, size
 
 Json = Mapping[str, Any]
 
@@ -85,12 +85,10 @@ def _device_rule(text: str) -> dict[str, Any]:
 
 
 def _secrets(command: CreateCommand) -> Iterator[dict[str, Any]]:
-    for each in command.values("secret"):
-        name, _, rest = each.partition(",")
-        fields = pairs(rest.split(","))
-        if fields.get("type", "mount") == "mount":
+    for fields in map(secret_fields, command.values("secret")):
+        if fields["type"] == "mount":
             yield {
-                "Source": fields.get("source", name),
+                "Source": fields["source"],
                 "Target": fields.get("target", ""),
                 "UID": int(fields.get("uid", "0")),
                 "GID": int(fields.get("gid", "0")),

@@ -11,6 +11,7 @@ from uptainer.runtimes.engine.own_container import refuse_this_process
 from uptainer.runtimes.podman import discovery, exchange, facts, pulling
 from uptainer.runtimes.podman.client import Podman
 from uptainer.runtimes.podman.dependants import Dependant, find_dependants
+from uptainer.runtimes.podman.specification import without_secrets
 from uptainer.runtimes.podman.swap import Maker, Swap, human_reference
 from uptainer.runtimes.podman.unit_obstacles import (
     refuse_companions,
@@ -90,7 +91,8 @@ def _by_swap(
     dependants = find_dependants(target, list(containers.values()))
     for each in (target, *(dependant.container for dependant in dependants)):
         _refuse_unsafe(each)
-    _refuse_kept(target, request)
+    for each in (target, *(dependant.container for dependant in dependants if dependant.recreate)):
+        _refuse_kept(each, request)
     _refuse_foreign_pods(target, dependants)
     main = maker.replaced(target, human_reference(target, request.image, request.tag))
     infra = _infra_of(target, containers)
@@ -108,7 +110,7 @@ def _by_swap(
         infra=infra,
         unit=None,
         tag_before=pulling.find_tagged(podman, request.tag),
-        old=dict(target),
+        old=without_secrets(target),
     )
     return ReplacementPlan(
         key=request.key,
@@ -146,12 +148,12 @@ def _refuse_unsafe(container: Json) -> None:
     refuse_this_process(key, container["Id"])
 
 
-def _refuse_kept(target: Json, request: ReplacementRequest) -> None:
+def _refuse_kept(container: Json, request: ReplacementRequest) -> None:
     """Podman's boot service starts all that has such a policy, and a pod all that it has."""
     if not request.keep_old:
         return
-    key, policy = facts.key(target), (target["HostConfig"].get("RestartPolicy") or {}).get("Name")
-    if target.get("Pod"):
+    key, policy = facts.key(container), (container["HostConfig"].get("RestartPolicy") or {}).get("Name")
+    if container.get("Pod"):
         raise RefusedError(f"the old {key} can't be kept: its pod would start it beside the new one")
     if policy in _STARTS_AT_BOOT:
         raise RefusedError(
@@ -231,7 +233,7 @@ def _by_unit(
         infra=None,
         unit=unit,
         tag_before=pulling.find_tagged(podman, request.tag),
-        old=dict(target),
+        old=without_secrets(target),
     )
     steps = (
         Step("pull", Phase.PREPARE, f"pull {request.image}"),

@@ -11,8 +11,8 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from uptainer.runtimes.podman import limits, mounting, networking, security
-from uptainer.runtimes.podman.create_command import CreateCommand, with_image
-from uptainer.runtimes.podman.values import entrypoint_of, pairs, size
+from uptainer.runtimes.podman.create_command import CreateCommand, parse, with_image
+from uptainer.runtimes.podman.values import entrypoint_of, pairs, secret_fields, size
 
 Json = Mapping[str, Any]
 
@@ -140,13 +140,26 @@ def own_environment(old: Old) -> dict[str, str]:
 
 
 def secrets_in_environment(command: CreateCommand) -> dict[str, str]:
-    found = {}
-    for each in command.values("secret"):
-        name, _, rest = each.partition(",")
-        fields = pairs(rest.split(","))
-        if fields.get("type") == "env":
-            found[fields.get("target") or name] = name
-    return found
+    each_of = map(secret_fields, command.values("secret"))
+    return {
+        fields.get("target") or fields["source"]: fields["source"]
+        for fields in each_of
+        if fields["type"] == "env"
+    }
+
+
+def without_secrets(container: Json) -> dict[str, Any]:
+    """The container as shown, but for the values of secrets among its variables."""
+    config = container["Config"]
+    command = parse(config.get("CreateCommand") or ())
+    secret = set(secrets_in_environment(command)) if command else set()
+    variables = [_blanked(each, secret) for each in config.get("Env") or ()]
+    return {**container, "Config": {**config, "Env": variables}}
+
+
+def _blanked(variable: str, secret: set[str]) -> str:
+    name, sign, _ = variable.partition("=")
+    return name + sign if name in secret else variable
 
 
 def _life(old: Old) -> dict[str, Any]:

@@ -17,6 +17,13 @@ def pairs(items: Iterable[str]) -> dict[str, str]:
     return {name: value for name, _, value in split}
 
 
+def secret_fields(text: str) -> dict[str, str]:
+    """`token`, `token,type=env` or `type=env,source=token`: `source` and `type` are always there."""
+    first, _, rest = text.partition(",")
+    fields = pairs(text.split(",")) if "=" in first else {"source": first, **pairs(rest.split(","))}
+    return {"source": "", "type": "mount", **fields}
+
+
 def size(text: str, base: int) -> int:
     """`10m` in bytes; `base` is 1000 or 1024. Raises RefusedError."""
     found = _SIZE.fullmatch(text.strip())

@@ -75,6 +75,7 @@ sysctl                  | --sysctl net.core.somaxconn=300 --sysctl net.ipv4.ip_u
 secrets                 | --secret token --secret other,type=env
 secret placed           | --secret token,target=/etc/token,mode=0400,uid=5
 secret as variable      | --secret token,type=env,target=TOKEN
+secret, name behind     | --secret type=env,source=token,target=TOKEN
 user namespace          | --uidmap 0:200000:5000
 both id mappings        | --uidmap 0:200000:5000 --gidmap 0:300000:6000
 host user namespace     | --userns host

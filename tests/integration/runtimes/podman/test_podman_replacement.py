@@ -147,7 +147,7 @@ def test_a_secret_in_the_environment_stays_a_secret(as_root: Ground, tmp_path: P
     as_root.engine.podman("secret", "create", "token", str(secret))
     plan, _ = perform_all(as_root.runtime, as_root.request())
     assert "TOKEN=second" in as_root.runtime.inspect("web")["Config"]["Env"]
-    assert "first" not in json.dumps(plan.document["main"])
+    assert "first" not in json.dumps(plan.document)
 
 
 REFUSED = [
@@ -180,6 +180,13 @@ def test_a_container_made_over_the_api_is_refused(as_root: Ground) -> None:
 def test_an_old_container_that_would_start_at_the_next_boot_is_not_kept(as_root: Ground) -> None:
     as_root.run("--restart", "always")
     with pytest.raises(RefusedError, match="at the next boot"):
+        as_root.runtime.plan_replacement(as_root.request(keep_old=True))
+
+
+def test_who_depends_on_it_is_not_kept_to_start_at_the_next_boot_either(as_root: Ground) -> None:
+    as_root.run()
+    as_root.run("--restart", "always", "--network", "container:web", name="side")
+    with pytest.raises(RefusedError, match="the old side can't be kept"):
         as_root.runtime.plan_replacement(as_root.request(keep_old=True))
 
 
