@@ -60,6 +60,23 @@ class Goal:
     available: int | None = None
 
 
+class Standstill:
+    """For how long nothing has got on. What was seen before is no progress: a pod that is ready now and then would be
+    waited for without end.
+    """
+
+    def __init__(self, now: float) -> None:
+        self._seen: set[tuple[int, ...]] = set()
+        self._since = now
+
+    def lasts(self, progress: tuple[int, ...], now: float) -> float:
+        """In seconds."""
+        if progress not in self._seen:
+            self._seen.add(progress)
+            self._since = now
+        return now - self._since
+
+
 class Watch:
     """What is remembered between looks: since when each thing is wrong, with the best words for it, and since when
     nothing has moved; in seconds of the steady clock.
@@ -70,10 +87,10 @@ class Watch:
         self._target = target
         self._goal = goal
         self._clock = clock
-        self._progress: tuple[int, ...] = ()
         self._since: dict[str, float] = {}
         self._words: dict[str, Symptom] = {}
-        self._moved = self._answered = clock.monotonic()
+        self._answered = clock.monotonic()
+        self._standstill = Standstill(self._answered)
 
     def until_complete(self) -> Sight:
         """
@@ -109,15 +126,14 @@ class Watch:
         """Raises RolloutError where there is nothing more to wait for."""
         if self._goal.back:
             _free_stuck(self._cluster, self._target, sight)
-        if progress_of(sight) != self._progress:
-            self._progress, self._moved = progress_of(sight), now
+        still = self._standstill.lasts(progress_of(sight), now)
         found = self._lasting(sight, now)
         if found is not None:
             raise RolloutError(
                 f"{self._target.key}: {found.sentence}{_log_of(self._cluster, self._target, found)}"
             )
         patience = _patience(sight, self._goal.deadline).total_seconds()
-        if now - self._moved > patience:
+        if still > patience:
             told = [f"no progress for {patience:g} s", described(sight)]
             told += [each.sentence for each in self._words.values()]
             raise RolloutError(f"{self._target.key}: {'; '.join(told)}")
