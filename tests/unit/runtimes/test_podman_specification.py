@@ -45,6 +45,10 @@ def test_a_variable_that_was_asked_for_stays_where_the_old_image_had_the_same() 
     assert made("--env PATH=/bin app:1", config={"Env": ["PATH=/bin"]})["env"] == {"PATH": "/bin"}
 
 
+def test_a_label_that_was_asked_for_stays_where_the_old_image_had_the_same() -> None:
+    assert made("--label build=1 app:1", config={"Labels": {"build": "1"}})["labels"] == {"build": "1"}
+
+
 @pytest.mark.parametrize("option", ["--env-file app.env", "--env-host"])
 def test_a_variable_that_may_come_from_a_file_is_the_user_s(option: str) -> None:
     of_the_user = ["HTTP_PROXY=http://proxy", "no_proxy=.lan", "HOME=/srv", "TERM=dumb"]

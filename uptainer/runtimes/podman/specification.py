@@ -79,7 +79,7 @@ def _identity(old: Old, name: str, reference: str) -> dict[str, Any]:
         "image": reference,
         "raw_image_name": reference,
         "pod": old.pod,
-        "labels": own_items(old.config.get("Labels"), old.image_config.get("Labels")),
+        "labels": _own_labels(old),
         "annotations": _annotations(old),
         "containerCreateCommand": with_image(words, old.command.image, reference),
         "init_container_type": old.command.value("init-ctr"),
@@ -89,10 +89,11 @@ def _identity(old: Old, name: str, reference: str) -> dict[str, Any]:
     }
 
 
-def own_items(items: Json | None, defaults: Json | None) -> dict[str, Any]:
-    """Those that are not the image's."""
-    known = defaults or {}
-    return {name: value for name, value in (items or {}).items() if known.get(name) != value}
+def _own_labels(old: Old) -> dict[str, str]:
+    """Those that were asked for, and those that are not the image's."""
+    asked, defaults = pairs(old.command.values("label")), old.image_config.get("Labels") or {}
+    shown = old.config.get("Labels") or {}
+    return {name: value for name, value in shown.items() if name in asked or defaults.get(name) != value}
 
 
 def _annotations(old: Old) -> dict[str, str]:
