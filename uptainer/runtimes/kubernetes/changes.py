@@ -19,7 +19,7 @@ Json = Mapping[str, Any]
 CAUSE = "kubernetes.io/change-cause"
 _TRIES = 20
 _PAUSE = 0.2
-_CAN_NOT_REHEARSE = "does not support dry run"
+CAN_NOT_REHEARSE = "does not support dry run"
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,7 +50,7 @@ def rehearse(cluster: Cluster, target: Target, workload: Json, change: Change) -
     try:
         cluster.patch(target.path, patch, kind=STRATEGIC, query={"dryRun": "All"})
     except InvalidInputError as error:
-        if _CAN_NOT_REHEARSE not in str(error):
+        if CAN_NOT_REHEARSE not in str(error):
             raise RefusedError(f"{target.key}: the cluster does not take the change: {error}") from error
 
 

@@ -27,6 +27,7 @@ from uptainer.runtimes.kubernetes.rollout import available_of, unrest
 from uptainer.runtimes.kubernetes.strategies import strategy_of
 from uptainer.runtimes.kubernetes.targets import Target, find_target
 from uptainer.runtimes.kubernetes.templates import CRON_JOB, image_in, selector_text
+from uptainer.runtimes.kubernetes.trials import Trial
 from uptainer.runtimes.kubernetes.ways_back import way_back
 from uptainer.runtimes.port import Phase, ReplacementPlan, ReplacementRequest, Step
 
@@ -75,6 +76,8 @@ def plan_replacement(cluster: Cluster, request: ReplacementRequest) -> Replaceme
     document = _document(cluster, target, request, workload, around)
     refuse(target, request, workload, around)
     changes.rehearse(cluster, target, workload, document.change)
+    if pulls_first(target, workload):
+        Trial(cluster, target, workload, document.change.after, document.mark).rehearse()
     return ReplacementPlan(
         key=request.key,
         steps=tuple(_steps(target, request, workload, document, list(notes(target.kind, workload, around)))),

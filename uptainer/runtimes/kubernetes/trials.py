@@ -10,7 +10,15 @@ from datetime import timedelta
 from typing import Any
 
 from uptainer.core.clock import Clock
-from uptainer.core.errors import NotFoundError, PermanentError, RefusedError, TemporaryError
+from uptainer.core.errors import (
+    AccessDeniedError,
+    InvalidInputError,
+    NotFoundError,
+    PermanentError,
+    RefusedError,
+    TemporaryError,
+)
+from uptainer.runtimes.kubernetes import changes
 from uptainer.runtimes.kubernetes.client import Cluster
 from uptainer.runtimes.kubernetes.resources import PODS
 from uptainer.runtimes.kubernetes.rollout import SLOWLY, Symptom, pull_symptoms
@@ -50,6 +58,24 @@ class Trial:
     def path(self) -> str:
         return PODS.path(self.target.namespace, f"uptainer-pull-{self.mark}")
 
+    def rehearse(self) -> None:
+        """Have the server check the pod without making it.
+
+        Raises:
+            AccessDeniedError: we may not make pods there.
+            RefusedError: a rule of the cluster does not take the pod, and nothing else could show the image.
+        """
+        try:
+            self.cluster.post(PODS.path(self.target.namespace), _pod(self), query={"dryRun": "All"})
+        except RefusedError:
+            if self.target.kind == CRON_JOB:
+                raise
+        except InvalidInputError as error:
+            if changes.CAN_NOT_REHEARSE not in str(error):
+                raise RefusedError(
+                    f"{self.target.key}: the cluster does not take a pod that tries the image: {error}"
+                ) from error
+
     def prove(self, clock: Clock) -> None:
         """
         Raises:
@@ -73,6 +99,16 @@ class Trial:
             self.cluster.delete(self.path, body={"gracePeriodSeconds": 0})
         except NotFoundError:
             return
+        except AccessDeniedError:
+            if self._was_made():
+                raise
+
+    def _was_made(self) -> bool:
+        """It is looked for before it is made: whoever may not look never made it."""
+        try:
+            return self._is_there()
+        except AccessDeniedError:
+            return False
 
     def _is_there(self) -> bool:
         try:

@@ -110,7 +110,7 @@ UPDATING: Mapping[Right, Probe] = {
     ("policy", "poddisruptionbudgets", "list"): plans("web"),
     ("autoscaling", "horizontalpodautoscalers", "list"): plans("web"),
     ("", "pods", "get"): pulls,
-    ("", "pods", "create"): pulls,
+    ("", "pods", "create"): plans("store"),
     ("", "pods", "delete"): pulls,
     ("apps", "replicasets", "list"): watches("web"),
     ("apps", "controllerrevisions", "list"): watches("agent"),
@@ -202,6 +202,14 @@ def test_without_any_right_to_update_an_update_is_refused(house: House, right: R
         pytest.raises(AccessDeniedError, match=f"does not let us {right[2]} {right[1]}"),
     ):
         UPDATING[right](house, runtime)
+
+
+def test_a_trial_that_was_never_made_needs_no_right_to_be_taken_back(house: House) -> None:
+    with (
+        house.grants.without(UPDATER, ("", "pods", "delete"), UPDATER),
+        house.opened_by(UPDATER) as runtime,
+    ):
+        runtime.revert("pull", house.request("store"), house.plans["store"].document, {})
 
 
 @pytest.mark.parametrize("right", ON_REQUEST, ids="-".join)
