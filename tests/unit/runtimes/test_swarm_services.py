@@ -9,7 +9,7 @@ from uptainer.core.enums import ContainerStatus, Health
 from uptainer.core.errors import PermanentError, RefusedError, SupersededError
 from uptainer.runtimes.docker import service_facts, service_scale
 from uptainer.runtimes.docker.service_facts import Surroundings
-from uptainer.runtimes.docker.service_rollout import Look, is_done
+from uptainer.runtimes.docker.service_rollout import Failing, Look, is_done
 from uptainer.runtimes.docker.services import pinned, split_image
 
 DIGEST = "sha256:" + "a" * 64
@@ -113,6 +113,33 @@ def test_a_rollout_that_fails_says_who_ended_it(
 ) -> None:
     with pytest.raises(fault, match=says):
         is_done(Look(seen, tasks), NEW)
+
+
+def failures(count: int) -> list[dict[str, Any]]:
+    return [{**CRASHED, "ID": f"crashed-{number}"} for number in range(count)]
+
+
+@pytest.mark.parametrize(
+    ("looks", "for_good"),
+    [
+        ([(0, 1, 0), (30, 2, 0), (61, 3, 0)], True),
+        ([(0, 1, 0), (30, 2, 0), (61, 2, 0)], False),
+        ([(0, 1, 0), (30, 2, 1), (61, 3, 1)], False),
+        ([(0, 1, 0), (30, 2, 1), (40, 3, 1), (101, 4, 1)], True),
+        ([(0, 0, 0), (300, 1, 0)], False),
+    ],
+    ids=["goes on", "is over", "got better", "no better any more", "fails once"],
+)
+def test_tasks_that_go_on_failing_are_not_waited_for(
+    looks: Sequence[tuple[float, int, int]], for_good: bool
+) -> None:
+    failing = Failing()
+    seen = [
+        failing.is_for_good(Look(service(replicas=3), [*failures(failed), *[task()] * running]), now)
+        for now, failed, running in looks
+    ]
+    assert seen[-1] is for_good
+    assert not any(seen[:-1])
 
 
 def test_some_failures_are_borne_where_the_service_says_so() -> None:

@@ -20,6 +20,8 @@ _SILENCE = 600.0
 _NO_NODE = 60.0
 """The same, while the swarm says that there is no node for a task."""
 _OUTAGE = 60.0
+_FAILING = 60.0
+"""Seconds of failures after the first one, without another task that runs, after which no more is hoped for."""
 _STILL = 1.0
 """Seconds without any task, after which none is on its way any more."""
 _NANOSECONDS = 1e9
@@ -146,9 +148,9 @@ def await_rollout(engine: Engine, key: str, image: str) -> None:
 def await_settled(engine: Engine, key: str, image: str, at_least: int | None) -> None:
     """Until the service is at rest with `image`, and so many of its tasks run (all, with None).
 
-    Raises: as `await_rollout`.
+    Raises: as `await_rollout`; also where its tasks go on failing for a minute, and no more of them come to run.
     """
-    watch = _Watch(engine, key)
+    watch, failing = _Watch(engine, key), Failing()
     while True:
         seen = watch.look()
         if seen.image != image:
@@ -159,6 +161,9 @@ def await_settled(engine: Engine, key: str, image: str, at_least: int | None) ->
             return
         if seen.state in STOPPED:
             raise PermanentError(f"{key}: the swarm stopped ({_message(seen)}): {why(engine, key, image)}")
+        if failing.is_for_good(seen, time.monotonic()):
+            said = why(engine, key, image) or "its tasks say nothing"
+            raise PermanentError(f"{key}: its tasks go on failing: {said}")
         watch.pause(seen, image)
 
 
@@ -218,6 +223,28 @@ def _health_logs(engine: Engine, seen: Look, tasks: Sequence[Json]) -> list[str]
 
 def _message(seen: Look) -> str:
     return str((seen.service.get("UpdateStatus") or {}).get("Message") or seen.state)
+
+
+class Failing:
+    """Tasks that fail, and are made anew, which is no movement. One more failure tells, and not one that is over: a node
+    may be pulling meanwhile.
+    """
+
+    def __init__(self) -> None:
+        self._known: set[str] = set()
+        self._most = 0
+        self._since: float | None = None
+
+    def is_for_good(self, seen: Look, now: float) -> bool:
+        failed = {str(each["ID"]) for each in service_facts.failed(seen.service, seen.tasks)}
+        new, self._known = failed - self._known, self._known | failed
+        running = len(service_facts.running(seen.tasks))
+        if running > self._most:
+            self._most, self._since = running, None
+        if not new:
+            return False
+        self._since = now if self._since is None else self._since
+        return now - self._since >= _FAILING
 
 
 class _Watch:
