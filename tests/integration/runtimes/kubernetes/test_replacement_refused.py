@@ -39,11 +39,13 @@ def test_a_deployment_is_refused_with_the_reason(ground: Ground, subtests: pytes
             ground.await_observed(key)
     with subtests.test("and a policy that overrules a repository"):
         ground.edit(key, {"metadata": ARGO})
+        ground.await_observed(key)
         assert ground.plan(key, new, overrule_gitops=True).steps
         (facts,) = ground.runtime.containers()
         assert facts.details["owner"]["kind"] == "gitops"
     with subtests.test("an image that is already there"):
         ground.edit(key, {"metadata": {"annotations": {"argocd.argoproj.io/tracking-id": None}}})
+        ground.await_observed(key)
         ground.replace(key, new)
         with pytest.raises(RefusedError, match="already"):
             ground.plan(key, new)
