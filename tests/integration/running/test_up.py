@@ -21,7 +21,15 @@ pytestmark = pytest.mark.timeout(600)
 
 
 def named(console: Console, part: str) -> list[psutil.Process]:
-    return [each for each in console.processes() if part in " ".join(each.cmdline())]
+    return [each for each in console.processes() if part in _command_of(each)]
+
+
+def _command_of(process: psutil.Process) -> str:
+    """One that has just ended has none."""
+    try:
+        return " ".join(process.cmdline())
+    except psutil.NoSuchProcess:
+        return ""
 
 
 def test_a_newcomer_without_an_engine_is_told_what_to_do_and_everything_stops_at_ctrl_c(
