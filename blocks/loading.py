@@ -1,10 +1,11 @@
 """Blocks by name, with our errors where there is none or it does not hold what it should."""
 
+from http import HTTPStatus
 from typing import TypeVar
 
 from prefect.blocks.core import Block
 from prefect.client.orchestration import get_client
-from prefect.exceptions import ObjectNotFound
+from prefect.exceptions import PrefectHTTPStatusError
 from pydantic import ValidationError
 
 from uptainer.core.errors import InvalidInputError, NotFoundError
@@ -53,14 +54,19 @@ async def load_each(kind: type[AnyBlock]) -> dict[str, AnyBlock | InvalidInputEr
 
 
 async def _documents(kind: type[Block]) -> dict[str, dict[str, object]]:
-    """What the server holds for each by name; it gives them in one answer, whatever their number."""
+    """What the server holds for each by name; it gives them in one answer, whatever their number.
+
+    A server that does not know the type (nothing registered it yet) has none of it.
+    """
     async with get_client() as client:
         try:
             documents = await client.read_block_documents_by_type(
                 kind.get_block_type_slug(), include_secrets=True
             )
-        except ObjectNotFound:
-            return {}
+        except PrefectHTTPStatusError as error:
+            if error.response.status_code == HTTPStatus.NOT_FOUND:
+                return {}
+            raise
     return {str(each.name): each.data for each in documents}
 
 

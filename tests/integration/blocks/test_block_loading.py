@@ -10,6 +10,7 @@ from pydantic import SecretStr
 from blocks import BLOCKS, Database, RegistryCredentials, Trivy
 from blocks.loading import find, load, load_all
 from tests.lab.prefect import PrefectServer
+from tests.lab.room import Room
 from uptainer.cli.prefect.registration import register_blocks
 from uptainer.core.errors import InvalidInputError, NotFoundError
 
@@ -27,6 +28,16 @@ async def test_every_block_is_registered_with_its_fields(prefect_server: Prefect
             schema = await client.get_most_recent_block_schema_for_block_type(kind.id)
             assert schema
             assert set(schema.fields["properties"]) == set(block.model_fields)
+
+
+async def test_a_server_that_does_not_know_the_kind_has_none_of_it(room: Room) -> None:
+    server = PrefectServer(room)
+    try:
+        with server.settings():
+            assert await load_all(RegistryCredentials) == {}
+            assert await find(Trivy) is None
+    finally:
+        server.close()
 
 
 async def test_registering_twice_changes_nothing(prefect_server: PrefectServer) -> None:
