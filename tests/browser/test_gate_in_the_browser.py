@@ -8,6 +8,7 @@ import httpx
 import pytest
 from playwright.sync_api import Browser, Locator, Page
 
+from tests.lab.browser import visit
 from tests.lab.docker import DockerEngine
 from tests.lab.registry import Registry
 from tests.lab.room import Room, wait_until
@@ -72,7 +73,7 @@ def test_an_unhealthy_update_approved_on_the_page_is_undone_with_its_data(
     page = chromium.new_page(viewport={"width": 1280, "height": 1000})
     asked: list[str] = []
     page.on("request", lambda request: asked.append(request.url))
-    page.goto(f"{system.url}/runs/flow-run/{run}")
+    visit(page, f"{system.url}/runs/flow-run/{run}", until=page.get_by_role("button", name="Resume").first)
     form = open_form(page)
     for said in ("guestbook-1", "2.3.1", "2.4.0", "CVE-2024-6119", "the data in guests"):
         form.get_by_text(said).first.wait_for()

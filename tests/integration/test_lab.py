@@ -25,6 +25,7 @@ from tests.lab.alpine import (
     RELEASE_WITHOUT_SUPPORT,
     alpine_files,
 )
+from tests.lab.browser import visit
 from tests.lab.docker import DockerEngine
 from tests.lab.images import build_image, load_image, make_image, push_index
 from tests.lab.llm import LanguageModelServer, Reply
@@ -194,8 +195,7 @@ def test_prefect_answers_and_this_process_speaks_to_it(prefect_server: PrefectSe
 
 def test_a_browser_shows_the_prefect_page(chromium: Browser, prefect_server: PrefectServer) -> None:
     page = chromium.new_page()
-    page.goto(prefect_server.url, timeout=120_000)
-    page.get_by_text("Dashboard").first.wait_for(timeout=120_000)
+    visit(page, prefect_server.url, until=page.get_by_text("Dashboard").first)
 
 
 @pytest.mark.parametrize(

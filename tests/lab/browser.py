@@ -8,9 +8,10 @@ from contextlib import contextmanager
 from functools import cache
 from pathlib import Path
 
-from playwright.sync_api import Browser, sync_playwright
+from playwright.sync_api import Browser, Locator, Page, sync_playwright
+from playwright.sync_api import TimeoutError as PageTimeoutError
 
-from tests.lab.room import LabUnavailableError
+from tests.lab.room import LabUnavailableError, wait_until
 
 _ARGUMENTS = (
     "--no-sandbox",  # root may not have one
@@ -54,3 +55,27 @@ def open_browser(executable: Path) -> Iterator[Browser]:
             yield browser
         finally:
             browser.close()
+
+
+def visit(page: Page, url: str, *, until: Locator) -> None:
+    """Load it until it shows what it should: the page asks only once for what it needs, however busy the server.
+
+    Raises: AssertionError, with what the page asked in vain and what it showed.
+    """
+    said: list[str] = []
+    page.on("console", lambda message: said.append(message.text))
+    page.on("requestfailed", lambda request: said.append(f"{request.url}: {request.failure}"))
+
+    def shows() -> bool:
+        page.goto(url, timeout=90_000, wait_until="domcontentloaded")
+        try:
+            until.wait_for(timeout=45_000)
+        except PageTimeoutError:
+            said.append(page.content()[:2000])
+            return False
+        return True
+
+    try:
+        wait_until(shows, what="the page did not show it", timeout=240)
+    except TimeoutError as error:
+        raise AssertionError("\n".join([str(error), *said[-40:]])) from error

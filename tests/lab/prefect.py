@@ -29,6 +29,13 @@ _SERVER = {
 }
 
 
+def prefect_client(api_url: str, *, login: tuple[str, str] | None = None) -> httpx.Client:
+    """Its server closes what was idle for five seconds, and a request just then would meet a reset."""
+    return httpx.Client(
+        base_url=api_url, timeout=30, auth=login, limits=httpx.Limits(max_keepalive_connections=0)
+    )
+
+
 class PrefectServer:
     """`env` is what a child process needs to speak to it: PREFECT_API_URL, PREFECT_HOME and the rest."""
 
@@ -53,6 +60,9 @@ class PrefectServer:
         except TimeoutError:
             self.close()
             raise
+
+    def client(self) -> httpx.Client:
+        return prefect_client(self.api_url)
 
     @contextmanager
     def settings(self) -> Iterator[None]:

@@ -11,6 +11,7 @@ import httpx
 
 from tests.lab.console import READY, Console
 from tests.lab.docker import DockerEngine
+from tests.lab.prefect import prefect_client
 from tests.lab.room import Room, wait_until
 from tests.lab.trivy import write_cache
 from uptainer.console import record
@@ -36,13 +37,7 @@ class System:
         self.host = platform.node()
         self.url = console.url
         user, _, password = login.partition(":")
-        self.api = httpx.Client(
-            base_url=f"{console.url}/api",
-            timeout=30,
-            auth=(user, password) if user else None,
-            # The server closes what was idle for five seconds, and a request just then would meet a reset.
-            limits=httpx.Limits(max_keepalive_connections=0),
-        )
+        self.api = prefect_client(f"{console.url}/api", login=(user, password) if user else None)
 
     def address(self, workload: str) -> str:
         return f"{self.host}/{workload}"

@@ -21,7 +21,7 @@ POOL = "uptainer-worker-test"
 
 @pytest.fixture
 def api(prefect_server: PrefectServer) -> Iterator[httpx.Client]:
-    with httpx.Client(base_url=prefect_server.api_url, timeout=30) as client:
+    with prefect_server.client() as client:
         yield client
         for each in client.post("/deployments/filter", json={}).raise_for_status().json():
             client.delete(f"/deployments/{each['id']}")
