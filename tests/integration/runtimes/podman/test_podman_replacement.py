@@ -153,7 +153,10 @@ def test_a_secret_in_the_environment_stays_a_secret(as_root: Ground, tmp_path: P
 REFUSED = [
     ("--rm", "stopping it removes it"),
     ("--volume data:/data:U", "(O, U, idmap)"),
-    ("--label PODMAN_SYSTEMD_UNIT=not-there.service", "belongs to the unit not-there.service"),
+    (
+        "--label PODMAN_SYSTEMD_UNIT=not-there.service --volume kept:/declared",
+        "belongs to the unit not-there.service",
+    ),
 ]
 
 
