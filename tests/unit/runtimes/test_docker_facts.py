@@ -8,6 +8,7 @@ import pytest
 from uptainer.core.enums import ContainerStatus, Health
 from uptainer.core.workloads import Port
 from uptainer.runtimes.docker import facts
+from uptainer.runtimes.engine import inspection
 from uptainer.runtimes.engine.names import Role, name_of, role
 
 
@@ -23,7 +24,7 @@ from uptainer.runtimes.engine.names import Role, name_of, role
     ],
 )
 def test_times_have_nanoseconds_and_year_one_is_never(text: str | None, moment: datetime | None) -> None:
-    assert facts.moment(text) == moment
+    assert inspection.moment(text) == moment
 
 
 CHECKED = {"Healthcheck": {"Test": ["CMD", "x"]}}
@@ -43,7 +44,7 @@ CHECKED = {"Healthcheck": {"Test": ["CMD", "x"]}}
 def test_health_is_known_only_of_what_runs_and_is_checked(
     config: dict[str, Any], state: dict[str, Any], health: Health
 ) -> None:
-    assert facts.health({"Config": config, "State": state}) is health
+    assert inspection.health({"Config": config, "State": state}) is health
 
 
 def test_a_state_that_a_later_engine_invents_is_unknown() -> None:

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from uptainer.runtimes.docker import facts
-from uptainer.runtimes.engine import names
+from uptainer.runtimes.engine import inspection, names
 
 Json = Mapping[str, Any]
 
@@ -29,7 +29,7 @@ def find_dependants(target: Json, containers: Sequence[Json]) -> list[Dependant]
     while providers:
         provider, recreated = providers.pop(0)
         for each in containers:
-            if each["Id"] == target["Id"] or names.role(facts.key(each)):
+            if each["Id"] == target["Id"] or names.role(inspection.key(each)):
                 continue
             dependant = _dependant(each, provider, recreated)
             known = found.get(each["Id"])
@@ -40,7 +40,7 @@ def find_dependants(target: Json, containers: Sequence[Json]) -> list[Dependant]
 
 
 def _dependant(container: Json, provider: Json, recreated: bool) -> Dependant | None:
-    owner = facts.key(provider)
+    owner = inspection.key(provider)
     if shared := _shared_namespace(container, provider):
         return Dependant(container, recreated, f"it shares the {shared} of {owner}")
     if recreated and _has_volumes_of(container, provider):
@@ -84,7 +84,7 @@ def _restarts_with(container: Json, provider: Json) -> bool:
 
 def _means(named: str, container: Json) -> bool:
     short = names.short(container["Id"])
-    return named in (facts.key(container), container["Id"]) or (
+    return named in (inspection.key(container), container["Id"]) or (
         named.startswith(short) and container["Id"].startswith(named)
     )
 

@@ -6,7 +6,7 @@ from typing import Any
 from uptainer.core.images import ImageFacts
 from uptainer.core.workloads import ContainerFacts
 from uptainer.runtimes.docker import facts, service_discovery, services
-from uptainer.runtimes.engine import names
+from uptainer.runtimes.engine import inspection, names
 from uptainer.runtimes.engine.client import Engine
 from uptainer.runtimes.engine.gathering import inspect_each
 
@@ -19,7 +19,7 @@ def read_containers(engine: Engine) -> list[ContainerFacts]:
     On a manager of a swarm its services, in place of their tasks' containers here. Each distinct image is inspected once.
     """
     everything = [
-        each for each in inspect_all(engine) if names.role(facts.key(each)) is not names.Role.HELPER
+        each for each in inspect_all(engine) if names.role(inspection.key(each)) is not names.Role.HELPER
     ]
     manages = services.is_manager(engine)
     containers = [each for each in everything if not (manages and service_discovery.service_id_of(each))]
@@ -40,7 +40,7 @@ def keys_by_name(containers: Iterable[Json]) -> dict[str, str]:
     """From all by which one container may name another (id, short id, name, `project/service`) to its key."""
     keys: dict[str, str] = {}
     for each in containers:
-        key, labels = facts.key(each), each["Config"].get("Labels") or {}
+        key, labels = inspection.key(each), each["Config"].get("Labels") or {}
         keys |= {each["Id"]: key, names.short(each["Id"]): key, key: key}
         if service := labels.get(facts.COMPOSE_SERVICE):
             keys.setdefault(f"{labels.get(facts.COMPOSE_PROJECT, '')}/{service}", key)

@@ -10,9 +10,9 @@ from datetime import timedelta
 from typing import Any
 
 from uptainer.core.errors import NotFoundError, PermanentError, RefusedError, TemporaryError, UnreachableError
-from uptainer.runtimes.docker import configuration, facts
+from uptainer.runtimes.docker import configuration
 from uptainer.runtimes.docker.swap import RUNS, Swap
-from uptainer.runtimes.engine import operations
+from uptainer.runtimes.engine import inspection, operations
 from uptainer.runtimes.engine.client import Engine
 
 Json = Mapping[str, Any]
@@ -38,7 +38,7 @@ def find_new(engine: Engine, swap: Swap, new_id: str | None = None) -> Json | No
     if beside := find(engine, swap.beside):
         return beside
     old = find(engine, swap.old_id)
-    if old is None or facts.key(old) != swap.aside:
+    if old is None or inspection.key(old) != swap.aside:
         return None
     return find(engine, swap.key)
 
@@ -102,7 +102,7 @@ def remove_new(engine: Engine, swap: Swap, new_id: str | None = None) -> None:
     new = find_new(engine, swap, new_id)
     if new is None:
         return
-    own = [each.name for each in facts.mounts(new) if each.anonymous and each.name not in swap.volumes]
+    own = [each.name for each in inspection.mounts(new) if each.anonymous and each.name not in swap.volumes]
     with suppress(NotFoundError):
         engine.delete(f"/containers/{new['Id']}", about=swap.key, query={"force": "1", "v": "0"})
     for volume in own:
@@ -151,7 +151,7 @@ def rename(engine: Engine, container: str, name: str) -> None:
     found = find(engine, container)
     if found is None:
         raise NotFoundError(f"container {container[:12]} is gone, and can't be named {name}")
-    if facts.key(found) != name:
+    if inspection.key(found) != name:
         engine.post(f"/containers/{container}/rename", about=name, query={"name": name})
 
 
@@ -218,7 +218,7 @@ def remove_old(engine: Engine, swap: Swap) -> None:
 def swap_now(engine: Engine, swap: Swap, image_id: str) -> str:
     """All acts in a row, for a container that depends on the one that was replaced and is stopped already."""
     new = find_new(engine, swap)
-    if new is None or facts.key(new) == swap.beside:
+    if new is None or inspection.key(new) == swap.beside:
         new_id = create(engine, swap, image_id)
         disarm_old(engine, swap)
         set_aside(engine, swap)

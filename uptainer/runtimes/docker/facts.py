@@ -1,22 +1,17 @@
 """What the engine's JSON says, as the values that every part speaks in. Pure."""
 
-import re
 from collections.abc import Iterable, Mapping
-from datetime import datetime
 from typing import Any
 
-from uptainer.core.enums import ContainerStatus, Health
+from uptainer.core.enums import ContainerStatus
 from uptainer.core.images import ImageFacts
 from uptainer.core.platform import Platform
-from uptainer.core.workloads import ContainerFacts, EngineFacts, Mount, Port
-from uptainer.runtimes.engine import names
+from uptainer.core.workloads import ContainerFacts, EngineFacts, Port
+from uptainer.runtimes.engine import inspection, names
 from uptainer.runtimes.port import WorkloadState
 
 Json = Mapping[str, Any]
 
-_FRACTION = re.compile(r"\.(\d+)")
-_NEVER = "0001-01-01T00:00:00"
-_HEALTH_LOG_LIMIT = 4096
 
 COMPOSE_PROJECT = "com.docker.compose.project"
 COMPOSE_SERVICE = "com.docker.compose.service"
@@ -52,9 +47,9 @@ def image_facts(image: Json) -> ImageFacts:
         repo_digests=tuple(image.get("RepoDigests") or ()),
         labels=dict(config.get("Labels") or {}),
         platform=Platform.of(image["Os"], image["Architecture"], image.get("Variant") or ""),
-        created_at=moment(image.get("Created")),
+        created_at=inspection.moment(image.get("Created")),
         size=int(image.get("Size") or 0),
-        has_healthcheck=has_healthcheck(config),
+        has_healthcheck=inspection.is_check(config.get("Healthcheck")),
     )
 
 
@@ -62,9 +57,9 @@ def container_facts(container: Json, image: ImageFacts | None, key_of: Mapping[s
     """`image` is None where the engine has no such image any more; `key_of` turns container ids into keys."""
     config, state = container["Config"], container["State"]
     labels = config.get("Labels") or {}
-    created = moment(container["Created"])
+    created = inspection.moment(container["Created"])
     assert created is not None, "an engine always says when it made a container"
-    name = key(container)
+    name = inspection.key(container)
     role = names.role(name)
     return ContainerFacts(
         key=name,
@@ -74,20 +69,20 @@ def container_facts(container: Json, image: ImageFacts | None, key_of: Mapping[s
         image_id=container["Image"],
         repo_digests=image.repo_digests if image else (),
         status=status(state),
-        health=health(container),
+        health=inspection.health(container),
         restart_count=int(container.get("RestartCount") or 0),
         platform=image.platform if image else None,
         created_at=created,
-        started_at=moment(state.get("StartedAt")),
+        started_at=inspection.moment(state.get("StartedAt")),
         project=labels.get(COMPOSE_PROJECT),
         service=labels.get(COMPOSE_SERVICE),
         labels=dict(labels),
         image_labels=image.labels if image else {},
-        mounts=tuple(mounts(container)),
+        mounts=tuple(inspection.mounts(container)),
         networks=tuple(sorted(container["NetworkSettings"].get("Networks") or {})),
         ports=tuple(ports(container)),
         depends_on=tuple(dependencies(container, key_of)),
-        has_healthcheck=has_healthcheck(config),
+        has_healthcheck=inspection.is_check(config.get("Healthcheck")),
         details={"role": role.value} if role else {},
     )
 
@@ -103,13 +98,13 @@ def workload_state(container: Json) -> WorkloadState:
     return WorkloadState(
         runtime_id=container["Id"],
         status=status(state),
-        health=health(container),
+        health=inspection.health(container),
         restart_count=int(container.get("RestartCount") or 0),
         exit_code=int(state["ExitCode"]) if ended else None,
         image_id=container["Image"],
-        started_at=moment(state.get("StartedAt")),
+        started_at=inspection.moment(state.get("StartedAt")),
         addresses=addresses,
-        health_log=_health_log(state),
+        health_log=inspection.health_log(state),
     )
 
 
@@ -117,45 +112,6 @@ def status(state: Json) -> ContainerStatus:
     """A word that a later engine invents is not known, and no reason to see nothing at all."""
     word = state["Status"]
     return ContainerStatus(word) if word in tuple(ContainerStatus) else ContainerStatus.UNKNOWN
-
-
-def key(container: Json) -> str:
-    return str(container["Name"]).removeprefix("/")
-
-
-def moment(text: str | None) -> datetime | None:
-    """The engine's times have nanoseconds, and year one stands for "never"."""
-    if not text or text.startswith(_NEVER):
-        return None
-    shortened = _FRACTION.sub(lambda found: "." + found.group(1)[:6].ljust(6, "0"), text, count=1)
-    return datetime.fromisoformat(shortened)
-
-
-def health(container: Json) -> Health:
-    """UNKNOWN while it does not run: the engine then still shows what it last knew."""
-    state = container["State"]
-    if not has_healthcheck(container["Config"]):
-        return Health.NONE
-    status = (state.get("Health") or {}).get("Status", "")
-    return Health(status) if state.get("Running") and status in tuple(Health) else Health.UNKNOWN
-
-
-def has_healthcheck(config: Json) -> bool:
-    test = (config.get("Healthcheck") or {}).get("Test") or []
-    return bool(test) and test[0] != "NONE"
-
-
-def mounts(container: Json) -> Iterable[Mount]:
-    for each in container.get("Mounts") or ():
-        name = each.get("Name") or ""
-        yield Mount(
-            kind=each["Type"],
-            name=name,
-            source=each.get("Source") or "",
-            destination=each["Destination"],
-            read_only=not each.get("RW", True),
-            anonymous=each["Type"] == "volume" and names.is_anonymous(name),
-        )
 
 
 def ports(container: Json) -> Iterable[Port]:
@@ -194,7 +150,7 @@ def dependencies(container: Json, key_of: Mapping[str, str]) -> Iterable[str]:
     labels = container["Config"].get("Labels") or {}
     project = labels.get(COMPOSE_PROJECT, "")
     wanted += [f"{project}/{each.service}" for each in compose_dependencies(labels)]
-    own = key(container)
+    own = inspection.key(container)
     found = (key_of.get(each, "" if "/" in each else each) for each in wanted)
     return [each for each in dict.fromkeys(found) if each and each != own]
 
@@ -218,8 +174,3 @@ class ComposeDependency:
 def compose_dependencies(labels: Mapping[str, str]) -> list[ComposeDependency]:
     text = labels.get(COMPOSE_DEPENDS_ON) or ""
     return [ComposeDependency(item) for item in text.split(",") if item.strip()]
-
-
-def _health_log(state: Json) -> str:
-    log = (state.get("Health") or {}).get("Log") or []
-    return "\n".join(str(each.get("Output", "")).strip() for each in log)[-_HEALTH_LOG_LIMIT:]

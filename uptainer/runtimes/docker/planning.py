@@ -7,10 +7,11 @@ from typing import Any
 from uptainer.core.enums import ContainerStatus
 from uptainer.core.errors import InvalidInputError, NotFoundError, RefusedError
 from uptainer.core.reference import Reference
-from uptainer.runtimes.docker import discovery, facts, pulling
+from uptainer.runtimes.docker import discovery, pulling
 from uptainer.runtimes.docker.dependants import Dependant, find_dependants
 from uptainer.runtimes.docker.exchange import find
 from uptainer.runtimes.docker.swap import Surroundings, Swap, swap_of
+from uptainer.runtimes.engine import inspection
 from uptainer.runtimes.engine.client import Engine
 from uptainer.runtimes.engine.own_container import refuse_this_process
 from uptainer.runtimes.port import Phase, ReplacementPlan, ReplacementRequest, Step
@@ -71,19 +72,19 @@ def plan_replacement(engine: Engine, request: ReplacementRequest) -> Replacement
         key=request.key,
         steps=tuple(_steps(document, request)),
         document=document.write(),
-        affected=tuple(facts.key(each.container) for each in dependants),
+        affected=tuple(inspection.key(each.container) for each in dependants),
     )
 
 
 def _target(containers: Sequence[Json], key: str) -> Json:
     for each in containers:
-        if facts.key(each) == key:
+        if inspection.key(each) == key:
             return each
     raise NotFoundError(f"there is no container named {key}")
 
 
 def _refuse_unsafe(container: Json) -> None:
-    key, host, status = facts.key(container), container["HostConfig"], container["State"]["Status"]
+    key, host, status = inspection.key(container), container["HostConfig"], container["State"]["Status"]
     if host.get("AutoRemove"):
         raise RefusedError(
             f"{key} was started with --rm: stopping it removes it, and there would be no way back. "
@@ -108,7 +109,7 @@ def _document(
     dependants: Sequence[Dependant],
     containers: Sequence[Json],
 ) -> Document:
-    names_of = {each["Id"]: facts.key(each) for each in containers}
+    names_of = {each["Id"]: inspection.key(each) for each in containers}
     reader = _Reader(engine, names_of, containers)
     tagged = pulling.find_tagged(engine, request.tag)
     return Document(
@@ -117,7 +118,7 @@ def _document(
         ),
         dependants=[reader.swap_of_dependant(each) for each in dependants],
         image_ids={
-            facts.key(each.container): each.container["Image"] for each in dependants if each.recreate
+            inspection.key(each.container): each.container["Image"] for each in dependants if each.recreate
         },
         tag_before=tagged["Id"] if tagged else None,
         old=dict(target),
@@ -142,7 +143,7 @@ class _Reader:
     def __init__(self, engine: Engine, names_of: Mapping[str, str], containers: Sequence[Json]) -> None:
         self._engine = engine
         self._names_of = names_of
-        self._containers = {facts.key(each): each for each in containers}
+        self._containers = {inspection.key(each): each for each in containers}
         self._engine_name: str = engine.get("/info", about="itself")["Name"]
         self._images: dict[str, Json] = {}
 
@@ -151,7 +152,7 @@ class _Reader:
         found = self._images.get(image_id) or pulling.find_image(self._engine, image_id)
         if found is None:
             raise RefusedError(
-                f"the image of {facts.key(container)} is gone from the engine, so it can't be told what of its "
+                f"the image of {inspection.key(container)} is gone from the engine, so it can't be told what of its "
                 "configuration the user set, and there would be no way back"
             )
         return self._images.setdefault(image_id, found)
@@ -189,10 +190,10 @@ class _Reader:
             source = self._containers.get(name) or find(self._engine, target)
             if source is None:
                 raise RefusedError(
-                    f"{facts.key(container)} has the volumes of {target}, which is gone, so it can't be made again"
+                    f"{inspection.key(container)} has the volumes of {target}, which is gone, so it can't be made again"
                 )
-            theirs |= {(each.name, each.destination) for each in facts.mounts(source)}
-        own = {(each.name, each.destination) for each in facts.mounts(container)}
+            theirs |= {(each.name, each.destination) for each in inspection.mounts(source)}
+        own = {(each.name, each.destination) for each in inspection.mounts(container)}
         return frozenset(destination for _, destination in own & theirs)
 
 

@@ -4,8 +4,9 @@ from collections.abc import Mapping
 from typing import Any
 
 from uptainer.core.errors import InvalidInputError, NotFoundError
-from uptainer.runtimes.docker import discovery, exchange, facts, pulling
+from uptainer.runtimes.docker import discovery, exchange, pulling
 from uptainer.runtimes.docker.swap import Surroundings, Swap, swap_of
+from uptainer.runtimes.engine import inspection
 from uptainer.runtimes.engine.client import Engine
 
 Json = Mapping[str, Any]
@@ -22,7 +23,7 @@ def read_configuration(engine: Engine, key: str) -> dict[str, Any]:
         "runtime": "docker",
         "api_version": engine.api_version,
         "engine_name": engine.get("/info", about="itself")["Name"],
-        "names_of": {each["Id"]: facts.key(each) for each in discovery.inspect_all(engine)},
+        "names_of": {each["Id"]: inspection.key(each) for each in discovery.inspect_all(engine)},
         "container": container,
         "image": engine.get(f"/images/{container['Image']}/json", about=key),
         "volumes": [engine.get(f"/volumes/{name}", about=name) for name in volumes],
@@ -64,7 +65,7 @@ def _reference(engine: Engine, container: Json, image: Json) -> str:
         if found and found["Id"] == image["Id"]:
             return str(name)
     raise NotFoundError(
-        f"the image of {facts.key(container)}, {container['Config']['Image']}, is gone from the engine"
+        f"the image of {inspection.key(container)}, {container['Config']['Image']}, is gone from the engine"
     )
 
 

@@ -11,8 +11,8 @@ from uptainer.core.enums import ContainerStatus, Health
 from uptainer.core.images import ImageFacts
 from uptainer.core.platform import Platform
 from uptainer.core.workloads import ContainerFacts, Mount, Port
-from uptainer.runtimes.docker import facts
 from uptainer.runtimes.docker.services import image_of, key_of, pinned, split_image
+from uptainer.runtimes.engine import inspection
 from uptainer.runtimes.port import WorkloadState
 
 Json = Mapping[str, Any]
@@ -68,13 +68,13 @@ def failed(service: Json, tasks: Iterable[Json]) -> list[Json]:
     template = service["Spec"]["TaskTemplate"]
     ends = (template.get("RestartPolicy") or {}).get("Condition", "any") != "any"
     broken = _BROKEN if ends else _BROKEN | {"complete"}
-    since = facts.moment((service.get("UpdateStatus") or {}).get("StartedAt") or service["UpdatedAt"])
+    since = inspection.moment((service.get("UpdateStatus") or {}).get("StartedAt") or service["UpdatedAt"])
     found = [
         each
         for each in tasks
         if each["Status"]["State"] in broken
         and is_current(each, service)
-        and (since is None or (made := facts.moment(each["CreatedAt"])) is None or made >= since)
+        and (since is None or (made := inspection.moment(each["CreatedAt"])) is None or made >= since)
     ]
     return sorted(found, key=lambda each: str(each["CreatedAt"]), reverse=True)
 
@@ -102,7 +102,7 @@ def container_facts(service: Json, around: Surroundings) -> ContainerFacts:
     labels = {**(container.get("Labels") or {}), **(spec.get("Labels") or {})}
     written, _ = split_image(image_of(spec))
     by_digest = pinned(image_of(spec))
-    created = facts.moment(service["CreatedAt"])
+    created = inspection.moment(service["CreatedAt"])
     assert created is not None, "an engine always says when it made a service"
     return ContainerFacts(
         key=key_of(service),
@@ -133,7 +133,7 @@ def container_facts(service: Json, around: Surroundings) -> ContainerFacts:
 def workload_state(service: Json, around: Surroundings) -> WorkloadState:
     """`image_id` is the engine's where this node holds the image, else the digest that the spec pins."""
     alive, broken = running(around.tasks), failed(service, around.tasks)
-    moments = [facts.moment(each["Status"]["Timestamp"]) for each in alive]
+    moments = [inspection.moment(each["Status"]["Timestamp"]) for each in alive]
     ended = broken[0]["Status"] if broken and not alive else None
     return WorkloadState(
         runtime_id=service["ID"],
@@ -191,7 +191,7 @@ def trouble(service: Json, tasks: Sequence[Json]) -> list[str]:
 def has_healthcheck(spec: Json, image: ImageFacts | None) -> bool:
     own = spec["TaskTemplate"]["ContainerSpec"].get("Healthcheck")
     if own and own.get("Test"):
-        return facts.has_healthcheck({"Healthcheck": own})
+        return inspection.is_check(own)
     return image is not None and image.has_healthcheck
 
 

@@ -5,8 +5,8 @@ from dataclasses import asdict, dataclass, replace
 from typing import Any, Self
 
 from uptainer.core.enums import ContainerStatus
-from uptainer.runtimes.docker import configuration, facts, networks
-from uptainer.runtimes.engine import names
+from uptainer.runtimes.docker import configuration, networks
+from uptainer.runtimes.engine import inspection, names
 from uptainer.runtimes.engine.names import Role
 
 Json = Mapping[str, Any]
@@ -61,7 +61,7 @@ def swap_of(
     container: Json, image: Json, reference: str, around: Surroundings, *, restart_only: bool = False
 ) -> Swap:
     """A swap of `container` for one made the same way from `reference`; `image` is the old one's, as inspected."""
-    key, container_id = facts.key(container), container["Id"]
+    key, container_id = inspection.key(container), container["Id"]
     endpoints = networks.own_endpoints(container, around.api_version)
     first = networks.first_network(container)
     return Swap(

@@ -17,10 +17,10 @@ from typing import Any
 
 from uptainer.core.errors import NotFoundError
 from uptainer.core.workloads import Mount
-from uptainer.runtimes.docker import discovery, facts
+from uptainer.runtimes.docker import discovery
 from uptainer.runtimes.docker.dependants import find_dependants
 from uptainer.runtimes.docker.volume_owners import owner_of
-from uptainer.runtimes.engine import archives, names
+from uptainer.runtimes.engine import archives, inspection, names
 from uptainer.runtimes.engine.client import Engine
 from uptainer.runtimes.engine.names import Role
 
@@ -68,7 +68,7 @@ def _place(engine: Engine, key: str, mount: Mount) -> archives.Place:
 
 def _refuse_shared(containers: Sequence[Json], key: str, mount: Mount) -> None:
     running = (each for each in containers if each["State"].get("Running") or each["State"].get("Paused"))
-    users = ((facts.key(each), other) for each in running for other in facts.mounts(each))
+    users = ((inspection.key(each), other) for each in running for other in inspection.mounts(each))
     archives.refuse_users(users, key, mount)
 
 

@@ -8,8 +8,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from uptainer.runtimes.engine import names
-from uptainer.runtimes.podman import facts
+from uptainer.runtimes.engine import inspection, names
 from uptainer.runtimes.podman.discovery import is_infra
 
 Json = Mapping[str, Any]
@@ -36,7 +35,9 @@ def find_dependants(target: Json, containers: Sequence[Json]) -> list[Dependant]
 
 def _is_workload(container: Json, target: Json) -> bool:
     return (
-        container["Id"] != target["Id"] and not is_infra(container) and not names.role(facts.key(container))
+        container["Id"] != target["Id"]
+        and not is_infra(container)
+        and not names.role(inspection.key(container))
     )
 
 
@@ -57,7 +58,7 @@ def _depending(target: Json, others: Sequence[Json]) -> list[Json]:
 
 def _needs(container: Json, provider: Json) -> bool:
     sources = (str(each).split(":")[0] for each in container["HostConfig"].get("VolumesFrom") or ())
-    named = any(source in (facts.key(provider), provider["Id"]) for source in sources)
+    named = any(source in (inspection.key(provider), provider["Id"]) for source in sources)
     return named or provider["Id"] in (container.get("Dependencies") or ())
 
 

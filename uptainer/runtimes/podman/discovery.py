@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from uptainer.core.workloads import ContainerFacts
-from uptainer.runtimes.engine import names
+from uptainer.runtimes.engine import inspection, names
 from uptainer.runtimes.engine.gathering import inspect_each
 from uptainer.runtimes.podman import facts
 from uptainer.runtimes.podman.client import Podman
@@ -18,12 +18,12 @@ def read_containers(podman: Podman) -> list[ContainerFacts]:
     pods = pod_names(podman)
     ids = sorted({str(each["Image"]) for each in containers})
     images = {image["Id"]: facts.image_facts(image) for image in inspect_each(podman, "/images/{}/json", ids)}
-    keys = {each["Id"]: facts.key(each) for each in containers}
+    keys = {each["Id"]: inspection.key(each) for each in containers}
     return [facts.container_facts(each, images.get(each["Image"]), pods, keys) for each in containers]
 
 
 def _is_reported(container: Json) -> bool:
-    is_helper = names.role(facts.key(container)) is names.Role.HELPER
+    is_helper = names.role(inspection.key(container)) is names.Role.HELPER
     return not (is_infra(container) or container.get("IsService") or is_helper)
 
 

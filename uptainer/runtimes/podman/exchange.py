@@ -14,7 +14,7 @@ from typing import Any
 
 from uptainer.core.enums import ContainerStatus
 from uptainer.core.errors import NotFoundError, PermanentError, RefusedError, TemporaryError, UnreachableError
-from uptainer.runtimes.engine import operations
+from uptainer.runtimes.engine import inspection, operations
 from uptainer.runtimes.podman import facts
 from uptainer.runtimes.podman.client import Podman
 from uptainer.runtimes.podman.swap import RUNS, Swap
@@ -44,7 +44,7 @@ def find_new(podman: Podman, swap: Swap, new_id: str | None = None) -> Json | No
     if beside := find(podman, swap.beside):
         return beside
     old = find(podman, swap.old_id)
-    stands_aside = old is not None and facts.key(old) == swap.aside
+    stands_aside = old is not None and inspection.key(old) == swap.aside
     return find(podman, swap.key) if stands_aside else None
 
 
@@ -91,7 +91,7 @@ def remove_new(podman: Podman, swap: Swap, new_id: str | None = None) -> None:
     new = find_new(podman, swap, new_id)
     if new is None:
         return
-    own = [each.name for each in facts.mounts(new) if each.anonymous and each.name not in swap.volumes]
+    own = [each.name for each in inspection.mounts(new) if each.anonymous and each.name not in swap.volumes]
     _remove(podman, str(new["Id"]), swap.key)
     for volume in own:
         with suppress(NotFoundError, PermanentError):
@@ -138,7 +138,7 @@ def rename(podman: Podman, container: str, name: str) -> None:
     found = find(podman, container)
     if found is None:
         raise NotFoundError(f"container {container[:12]} is gone, and can't be named {name}")
-    if facts.key(found) != name:
+    if inspection.key(found) != name:
         podman.post(f"/containers/{container}/rename", about=name, query={"name": name})
 
 
@@ -217,7 +217,7 @@ def _remove_once(podman: Podman, container: str, about: str) -> None:
 def swap_now(podman: Podman, swap: Swap) -> str:
     """All acts in a row, for a container that depends on the one that was replaced and is stopped already."""
     new = find_new(podman, swap)
-    if new is None or facts.key(new) == swap.beside:
+    if new is None or inspection.key(new) == swap.beside:
         new_id = create(podman, swap, swap.image_id)
         set_aside(podman, swap)
         rename(podman, new_id, swap.key)

@@ -1,15 +1,13 @@
 """What libpod's JSON says, as the values that every part speaks in. Pure."""
 
-import re
 from collections.abc import Iterator, Mapping
-from datetime import datetime
 from typing import Any
 
-from uptainer.core.enums import ContainerStatus, Health
+from uptainer.core.enums import ContainerStatus
 from uptainer.core.images import ImageFacts
 from uptainer.core.platform import Platform
-from uptainer.core.workloads import ContainerFacts, EngineFacts, Mount, Port
-from uptainer.runtimes.engine import names
+from uptainer.core.workloads import ContainerFacts, EngineFacts, Port
+from uptainer.runtimes.engine import inspection, names
 from uptainer.runtimes.podman import units
 from uptainer.runtimes.port import WorkloadState
 
@@ -18,9 +16,6 @@ Json = Mapping[str, Any]
 POD = "pod"
 COMPOSE_PROJECT, COMPOSE_SERVICE = "com.docker.compose.project", "com.docker.compose.service"
 _DIGEST = "sha256:"
-_FRACTION = re.compile(r"\.(\d+)")
-_NEVER = "0001-01-01T00:00:00"
-_HEALTH_LOG_LIMIT = 4096
 _STATUSES = {
     "configured": ContainerStatus.CREATED,
     "initialized": ContainerStatus.CREATED,
@@ -61,9 +56,9 @@ def image_facts(image: Json) -> ImageFacts:
         repo_digests=tuple(image.get("RepoDigests") or ()),
         labels=dict(config.get("Labels") or {}),
         platform=Platform.of(image["Os"], image["Architecture"], image.get("Variant") or ""),
-        created_at=moment(image.get("Created")),
+        created_at=inspection.moment(image.get("Created")),
         size=int(image.get("Size") or 0),
-        has_healthcheck=_checks(image.get("HealthCheck") or config.get("Healthcheck")),
+        has_healthcheck=inspection.is_check(image.get("HealthCheck") or config.get("Healthcheck")),
     )
 
 
@@ -78,34 +73,34 @@ def container_facts(
     """`image` is None where it is gone; `pods` and `keys` are from the id of each pod and container to its name."""
     config, state = container["Config"], container["State"]
     labels = config.get("Labels") or {}
-    created = moment(container["Created"])
+    created = inspection.moment(container["Created"])
     assert created is not None, "Podman always says when it made a container"
-    role = names.role(key(container))
+    role = names.role(inspection.key(container))
     pod = pods.get(container.get("Pod") or "")
     return ContainerFacts(
-        key=key(container),
+        key=inspection.key(container),
         runtime_id=container["Id"],
-        name=key(container),
+        name=inspection.key(container),
         image_reference=container.get("ImageName") or config["Image"],
         image_id=full_id(container["Image"]),
         repo_digests=image.repo_digests if image else (),
         status=status(state),
-        health=health(container),
+        health=inspection.health(container),
         restart_count=int(container.get("RestartCount") or 0),
         platform=image.platform if image else None,
         created_at=created,
-        started_at=moment(state.get("StartedAt")),
+        started_at=inspection.moment(state.get("StartedAt")),
         workload=f"{POD}/{pod}" if pod else "",
         workload_kind=POD if pod else "container",
         project=labels.get(COMPOSE_PROJECT),
         service=labels.get(COMPOSE_SERVICE),
         labels=dict(labels),
         image_labels=image.labels if image else {},
-        mounts=tuple(mounts(container)),
+        mounts=tuple(inspection.mounts(container)),
         networks=tuple(sorted(container["NetworkSettings"].get("Networks") or {})),
         ports=tuple(ports(container)),
         depends_on=tuple(dependencies(container, keys)),
-        has_healthcheck=_checks(config.get("Healthcheck")),
+        has_healthcheck=inspection.is_check(config.get("Healthcheck")),
         details={
             **({"role": role.value} if role else {}),
             **({"unit": unit} if (unit := units.unit_of(labels)) else {}),
@@ -127,13 +122,13 @@ def workload_state(container: Json) -> WorkloadState:
     return WorkloadState(
         runtime_id=container["Id"],
         status=found,
-        health=health(container),
+        health=inspection.health(container),
         restart_count=int(container.get("RestartCount") or 0),
         exit_code=int(state["ExitCode"]) if found is ContainerStatus.EXITED else None,
         image_id=full_id(container["Image"]),
-        started_at=moment(state.get("StartedAt")),
+        started_at=inspection.moment(state.get("StartedAt")),
         addresses=dict(_addresses(container)),
-        health_log=_health_log(state),
+        health_log=inspection.health_log(state),
     )
 
 
@@ -148,50 +143,6 @@ def status(state: Json) -> ContainerStatus:
     if word in tuple(ContainerStatus):
         return ContainerStatus(word)
     return _STATUSES.get(word, ContainerStatus.UNKNOWN)
-
-
-def key(container: Json) -> str:
-    return str(container["Name"]).removeprefix("/")
-
-
-def moment(text: str | None) -> datetime | None:
-    """Podman's times have nanoseconds, and year one stands for "never"."""
-    if not text or text.startswith(_NEVER):
-        return None
-    shortened = _FRACTION.sub(lambda found: "." + found.group(1)[:6].ljust(6, "0"), text, count=1)
-    return datetime.fromisoformat(shortened)
-
-
-def health(container: Json) -> Health:
-    """UNKNOWN while it does not run: Podman then still shows what it last knew."""
-    state = container["State"]
-    if not _checks(container["Config"].get("Healthcheck")):
-        return Health.NONE
-    word = (state.get("Health") or {}).get("Status", "")
-    return Health(word) if state.get("Running") and word in tuple(Health) else Health.UNKNOWN
-
-
-def _checks(check: Json | None) -> bool:
-    test = (check or {}).get("Test") or []
-    return bool(test) and test[0] != "NONE"
-
-
-def _health_log(state: Json) -> str:
-    log = (state.get("Health") or {}).get("Log") or []
-    return "\n".join(str(each.get("Output", "")).strip() for each in log)[-_HEALTH_LOG_LIMIT:]
-
-
-def mounts(container: Json) -> Iterator[Mount]:
-    for each in container.get("Mounts") or ():
-        name = each.get("Name") or ""
-        yield Mount(
-            kind=each["Type"],
-            name=name,
-            source=each.get("Source") or "",
-            destination=each["Destination"],
-            read_only=not each.get("RW", True),
-            anonymous=each["Type"] == "volume" and names.is_anonymous(name),
-        )
 
 
 def ports(container: Json) -> Iterator[Port]:

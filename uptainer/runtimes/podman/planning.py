@@ -7,8 +7,9 @@ from typing import Any
 from uptainer.core.enums import ContainerStatus
 from uptainer.core.errors import InvalidInputError, NotFoundError, RefusedError
 from uptainer.core.reference import Reference
+from uptainer.runtimes.engine import inspection
 from uptainer.runtimes.engine.own_container import refuse_this_process
-from uptainer.runtimes.podman import discovery, exchange, facts, pulling
+from uptainer.runtimes.podman import discovery, exchange, pulling
 from uptainer.runtimes.podman.client import Podman
 from uptainer.runtimes.podman.dependants import Dependant, find_dependants
 from uptainer.runtimes.podman.specification import without_secrets
@@ -80,7 +81,7 @@ def plan_replacement(podman: Podman, request: ReplacementRequest) -> Replacement
 
 def _target(containers: Mapping[str, Json], key: str) -> Json:
     for each in containers.values():
-        if facts.key(each) == key:
+        if inspection.key(each) == key:
             return each
     raise NotFoundError(f"there is no container named {key}")
 
@@ -129,7 +130,7 @@ def _infra_of(target: Json, containers: Mapping[str, Json]) -> str | None:
 
 
 def _refuse_unsafe(container: Json) -> None:
-    key, host, status = facts.key(container), container["HostConfig"], container["State"]["Status"]
+    key, host, status = inspection.key(container), container["HostConfig"], container["State"]["Status"]
     if discovery.is_infra(container):
         raise RefusedError(f"{key} holds a pod together, and comes and goes with it")
     if host.get("AutoRemove"):
@@ -152,7 +153,7 @@ def _refuse_kept(container: Json, request: ReplacementRequest) -> None:
     """Podman's boot service starts all that has such a policy, and a pod all that it has."""
     if not request.keep_old:
         return
-    key, policy = facts.key(container), (container["HostConfig"].get("RestartPolicy") or {}).get("Name")
+    key, policy = inspection.key(container), (container["HostConfig"].get("RestartPolicy") or {}).get("Name")
     if container.get("Pod"):
         raise RefusedError(f"the old {key} can't be kept: its pod would start it beside the new one")
     if policy in _STARTS_AT_BOOT:
@@ -167,12 +168,12 @@ def _refuse_foreign_pods(target: Json, dependants: Sequence[Dependant]) -> None:
         pod = each.container.get("Pod")
         if pod and pod != target.get("Pod"):
             raise RefusedError(
-                f"{facts.key(each.container)}, which is in a pod of its own, depends on {facts.key(target)}: "
+                f"{inspection.key(each.container)}, which is in a pod of its own, depends on {inspection.key(target)}: "
                 "stop its pod and update them one by one"
             )
         if unit := unit_of(each.container["Config"].get("Labels") or {}):
             raise RefusedError(
-                f"{facts.key(each.container)}, which belongs to the unit {unit}, depends on {facts.key(target)}: "
+                f"{inspection.key(each.container)}, which belongs to the unit {unit}, depends on {inspection.key(target)}: "
                 "stop the unit to have the other updated"
             )
 
@@ -212,7 +213,7 @@ def _verbs(document: Document) -> str:
 
 
 def _refuse_unsafe_unit(target: Json, unit: str, containers: Mapping[str, Json]) -> None:
-    refuse_this_process(facts.key(target), target["Id"])
+    refuse_this_process(inspection.key(target), target["Id"])
     refuse_unnamed_volumes(target, unit)
     refuse_own_pulls(target, unit)
     refuse_companions(target, unit, containers.values())

@@ -4,8 +4,8 @@ from collections.abc import Mapping
 from typing import Any
 
 from uptainer.core.errors import InvalidInputError, NotFoundError
-from uptainer.runtimes.engine import operations
-from uptainer.runtimes.podman import discovery, facts, pulling
+from uptainer.runtimes.engine import inspection, operations
+from uptainer.runtimes.podman import discovery, pulling
 from uptainer.runtimes.podman.client import Podman
 from uptainer.runtimes.podman.specification import Old, specification
 from uptainer.runtimes.podman.swap import creation_of
@@ -23,7 +23,7 @@ def read_configuration(podman: Podman, key: str) -> dict[str, Any]:
         "version": _VERSION,
         "runtime": "podman",
         "api_version": podman.api_version,
-        "names_of": {each["Id"]: facts.key(each) for each in discovery.inspect_all(podman)},
+        "names_of": {each["Id"]: inspection.key(each) for each in discovery.inspect_all(podman)},
         "pod": discovery.pod_names(podman).get(container.get("Pod") or ""),
         "container": container,
         "image": podman.get(f"/images/{container['Image']}/json", about=key),
@@ -43,7 +43,7 @@ def create_from(podman: Podman, saved: Json, *, name: str | None = None) -> str:
         raise InvalidInputError("this is not the saved configuration of a Podman container")
     container, image = saved["container"], saved["image"]
     old = Old(container, image, creation_of(container), saved["names_of"], saved["pod"])
-    key = name or facts.key(container)
+    key = name or inspection.key(container)
     body = specification(old, key, _reference(podman, container, image))
     for volume in saved["volumes"]:
         _create_volume(podman, volume)
@@ -58,7 +58,7 @@ def _reference(podman: Podman, container: Json, image: Json) -> str:
         found = pulling.find_image(podman, name)
         if found and found["Id"] == image["Id"]:
             return str(name)
-    raise NotFoundError(f"the image of {facts.key(container)}, {written}, is gone from Podman")
+    raise NotFoundError(f"the image of {inspection.key(container)}, {written}, is gone from Podman")
 
 
 def _create_volume(podman: Podman, volume: Json) -> None:

@@ -7,7 +7,7 @@ from typing import Any, Self
 from uptainer.core.enums import ContainerStatus
 from uptainer.core.errors import InvalidInputError, RefusedError
 from uptainer.core.reference import Reference
-from uptainer.runtimes.engine import names
+from uptainer.runtimes.engine import inspection, names
 from uptainer.runtimes.engine.names import Role
 from uptainer.runtimes.podman import facts, pulling
 from uptainer.runtimes.podman.client import Podman
@@ -54,7 +54,7 @@ class Maker:
         """`containers` by id, `pods` from id to name."""
         self._podman = podman
         self._containers = containers
-        self._names_of = {each["Id"]: facts.key(each) for each in containers.values()}
+        self._names_of = {each["Id"]: inspection.key(each) for each in containers.values()}
         self._pods = pods
 
     def restart(self, container: Json) -> Swap:
@@ -72,7 +72,7 @@ class Maker:
 
     def replaced(self, container: Json, reference: str) -> Swap:
         """Raises RefusedError where it could not be made again as it was asked for."""
-        key = facts.key(container)
+        key = inspection.key(container)
         command = creation_of(container)
         pod = self._pods.get(container.get("Pod") or "")
         old = Old(
@@ -92,7 +92,7 @@ class Maker:
     def _swap(
         self, container: Json, body: dict[str, Any], *, restart_only: bool = False, init: str | None = None
     ) -> Swap:
-        key, container_id = facts.key(container), container["Id"]
+        key, container_id = inspection.key(container), container["Id"]
         return Swap(
             key=key,
             old_id=container_id,
@@ -110,30 +110,30 @@ class Maker:
         found = pulling.find_image(self._podman, container["Image"])
         if found is None:
             raise RefusedError(
-                f"the image of {facts.key(container)} is gone from Podman, so it can't be told what of its "
+                f"the image of {inspection.key(container)} is gone from Podman, so it can't be told what of its "
                 "configuration the user set, and there would be no way back"
             )
         return found
 
     def _inherited(self, container: Json, command: CreateCommand) -> frozenset[str]:
         """Destinations that come with `--volumes-from`, and need no mount of their own."""
-        by_name = {facts.key(each): each for each in self._containers.values()}
+        by_name = {inspection.key(each): each for each in self._containers.values()}
         theirs: set[tuple[str, str]] = set()
         for value in command.values("volumes-from"):
             name = value.partition(":")[0]
             source = by_name.get(name) or self._containers.get(name)
             if source is None:
                 raise RefusedError(
-                    f"{facts.key(container)} has the volumes of {name}, which is gone, so it can't be made again"
+                    f"{inspection.key(container)} has the volumes of {name}, which is gone, so it can't be made again"
                 )
-            theirs |= {(each.source, each.destination) for each in facts.mounts(source)}
-        own = {(each.source, each.destination) for each in facts.mounts(container)}
+            theirs |= {(each.source, each.destination) for each in inspection.mounts(source)}
+        own = {(each.source, each.destination) for each in inspection.mounts(container)}
         return frozenset(destination for _, destination in own & theirs)
 
 
 def creation_of(container: Json) -> CreateCommand:
     """The command line that made it. Raises RefusedError where there is none, or it has what can't be kept."""
-    key = facts.key(container)
+    key = inspection.key(container)
     command = parse(container["Config"].get("CreateCommand") or ())
     if command is None:
         raise RefusedError(

@@ -4,7 +4,7 @@ from collections.abc import Iterable, Mapping
 from typing import Any
 
 from uptainer.core.errors import RefusedError
-from uptainer.runtimes.podman import facts
+from uptainer.runtimes.engine import inspection
 from uptainer.runtimes.podman.create_command import parse
 from uptainer.runtimes.podman.dependants import find_dependants
 from uptainer.runtimes.podman.discovery import is_infra
@@ -16,10 +16,10 @@ _TAKES_WHAT_IS_HERE = frozenset({"", "missing", "never"})
 
 
 def refuse_unnamed_volumes(target: Json, unit: str) -> None:
-    unnamed = [each.destination for each in facts.mounts(target) if each.anonymous]
+    unnamed = [each.destination for each in inspection.mounts(target) if each.anonymous]
     if unnamed:
         raise RefusedError(
-            f"{facts.key(target)}: {unit} would make it again without what is in its unnamed volumes "
+            f"{inspection.key(target)}: {unit} would make it again without what is in its unnamed volumes "
             f"({', '.join(sorted(unnamed))}): name them in the unit's file"
         )
 
@@ -29,7 +29,7 @@ def refuse_own_pulls(target: Json, unit: str) -> None:
     policy = (command.value("pull") if command else None) or ""
     if policy.lower() not in _TAKES_WHAT_IS_HERE:
         raise RefusedError(
-            f"{facts.key(target)}: {unit} pulls for itself (--pull {policy}) whatever its tag stands for when it starts, "
+            f"{inspection.key(target)}: {unit} pulls for itself (--pull {policy}) whatever its tag stands for when it starts, "
             "and not what was approved: write Pull=missing into the unit's file, and restart it"
         )
 
@@ -39,9 +39,9 @@ def refuse_companions(target: Json, unit: str, containers: Iterable[Json]) -> No
     others = list(containers)
     needing = [each.container for each in find_dependants(target, others) if each.recreate]
     beside = [each for each in others if _is_made_with(each, target, unit)]
-    if found := sorted({facts.key(each) for each in (*needing, *beside)}):
+    if found := sorted({inspection.key(each) for each in (*needing, *beside)}):
         raise RefusedError(
-            f"{facts.key(target)} can't be updated by way of {unit}: {', '.join(found)} would be stopped with it, and "
+            f"{inspection.key(target)} can't be updated by way of {unit}: {', '.join(found)} would be stopped with it, and "
             "not come back as it was"
         )
 

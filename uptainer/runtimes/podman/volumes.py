@@ -11,9 +11,9 @@ from typing import Any
 
 from uptainer.core.errors import NotFoundError, RefusedError
 from uptainer.core.workloads import Mount
-from uptainer.runtimes.engine import archives, names
+from uptainer.runtimes.engine import archives, inspection, names
 from uptainer.runtimes.engine.names import Role
-from uptainer.runtimes.podman import discovery, exchange, facts
+from uptainer.runtimes.podman import discovery, exchange
 from uptainer.runtimes.podman.client import Podman
 from uptainer.runtimes.podman.dependants import find_dependants
 
@@ -24,7 +24,7 @@ def check_mount(podman: Podman, key: str, mount: Mount) -> None:
     """Raises RefusedError, in plain words, where the mount could not be restored; touches nothing that runs."""
     place = _place(podman, key, mount)
     containers = discovery.inspect_all(podman)
-    own = next((each for each in containers if facts.key(each) == key), None)
+    own = next((each for each in containers if inspection.key(each) == key), None)
     if own is None:
         raise NotFoundError(f"there is no container named {key}")
     stopped_with_it = {each.container["Id"] for each in find_dependants(own, containers)} | {own["Id"]}
@@ -61,7 +61,7 @@ def _place(podman: Podman, key: str, mount: Mount) -> archives.Place:
 
 def _refuse_shared(containers: Sequence[Json], key: str, mount: Mount) -> None:
     running = (each for each in containers if each["State"].get("Running") or each["State"].get("Paused"))
-    users = ((facts.key(each), other) for each in running for other in facts.mounts(each))
+    users = ((inspection.key(each), other) for each in running for other in inspection.mounts(each))
     archives.refuse_users(users, key, mount)
 
 
