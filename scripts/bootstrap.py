@@ -152,24 +152,16 @@ def fetch_by_pip(version: str, wheels: Mapping[str, str]) -> bytes | None:
         requirements = Path(folder) / "requirements.txt"
         hashes = " ".join(f"--hash=sha256:{digest}" for digest in wheels.values())
         requirements.write_text(f"uv=={version} {hashes}\n")
-        command = [
-            sys.executable,
-            "-m",
-            "pip",
-            "download",
+        how = (
             "--quiet",
             "--disable-pip-version-check",
             "--no-deps",
-        ]
-        command += [
             "--only-binary",
             ":all:",
             "--require-hashes",
-            "--dest",
-            folder,
-            "--requirement",
-            str(requirements),
-        ]
+        )
+        what = ("--dest", folder, "--requirement", str(requirements))
+        command = [sys.executable, "-m", "pip", "download", *how, *what]
         subprocess.run(command, check=False, capture_output=True, timeout=TIMEOUT_SECONDS * 3)
         found = list(Path(folder).glob("uv-*.whl"))
         return found[0].read_bytes() if found else None
