@@ -1,0 +1,67 @@
+"""What may stand in the file that declares a fleet, as editors are told it too. What is not known is refused."""
+
+from typing import Annotated
+
+from pydantic import BaseModel, ConfigDict, Field, WithJsonSchema
+
+from uptainer.core.enums import PolicyScope, RuntimeType
+from uptainer.core.workloads import HostAddress
+from uptainer.policy.settings import PolicySettings
+from uptainer.runtimes.addresses import DEFAULT_TIMEOUT, parse_address
+
+Name = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_.-]{0,62}$")]
+WindowText = Annotated[str, WithJsonSchema({"type": "string", "examples": ["Fri 22:00-05:00 Europe/Berlin"]})]
+
+LAYERS = {
+    "hosts": PolicyScope.HOST,
+    "projects": PolicyScope.PROJECT,
+    "labels": PolicyScope.LABEL,
+    "containers": PolicyScope.CONTAINER,
+}
+
+
+class _Strict(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+class HostDeclaration(_Strict):
+    """One engine or cluster; `block` names the Prefect block that holds its keys or its token."""
+
+    url: str
+    runtime: RuntimeType | None = None
+    block: str | None = None
+    timeout: float = Field(default=DEFAULT_TIMEOUT, gt=0, le=600)
+    namespaces: tuple[str, ...] = ()
+    excluded_namespaces: tuple[str, ...] = ()
+
+    def address(self, name: str) -> HostAddress:
+        """Raises InvalidInputError: the URL is none."""
+        return parse_address(
+            name,
+            self.url,
+            runtime=self.runtime,
+            block=self.block,
+            timeout=self.timeout,
+            namespaces=self.namespaces,
+            excluded_namespaces=self.excluded_namespaces,
+        )
+
+
+class PoliciesDeclaration(_Strict):
+    """The layers, the most general first. Containers by `host/name`, projects by `project` or `host/project`."""
+
+    default: PolicySettings | None = None
+    hosts: dict[str, PolicySettings] = {}
+    projects: dict[str, PolicySettings] = {}
+    labels: dict[str, PolicySettings] = {}
+    containers: dict[str, PolicySettings] = {}
+
+
+class Content(_Strict):
+    """A file's content; every part may be left out."""
+
+    hosts: dict[Name, HostDeclaration] = {}
+    windows: dict[Name, WindowText] = {}
+    freezes: dict[Name, WindowText] = {}
+    policies: PoliciesDeclaration = PoliciesDeclaration()
+    credentials: dict[str, str] = Field(default={}, description="Registry: the block that holds its login.")
