@@ -3,7 +3,7 @@
 import asyncio
 from collections.abc import Mapping
 from dataclasses import dataclass
-from functools import cache
+from functools import cache, partial
 
 from blocks.advice_model import AdviceModel
 from blocks.database import Database as DatabaseBlock
@@ -112,20 +112,20 @@ def scanner() -> Scanner:
         UnsupportedError: there is none of them, so that nothing can be scanned.
     """
     ours = settings()
-    cache_dir = ours.data_dir / "trivy" / "java"
+    scan = partial(Scanner, java_cache=ours.data_dir / "trivy" / "java", secrets=ours.scan_secrets)
     if ours.trivy_server is not None:
         token = ours.trivy_token.get_secret_value() if ours.trivy_token else ""
-        return Scanner(ServerAddress(ours.trivy_server, token), cache_dir, ours.trivy_path)
+        return scan(ServerAddress(ours.trivy_server, token), binary=ours.trivy_path)
     block = asyncio.run(find(Trivy))
     if block is not None:
-        return Scanner(block.address(), cache_dir, ours.trivy_path, offline=block.offline)
+        return scan(block.address(), binary=ours.trivy_path, offline=block.offline)
     running = TrivyServer(ours.data_dir, ours.trivy_path).running()
     if running is None:
         raise UnsupportedError(
             "there is no scanner: install Trivy (https://trivy.dev) on this machine and start Uptainer again, "
             "or name a Trivy server in a Trivy block"
         )
-    return Scanner(running.address, cache_dir, ours.trivy_path)
+    return scan(running.address, binary=ours.trivy_path)
 
 
 def advisor() -> Advisor:

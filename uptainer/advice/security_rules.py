@@ -77,9 +77,9 @@ def judge_end_of_life(subject: AdviceSubject) -> Judgement:
 def judge_secrets(subject: AdviceSubject) -> Judgement:
     """Secrets in the image that were not in the one that runs."""
     scan, before = subject.candidate_scan, subject.running_scan
-    if scan is None or scan.status is not ScanStatus.SUCCEEDED:
+    if scan is None or scan.secrets is None:
         return Judgement("secrets", "whether there are secrets in the image is not known")
-    added = scan.secrets - (before.secrets if before else 0)
+    added = scan.secrets - ((before.secrets or 0) if before else 0)
     if added <= 0:
         return Judgement("secrets", "no secret in the image that was not there before")
     return Judgement(

@@ -53,15 +53,26 @@ class VulnerabilityLine:
 
 
 @dataclass(frozen=True, slots=True)
+class SecretLine:
+    """Where a secret is; its value is nowhere."""
+
+    severity: str
+    rule: str
+    place: str
+    title: str
+
+
+@dataclass(frozen=True, slots=True)
 class Found:
     """One scan, whole."""
 
     scan: ScanLine
     os: str
-    secrets: int
+    secrets: int | None
     scanner: str
     database_at: datetime | None
     vulnerabilities: tuple[VulnerabilityLine, ...]
+    found_secrets: tuple[SecretLine, ...]
 
 
 def register(app: typer.Typer) -> None:
@@ -99,7 +110,7 @@ def show(image: Image, as_json: AsJson = False) -> None:
         "why": scan.why,
         "system": found.os,
         "end of life": {True: "yes", False: "no", None: "unknown"}[scan.end_of_life],
-        "secrets found": str(found.secrets),
+        "secrets found": "unknown" if found.secrets is None else str(found.secrets),
         "scanned": scan.scanned_at,
         "vulnerabilities known until": found.database_at,
     }
@@ -111,6 +122,9 @@ def show(image: Image, as_json: AsJson = False) -> None:
         else "Nothing is known of its vulnerabilities."
     )
     print_rows(found.vulnerabilities, columns, as_json=False, nothing=nothing)
+    if found.found_secrets:
+        heading("Secrets")
+        print_rows(found.found_secrets, ("severity", "rule", "place", "title"), as_json=False, nothing="")
 
 
 def _find(image: str) -> Found:
@@ -167,4 +181,7 @@ def _found(view: "ScanView", scan: "Scan") -> Found:
         for each in scan.vulnerabilities
     )
     os = f"{scan.os_family} {scan.os_version}".strip()
-    return Found(_line(view), os, scan.secrets, scan.scanner_version, scan.database_at, lines)
+    secrets = tuple(
+        SecretLine(str(each.severity), each.rule, each.place, each.title) for each in scan.found_secrets
+    )
+    return Found(_line(view), os, scan.secrets, scan.scanner_version, scan.database_at, lines, secrets)

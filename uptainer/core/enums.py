@@ -134,6 +134,14 @@ class PolicyMode(StrEnum):
     MANUAL = "manual"
     AUTO = "auto"
     AUTO_IF_RECOMMENDED = "auto_if_recommended"
+class VexFormat(StrEnum):
+    """The forms in which a VEX document may be written."""
+
+    OPENVEX = "openvex"
+    CYCLONEDX = "cyclonedx"
+    CSAF = "csaf"
+
+
     NOTIFY = "notify"
     OFF = "off"
 

@@ -33,7 +33,10 @@ class Finding:
 
 @dataclass(frozen=True, slots=True)
 class Vulnerability:
-    """One CVE in one installed package of one image. `fixed_version` is "" where no fix is known."""
+    """One CVE in one installed package of one image. `fixed_version` is "" where no fix is known.
+
+    `purl` is the package's own, as the scanner gave it; "" where it gave none.
+    """
 
     id: str
     package: str
@@ -45,11 +48,30 @@ class Vulnerability:
     url: str = ""
     score: float | None = None
     published_at: datetime | None = None
+    purl: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Secret:
+    """Where a secret is in an image, and never its value. `file` is "" for the image's own configuration."""
+
+    rule: str
+    file: str
+    line: int
+    severity: Severity = Severity.UNKNOWN
+    title: str = ""
+
+    @property
+    def place(self) -> str:
+        return f"{self.file}, line {self.line}" if self.file else "the image's own configuration"
 
 
 @dataclass(frozen=True, slots=True)
 class Scan:
-    """What the scanner said of one digest on one platform; `reason` says why there is nothing, where there is not."""
+    """What the scanner said of one digest on one platform; `reason` says why there is nothing, where there is not.
+
+    `secrets` is how many were found, None where nobody looked for any; `found_secrets` says where they are.
+    """
 
     digest: str
     platform: str
@@ -59,7 +81,8 @@ class Scan:
     os_family: str = ""
     os_version: str = ""
     end_of_life: bool | None = None
-    secrets: int = 0
+    secrets: int | None = None
+    found_secrets: tuple[Secret, ...] = ()
     scanner_version: str = ""
     database_at: datetime | None = None
     scanned_at: datetime | None = None

@@ -66,6 +66,10 @@ class Settings(BaseModel):
         description="A Trivy server of yours, as `http://host:port`; without it, one is started.",
     )
     trivy_token: SecretStr | None = Field(default=None, description="The token of that Trivy server.")
+    scan_secrets: bool = Field(
+        default=True,
+        description="Look for secrets in images too, which reads every file of them: seconds for each 100 MB of text.",
+    )
     max_runs: Annotated[int, Field(ge=1)] = Field(
         default=8, description="Flow runs at one time in this installation; each takes about 90 MB."
     )

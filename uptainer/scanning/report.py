@@ -3,6 +3,7 @@
 Source: https://trivy.dev/docs/latest/configuration/reporting/#json, and `pkg/types/report.go` of Trivy 0.76.
 """
 
+from collections.abc import Iterator
 from datetime import datetime
 from pathlib import Path
 
@@ -11,7 +12,7 @@ from pydantic.alias_generators import to_pascal
 
 from uptainer.core.enums import ScanStatus, Severity
 from uptainer.core.errors import PermanentError
-from uptainer.core.findings import Scan, Vulnerability
+from uptainer.core.findings import Scan, Secret, Vulnerability
 from uptainer.core.platform import Platform
 
 MAX_BYTES = 256 * 1024 * 1024
@@ -32,6 +33,10 @@ class _Cvss(_Part):
         return next((score for score in (self.v4, self.v3, self.v2) if score is not None), None)
 
 
+class _Identifier(_Part):
+    purl: str = Field("", alias="PURL")
+
+
 class _Vulnerability(_Part):
     vulnerability_id: str = Field(alias="VulnerabilityID")
     pkg_name: str
@@ -43,12 +48,22 @@ class _Vulnerability(_Part):
     cvss: dict[str, _Cvss] = Field({}, alias="CVSS")
     severity_source: str = ""
     published_date: datetime | None = None
+    pkg_identifier: _Identifier = _Identifier()
+
+
+class _Secret(_Part):
+    """Trivy also gives the lines around it, with the secret starred out: they are not read."""
+
+    rule_id: str = Field(alias="RuleID")
+    severity: str = "UNKNOWN"
+    title: str = ""
+    start_line: int = 0
 
 
 class _Result(_Part):
     target: str = ""
     vulnerabilities: list[_Vulnerability] = []
-    secrets: list[object] = []
+    secrets: list[_Secret] = []
 
 
 class _OperatingSystem(_Part):
@@ -85,6 +100,7 @@ class _Trivy(_Part):
 
 class Report(_Part):
     schema_version: int
+    artifact_name: str = ""
     trivy: _Trivy = _Trivy()
     metadata: _Metadata = _Metadata()
     results: list[_Result] = []
@@ -115,10 +131,19 @@ def read_report(path: Path, *, subject: str, max_bytes: int = MAX_BYTES) -> Repo
     return report
 
 
-def scan_from(report: Report, *, digest: str, platform: Platform, now: datetime, notice: str = "") -> Scan:
+def scan_from(
+    report: Report,
+    *,
+    digest: str,
+    platform: Platform,
+    now: datetime,
+    notice: str = "",
+    secrets: bool = True,
+) -> Scan:
     """What the report says of the image; FAILED where it is of another platform than the one asked for.
 
-    Trivy scans whatever platform a single-platform image has, and says nothing.
+    Trivy scans whatever platform a single-platform image has, and says nothing. Nor does a report say whether secrets
+    were looked for: `secrets` does.
     """
     found = report.metadata.image_config
     if not found.architecture:
@@ -127,6 +152,7 @@ def scan_from(report: Report, *, digest: str, platform: Platform, now: datetime,
     if (actual.os, actual.architecture) != (platform.os, platform.architecture):
         return _failed(digest, platform, now, f"{digest} is for {actual}, not for {platform}")
     os = report.metadata.os
+    hidden = tuple(_secrets(report))
     server = report.trivy.server
     return Scan(
         digest=digest,
@@ -141,7 +167,8 @@ def scan_from(report: Report, *, digest: str, platform: Platform, now: datetime,
         os_family=os.family if os else "",
         os_version=os.name if os else "",
         end_of_life=os.end_of_life if os and os.family else None,
-        secrets=sum(len(result.secrets) for result in report.results),
+        secrets=len(hidden) if secrets else None,
+        found_secrets=hidden,
         scanner_version=server.version or report.trivy.version,
         database_at=server.database.updated_at,
         scanned_at=now,
@@ -160,19 +187,32 @@ def _staleness(database: _Database, now: datetime) -> str:
     return f"the vulnerability database is of {database.updated_at:%Y-%m-%d}, and newer ones were to be had since"
 
 
+def _secrets(report: Report) -> Iterator[Secret]:
+    """What is in the image's configuration (its environment, its history) has the image itself as its target."""
+    for result in report.results:
+        file = "" if result.target == report.artifact_name else result.target
+        for each in result.secrets:
+            yield Secret(each.rule_id, file, each.start_line, _severity(each.severity), each.title)
+
+
+def _severity(word: str) -> Severity:
+    severity = word.lower()
+    return Severity(severity) if severity in set(Severity) else Severity.UNKNOWN
+
+
 def _vulnerability(found: _Vulnerability, target: str) -> Vulnerability:
-    severity = found.severity.lower()
     return Vulnerability(
         id=found.vulnerability_id,
         package=found.pkg_name,
         installed_version=found.installed_version,
         fixed_version=found.fixed_version,
-        severity=Severity(severity) if severity in set(Severity) else Severity.UNKNOWN,
+        severity=_severity(found.severity),
         title=found.title,
         target=target,
         url=found.primary_url,
         score=_score(found),
         published_at=found.published_date,
+        purl=found.pkg_identifier.purl,
     )
 
 

@@ -82,7 +82,8 @@ class ServerAddress:
 class Scanner:
     """One Trivy server's client. `java_cache` keeps the index that images with Java archives need.
 
-    `offline` makes no request but those to the registry or engine and to the server.
+    `offline` makes no request but those to the registry or engine and to the server. `secrets`: they are looked for too,
+    which reads every file of the image.
     """
 
     server: ServerAddress
@@ -90,6 +91,7 @@ class Scanner:
     binary: Path | None = None
     time_limit: timedelta = timedelta(minutes=10)
     offline: bool = False
+    secrets: bool = True
 
     async def scan(self, target: Reference | str, platform: Platform, source: ImageSource) -> Scan:
         """Scan an image: a reference with its digest, or an engine's image id.
@@ -120,16 +122,28 @@ class Scanner:
             raise classify(stderr, subject=subject)
         report = read_report(folder / "report.json", subject=subject)
         return scan_from(
-            report, digest=job.digest, platform=job.platform, now=utc_now(), notice=self.server.notice
+            report,
+            digest=job.digest,
+            platform=job.platform,
+            now=utc_now(),
+            notice=self.server.notice,
+            secrets=self.secrets,
         )
 
     def _arguments(self, platform: Platform, source: ImageSource) -> list[str]:
         """Exactly one image source: Trivy's default tries four, and mixes four errors."""
         kind = ["docker", "--docker-host", source.url] if isinstance(source, EngineSource) else ["remote"]
         offline = ["--offline-scan", "--skip-java-db-update"] if self.offline else []
+        secrets = ["vuln,secret", "--image-config-scanners", "secret"]
         return [
             *("image", "--server", self.server.url, "--image-src", *kind, "--platform", str(platform)),
-            *("--format", "json", "--scanners", "vuln,secret", "--list-all-pkgs=false"),
+            *(
+                "--format",
+                "json",
+                "--scanners",
+                *(secrets if self.secrets else ["vuln"]),
+                "--list-all-pkgs=false",
+            ),
             *("--cache-dir", str(self.java_cache), "--timeout", f"{self.time_limit.total_seconds():.0f}s"),
             *("--config", "", "--quiet", "--no-progress", "--skip-version-check", "--disable-telemetry"),
             *offline,

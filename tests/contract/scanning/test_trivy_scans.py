@@ -4,6 +4,7 @@ import io
 import os
 import zipfile
 from collections.abc import AsyncIterator, Callable
+from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
 
@@ -81,6 +82,7 @@ async def test_every_finding_of_an_image_in_a_registry_is_kept(scanner: Scanner,
     assert worst.published_at is not None
     assert "CVE-2026-9001" in worst.title
     assert worst.url.startswith("https://")
+    assert worst.purl == "pkg:apk/alpine/libssl3@3.1.4-r0?arch=x86_64&distro=3.99.0"
     unfixed = next(v for v in scan.vulnerabilities if v.id == "CVE-2026-9002")
     assert unfixed.fixed_version == ""
     assert {v.target for v in scan.vulnerabilities if v.package == "jinja2"} == {"Python"}
@@ -103,12 +105,22 @@ async def test_an_image_past_the_end_of_its_distribution_is_said_to_be_so(
     assert scan.end_of_life is True
 
 
-async def test_secrets_are_counted_and_not_kept(scanner: Scanner, registry: Registry) -> None:
-    secret = {"/app/.env": "GITHUB_PAT=ghp_0123456789abcdefghijABCDEFGHIJ012345\n"}
-    digest = push_image(registry.url, "scan/secret:1", build_image(files=secret))
-    scan = await scanner.scan(Reference.parse(f"{registry.host}/scan/secret@{digest}"), AMD64, OPEN)
-    assert scan.secrets == 1
+async def test_secrets_are_told_by_rule_and_place_and_never_by_value(
+    scanner: Scanner, registry: Registry
+) -> None:
+    token = "ghp_0123456789abcdefghijABCDEFGHIJ012345"
+    image = build_image(files={"/app/.env": f"# settings\nGITHUB_PAT={token}\n"}, env={"TOKEN": token})
+    digest = push_image(registry.url, "scan/secret:1", image)
+    reference = Reference.parse(f"{registry.host}/scan/secret@{digest}")
+    scan = await scanner.scan(reference, AMD64, OPEN)
+    assert scan.secrets == 2
+    assert [(each.rule, each.place, each.severity) for each in scan.found_secrets] == [
+        ("github-pat", "/app/.env, line 2", Severity.CRITICAL),
+        ("github-pat", "the image's own configuration", Severity.CRITICAL),
+    ]
     assert "ghp_" not in repr(scan)
+    unasked = await replace(scanner, secrets=False).scan(reference, AMD64, OPEN)
+    assert (unasked.secrets, unasked.found_secrets) == (None, ())
 
 
 async def test_the_platform_of_an_index_is_the_one_that_is_scanned(

@@ -15,7 +15,7 @@ from uptainer.core.enums import (
     Severity,
 )
 from uptainer.core.errors import NotFoundError
-from uptainer.core.findings import Advice, Finding, Scan, Verdict, Vulnerability
+from uptainer.core.findings import Advice, Finding, Scan, Secret, Verdict, Vulnerability
 from uptainer.notices.notice import host_turned
 from uptainer.store.database import Database
 from uptainer.store.repositories.audit import Actor, AuditRepository
@@ -40,6 +40,7 @@ CRITICAL = Vulnerability(
     url="https://example.org/1",
     score=9.8,
     published_at=NOW,
+    purl="pkg:apk/alpine/openssl@3.0.1",
 )
 LOW = Vulnerability("CVE-2026-2", "busybox", "1.36", "", Severity.LOW)
 
@@ -60,6 +61,7 @@ def test_a_scan_is_read_back_whole_the_worst_first(database: Database, fleet: Fl
         os_version="3.20",
         end_of_life=False,
         secrets=1,
+        found_secrets=(Secret("github-pat", "/app/.env", 3, Severity.CRITICAL, "GitHub token"),),
         scanner_version="0.76",
         database_at=NOW,
     )
@@ -83,6 +85,16 @@ def test_the_last_scan_counts_and_a_failed_one_can_be_looked_past(database: Data
         assert scans.latest([pk], succeeded_only=True)[pk].status is ScanStatus.SUCCEEDED
         assert [view.scan.status for view in scans.listing(name="NGINX")] == [failed.status, scan.status]
         assert scans.listing(name="redis") == []
+
+
+def test_that_nobody_looked_for_secrets_is_kept_as_such(database: Database, fleet: Fleet) -> None:
+    pk, scan = running_image(database)
+    with database.session() as session:
+        scans = ScanRepository(session)
+        scans.record_none([pk], ScanStatus.UNAVAILABLE, "no scanner", NOW)
+        assert scans.latest([pk])[pk].secrets is None
+        scans.record(replace(scan, secrets=0, scanned_at=LATER), pk, LATER)
+        assert scans.latest([pk])[pk].secrets == 0
 
 
 def test_an_image_without_a_scan_has_none_rather_than_an_empty_one(database: Database, fleet: Fleet) -> None:
@@ -181,7 +193,7 @@ def test_a_backup_is_known_before_its_first_byte_and_restorable_after_its_last(
             image_digest="sha256:a",
             image_id="sha256:b",
             configuration={"Env": ["A=1"]},
-            directory="/backups/1",
+            location="/backups/1",
             now=NOW,
         )
         assert row.status is BackupStatus.RUNNING

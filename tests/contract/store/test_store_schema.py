@@ -35,7 +35,7 @@ TABLES = {
         "vulnerability_scans",
     ),
     *("container_vulnerabilities", "ai_recommendations", "container_backups", "update_notifications"),
-    "notice_deliveries",
+    *("notice_deliveries", "image_secrets", "allowances", "vex_documents"),
     *("registry_credentials", "audit_log"),
 }
 

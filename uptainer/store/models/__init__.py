@@ -5,17 +5,25 @@ from uptainer.store.models.audit import AuditEntry
 from uptainer.store.models.backups import ContainerBackup
 from uptainer.store.models.base import SCHEMA, Base
 from uptainer.store.models.checks import CandidateRow, UpdateCheck
+from uptainer.store.models.excuses import AllowanceRow, VexDocument
 from uptainer.store.models.fleet import Container, ContainerHost, HealthObservation, Server
 from uptainer.store.models.images import Image
 from uptainer.store.models.notices import NoticeDelivery, UpdateNotification
 from uptainer.store.models.policies import MaintenanceWindow, RegistryCredential, UpdatePolicy
-from uptainer.store.models.security import AiRecommendation, ContainerVulnerability, VulnerabilityScan
+from uptainer.store.models.security import (
+    AiRecommendation,
+    ContainerVulnerability,
+    ImageSecret,
+    VulnerabilityScan,
+)
+from uptainer.store.models.signatures import Sbom, SignatureTrust, SignatureVerification
 from uptainer.store.models.updates import Approval, Update, UpdateStep
 
 __all__ = [
     "CLOSED",
     "SCHEMA",
     "AiRecommendation",
+    "AllowanceRow",
     "Approval",
     "AuditEntry",
     "Base",
@@ -26,6 +34,7 @@ __all__ = [
     "ContainerVulnerability",
     "HealthObservation",
     "Image",
+    "ImageSecret",
     "MaintenanceWindow",
     "NoticeDelivery",
     "RegistryCredential",
@@ -37,3 +46,4 @@ __all__ = [
     "UpdateStep",
     "VulnerabilityScan",
 ]
+    "VexDocument",

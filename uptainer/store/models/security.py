@@ -14,7 +14,10 @@ recommendation_type = enum_type(RecommendationType, "recommendation_type")
 
 
 class VulnerabilityScan(Base):
-    """`counts` is a number for each severity; `reason` says why there is no result, where there is none."""
+    """`counts` is a number for each severity; `reason` says why there is no result, where there is none.
+
+    `secrets` is null where nobody looked for any.
+    """
 
     __tablename__ = "vulnerability_scans"
     __table_args__ = (Index("ix_vulnerability_scans_latest", "image_pk", "scanned_at"),)
@@ -24,7 +27,7 @@ class VulnerabilityScan(Base):
     status: Mapped[ScanStatus] = mapped_column(scan_status)
     reason: Mapped[str]
     counts: Mapped[JsonObject]
-    secrets: Mapped[int]
+    secrets: Mapped[int | None]
     os_family: Mapped[str]
     os_version: Mapped[str]
     end_of_life: Mapped[bool | None]
@@ -53,6 +56,21 @@ class ContainerVulnerability(Base):
     url: Mapped[str]
     score: Mapped[float | None] = mapped_column(Float)
     published_at: Mapped[Instant | None]
+    purl: Mapped[str] = mapped_column(server_default="")
+
+
+class ImageSecret(Base):
+    """Where a scan found a secret, and never the secret."""
+
+    __tablename__ = "image_secrets"
+
+    id: Mapped[Id]
+    scan_id: Mapped[int] = mapped_column(ForeignKey(VulnerabilityScan.id, ondelete="CASCADE"), index=True)
+    rule: Mapped[str]
+    file: Mapped[str]
+    line: Mapped[int]
+    severity: Mapped[Severity] = mapped_column(severity_type)
+    title: Mapped[str]
 
 
 class AiRecommendation(Base):

@@ -1,7 +1,7 @@
 """Scans by image, with every vulnerability that they found."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from datetime import datetime
 from typing import Any
 
@@ -9,9 +9,9 @@ from sqlalchemy import select
 from sqlalchemy.orm import Session, contains_eager
 
 from uptainer.core.enums import ScanStatus, Severity
-from uptainer.core.findings import Scan, Vulnerability
+from uptainer.core.findings import Scan, Secret, Vulnerability
 from uptainer.store.bulk import any_of, insert_rows
-from uptainer.store.models import ContainerVulnerability, Image, VulnerabilityScan
+from uptainer.store.models import ContainerVulnerability, Image, ImageSecret, VulnerabilityScan
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,6 +46,10 @@ class ScanRepository:
         if scan.vulnerabilities:
             found = [_columns(row.id, each) for each in scan.vulnerabilities]
             self._session.execute(insert_rows(ContainerVulnerability, found))
+        if scan.found_secrets:
+            self._session.execute(
+                insert_rows(ImageSecret, [{"scan_id": row.id, **asdict(each)} for each in scan.found_secrets])
+            )
         return row
 
     def record_none(self, image_pks: Sequence[int], status: ScanStatus, reason: str, now: datetime) -> None:
@@ -55,7 +59,6 @@ class ScanRepository:
                 "status": status,
                 "reason": reason,
                 "counts": _counts(()),
-                "secrets": 0,
                 "os_family": "",
                 "os_version": "",
                 "scanner_version": "",
@@ -71,8 +74,7 @@ class ScanRepository:
     def latest(self, image_pks: Sequence[int], *, succeeded_only: bool = False) -> Mapping[int, Scan]:
         """The last scan of each image that has one, whole; also one that failed, unless told otherwise."""
         rows = self._latest_rows(image_pks, succeeded_only=succeeded_only)
-        found = self._vulnerabilities([row.id for row in rows])
-        return {row.image_pk: _scan(row, found.get(row.id, ())) for row in rows}
+        return self._whole(rows)
 
     def by_id(self, scan_id: int) -> Scan | None:
         """One scan, whole; None where retention has taken it."""
@@ -80,7 +82,7 @@ class ScanRepository:
             select(VulnerabilityScan).join(VulnerabilityScan.image).where(VulnerabilityScan.id == scan_id)
         )
         row = self._session.scalar(wanted.options(contains_eager(VulnerabilityScan.image)))
-        return None if row is None else _scan(row, self._vulnerabilities([scan_id]).get(scan_id, ()))
+        return None if row is None else self._whole([row])[row.image_pk]
 
     def listing(self, *, name: str | None = None, limit: int = 100) -> Sequence[ScanView]:
         """The newest first; `name` is a part of the image's."""
@@ -109,6 +111,22 @@ class ScanRepository:
         if succeeded_only:
             wanted = wanted.where(VulnerabilityScan.status == ScanStatus.SUCCEEDED)
         return self._session.scalars(wanted).all()
+
+    def _whole(self, rows: Sequence[VulnerabilityScan]) -> Mapping[int, Scan]:
+        """By image; the rows are of different images."""
+        found = self._vulnerabilities([row.id for row in rows])
+        secrets = self._secrets([row.id for row in rows if row.secrets])
+        return {row.image_pk: _scan(row, found.get(row.id, ()), secrets.get(row.id, ())) for row in rows}
+
+    def _secrets(self, scan_ids: Sequence[int]) -> Mapping[int, tuple[Secret, ...]]:
+        found: dict[int, list[Secret]] = {}
+        if scan_ids:
+            wanted = select(ImageSecret).where(any_of(ImageSecret.scan_id, scan_ids))
+            for row in self._session.scalars(wanted.order_by(ImageSecret.id)):
+                found.setdefault(row.scan_id, []).append(
+                    Secret(row.rule, row.file, row.line, row.severity, row.title)
+                )
+        return {scan: tuple(each) for scan, each in found.items()}
 
     def _vulnerabilities(self, scan_ids: Sequence[int]) -> Mapping[int, tuple[Vulnerability, ...]]:
         rows = self._session.scalars(
@@ -146,6 +164,7 @@ def _columns(scan_id: int, each: Vulnerability) -> dict[str, Any]:
         "url": each.url,
         "score": each.score,
         "published_at": each.published_at,
+        "purl": each.purl,
     }
 
 
@@ -161,10 +180,13 @@ def _vulnerability(row: ContainerVulnerability) -> Vulnerability:
         url=row.url,
         score=row.score,
         published_at=row.published_at,
+        purl=row.purl,
     )
 
 
-def _scan(row: VulnerabilityScan, vulnerabilities: tuple[Vulnerability, ...]) -> Scan:
+def _scan(
+    row: VulnerabilityScan, vulnerabilities: tuple[Vulnerability, ...], secrets: tuple[Secret, ...]
+) -> Scan:
     return Scan(
         digest=row.image.digest,
         platform=row.image.platform,
@@ -175,6 +197,7 @@ def _scan(row: VulnerabilityScan, vulnerabilities: tuple[Vulnerability, ...]) ->
         os_version=row.os_version,
         end_of_life=row.end_of_life,
         secrets=row.secrets,
+        found_secrets=secrets,
         scanner_version=row.scanner_version,
         database_at=row.database_at,
         scanned_at=row.scanned_at,
