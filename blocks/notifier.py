@@ -28,7 +28,7 @@ class Notifier(Block):
         default_factory=list,
         title="Events",
         description="Such as `update.waiting`, or with a pattern: `update.*`, `host.*`, `*`. Empty: all but "
-        "`update.proposed`, `update.approved` and `update.started`.",
+        "`update.proposed`, `.approved`, `.started`, `.rejected` and `.superseded`.",
     )
     severity: Literal["info", "warning", "critical"] = Field(
         default="info", title="Least severity", description="What matters less is not told here."

@@ -26,7 +26,12 @@ class Arrived:
 
 
 class Sink:
-    """`refusals` are still to be given; `tries` counts all that came, and `arrived` has those that were taken."""
+    """`refusals` are still to be given; `tries` counts all that came, and `arrived` has those that were taken.
+
+    `refusal` is what it answers then: by itself, that it may be tried later.
+    """
+
+    refusal = 0
 
     def __init__(self) -> None:
         self.refusals = 0
@@ -53,6 +58,8 @@ class Sink:
 class MailSink(Sink):
     """`url` is its mailbox in Apprise's words; a refusal is 451, as of a server that is greylisting."""
 
+    refusal = 451
+
     def __init__(self) -> None:
         super().__init__()
         port = free_port()
@@ -70,7 +77,7 @@ class _Mailbox:
 
     async def handle_DATA(self, _server: SMTP, _session: Session, envelope: Envelope) -> str:  # noqa: N802 -- aiosmtpd's name
         if not self._sink.takes():
-            return "451 4.7.1 come back later"
+            return f"{self._sink.refusal} not taken"
         mail = message_from_bytes(envelope.original_content or b"", policy=default)
         content = mail.get_body(("plain",))
         assert content
@@ -84,6 +91,7 @@ class WebhookSink(Sink):
     """`url` is its address in Apprise's words, with a key in it; a refusal is 503."""
 
     KEY = "keepthissecret"
+    refusal = 503
 
     def __init__(self) -> None:
         super().__init__()
@@ -107,7 +115,7 @@ def _handler(sink: WebhookSink) -> type[BaseHTTPRequestHandler]:
             if taken:
                 mark = str(self.headers[MARK])
                 sink.arrived.append(Arrived(body["title"], body["message"], mark, body["type"]))
-            self.send_response(200 if taken else 503)
+            self.send_response(200 if taken else sink.refusal)
             self.send_header("Content-Length", "0")
             self.end_headers()
 

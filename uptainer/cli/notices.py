@@ -17,6 +17,7 @@ Failed = Annotated[
 ]
 Limit = Annotated[int, typer.Option("--limit", min=1, max=10_000, help="So many, the newest first.")]
 Block = Annotated[str, typer.Argument(metavar="BLOCK", help="The Notifier block's name.")]
+AnyBlock = Annotated[str | None, typer.Argument(metavar="BLOCK", help="Only for this Notifier block.")]
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,9 +32,12 @@ class Row:
 
 
 def register(app: typer.Typer) -> None:
-    ours = group(app, "notices", doc="What people were told: list the notices, or test a notifier.")
+    ours = group(
+        app, "notices", doc="What people were told: list the notices, test a notifier, or try again."
+    )
     ours.command("list", epilog=examples("uptainer notices", "uptainer notices --failed --json"))(list_)
     ours.command(epilog=examples("uptainer notices test ops-mail"))(test)
+    ours.command(epilog=examples("uptainer notices retry", "uptainer notices retry ops-mail"))(retry)
 
 
 def list_(failed: Failed = False, limit: Limit = 100, as_json: AsJson = False) -> None:
@@ -63,6 +67,21 @@ def test(block: Block) -> None:
     message = trial_message(block)
     notifier(block).send(message, uuid4())
     typer.echo(f"{block} took it: look for {message.title!r} there.")
+
+
+def retry(block: AnyBlock = None) -> None:
+    """Have what was given up be tried again, once the block is corrected."""
+    from uptainer.cli.connection import database  # noqa: PLC0415 -- help and completion need none of it
+    from uptainer.core.clock import utc_now  # noqa: PLC0415 -- as above
+    from uptainer.store.repositories.notices import NoticeRepository  # noqa: PLC0415 -- as above
+
+    with database() as opened, opened.session() as session:
+        count = NoticeRepository(session).revive(block, utc_now())
+    if not count:
+        typer.echo("Nothing was given up.")
+        return
+    plural = "notice is" if count == 1 else "notices are"
+    typer.echo(f"{count} {plural} told again within 5 minutes, or now: uptainer run notify")
 
 
 def _row(line: "NoticeLine") -> Row:

@@ -34,6 +34,9 @@ ENDS: Mapping[UpdateStatus, Event] = {
     UpdateStatus.ROLLED_BACK: Event.UPDATE_ROLLED_BACK,
     UpdateStatus.ROLLBACK_FAILED: Event.UPDATE_FAILED,
     UpdateStatus.FAILED: Event.UPDATE_FAILED,
+    UpdateStatus.REJECTED: Event.UPDATE_REJECTED,
+    UpdateStatus.EXPIRED: Event.UPDATE_EXPIRED,
+    UpdateStatus.SUPERSEDED: Event.UPDATE_SUPERSEDED,
 }
 _NOT_RUNNING = (ContainerStatus.CREATED, ContainerStatus.EXITED, ContainerStatus.DEAD)
 

@@ -32,13 +32,16 @@ MOST_TRIES = 30
 WAITS = tuple(timedelta(minutes=each) for each in (1, 2, 4, 8, 16, 32, 60))
 """After the first try, the second and so on; the last one counts for all further tries: a day and some, in all."""
 
+MOST_REFUSALS = 5
+"""Who refuses it (a wrong key, no such page) is tried for a quarter of an hour: a page may be away while it is restarted."""
+
 BURST = 5
 BURST_TIME = timedelta(minutes=5)
 """So many messages a notifier is sent in this time; what is more goes into one message of the next round."""
 
 
 class Channel(Protocol):
-    """Where notices go. Raises TemporaryError where trying again may help."""
+    """Where notices go. Raises TemporaryError where trying again may help, PermanentError where it is refused."""
 
     def tell(self, notices: Sequence[Notice], mark: UUID) -> None: ...
 
@@ -157,13 +160,17 @@ def _send(database: Database, batch: Batch, channel: Channel | PermanentError) -
             raise channel
         channel.tell([notice_of(row, batch.runs) for row in batch.notices], batch.mark)
     except (TemporaryError, PermanentError) as error:
-        for_good = isinstance(error, PermanentError) or batch.attempt >= MOST_TRIES
+        for_good = channel is error or batch.attempt >= _most_tries(error)
         with database.session() as session:
             NoticeRepository(session).failed(batch, str(error), for_good=for_good)
         return str(error)
     with database.session() as session:
         NoticeRepository(session).sent(batch, utc_now())
     return ""
+
+
+def _most_tries(error: TemporaryError | PermanentError) -> int:
+    return MOST_REFUSALS if isinstance(error, PermanentError) else MOST_TRIES
 
 
 def no_such(notifier: str) -> NotFoundError:

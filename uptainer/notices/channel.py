@@ -22,6 +22,12 @@ LONGEST = 8000
 _ROOM_FOR_TITLE = 300
 _SECRET_AT_LEAST = 6
 _REASON = "Socket Exception: "
+_HTTP_CODE = re.compile(r"error=(\d{3})\b")
+_SMTP_CODE = re.compile(r"\((\d{3}), b['\"]")
+_CLIENT_ERRORS = range(400, 500)
+_LATER = frozenset({408, 409, 421, 423, 425, 429})
+"""Client errors that pass: a timeout, a conflict, a lock, too early, too many."""
+_SMTP_PERMANENT = range(500, 600)
 _log = logging.getLogger("apprise")
 _listening = threading.Lock()
 
@@ -42,7 +48,8 @@ class AppriseChannel:
         """Send it, once; `mark` goes along where the channel has a place for it.
 
         Raises:
-            UnreachableError: it was not taken; whether for now or for good, Apprise does not say.
+            UnreachableError: it was not taken, and may be later.
+            InvalidInputError: it was refused: the address, the key or what else the URL says is wrong.
         """
         from apprise import Apprise, NotifyFormat  # noqa: PLC0415 -- slow, and most processes send nothing
 
@@ -59,11 +66,22 @@ class AppriseChannel:
                 body_format=NotifyFormat.TEXT,
             )
         if not taken:
-            raise UnreachableError(self._reason(said))
+            raise self._fault("; ".join(said) or "it gave no reason")
 
-    def _reason(self, said: list[str]) -> str:
-        reason = "; ".join(said) or "it gave no reason"
-        return f"{self._service.service_name} did not take it: {_without_secrets(reason, self._url)}"
+    def _fault(self, said: str) -> UnreachableError | InvalidInputError:
+        name, reason = self._service.service_name, _without_secrets(said, self._url)
+        if is_refusal(said):
+            return InvalidInputError(f"{name} refuses it: {reason}")
+        return UnreachableError(f"{name} did not take it: {reason}")
+
+
+def is_refusal(said: str) -> bool:
+    """Whether trying again can't help, by the codes in what Apprise said: HTTP's (RFC 9110, 15.5) and SMTP's (RFC 5321, 4.2.1)."""
+    http = [int(code) for code in _HTTP_CODE.findall(said)]
+    smtp = [int(code) for code in _SMTP_CODE.findall(said)]
+    refused = [code in _CLIENT_ERRORS and code not in _LATER for code in http]
+    refused += [code in _SMTP_PERMANENT for code in smtp]
+    return bool(refused) and all(refused)
 
 
 def _instantiate(url: str) -> "NotifyBase":

@@ -25,6 +25,9 @@ class Event(StrEnum):
     UPDATE_SUCCEEDED = "uptainer.update.succeeded"
     UPDATE_ROLLED_BACK = "uptainer.update.rolled-back"
     UPDATE_FAILED = "uptainer.update.failed"
+    UPDATE_REJECTED = "uptainer.update.rejected"
+    UPDATE_EXPIRED = "uptainer.update.expired"
+    UPDATE_SUPERSEDED = "uptainer.update.superseded"
     HOST_UNREACHABLE = "uptainer.host.unreachable"
     HOST_REACHABLE = "uptainer.host.reachable"
     WORKLOAD_UNHEALTHY = "uptainer.workload.unhealthy"
@@ -45,6 +48,9 @@ SEVERITIES: Mapping[Event, NoticeSeverity] = MappingProxyType(
         Event.UPDATE_SUCCEEDED: NoticeSeverity.INFO,
         Event.UPDATE_ROLLED_BACK: NoticeSeverity.WARNING,
         Event.UPDATE_FAILED: NoticeSeverity.CRITICAL,
+        Event.UPDATE_REJECTED: NoticeSeverity.INFO,
+        Event.UPDATE_EXPIRED: NoticeSeverity.WARNING,
+        Event.UPDATE_SUPERSEDED: NoticeSeverity.INFO,
         Event.HOST_UNREACHABLE: NoticeSeverity.CRITICAL,
         Event.HOST_REACHABLE: NoticeSeverity.CRITICAL,
         Event.WORKLOAD_UNHEALTHY: NoticeSeverity.CRITICAL,

@@ -13,8 +13,14 @@ from uptainer.core.wallclock import find_zone, to_instant, to_local
 from uptainer.notices.notice import PREFIX, Event, Notice
 
 IMMEDIATELY = "immediately"
-QUIET = (Event.UPDATE_PROPOSED, Event.UPDATE_APPROVED, Event.UPDATE_STARTED)
-"""What a notifier is not told unless it asks for it: a step on the way, and the next one is told."""
+QUIET = (
+    Event.UPDATE_PROPOSED,
+    Event.UPDATE_APPROVED,
+    Event.UPDATE_STARTED,
+    Event.UPDATE_REJECTED,
+    Event.UPDATE_SUPERSEDED,
+)
+"""What a notifier is not told unless it asks for it: a step on the way, or an end that somebody chose."""
 
 _ORDER = tuple(NoticeSeverity)
 _DAILY = re.compile(r"daily\s+(?P<hour>\d{1,2}):(?P<minute>\d{2})\s+(?P<zone>\S+)", re.IGNORECASE)

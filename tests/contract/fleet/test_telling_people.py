@@ -25,6 +25,7 @@ from uptainer.fleet.telling import (
     BURST,
     BURST_TIME,
     EVENTS,
+    MOST_REFUSALS,
     MOST_TRIES,
     NoticeLine,
     People,
@@ -50,6 +51,7 @@ class Ear:
     """A channel in memory, for what is not about the wire."""
 
     faults: int = 0
+    error: type[PermanentError | UnreachableError] = UnreachableError
     messages: list[tuple[str, ...]] = field(default_factory=list)
     marks: list[UUID] = field(default_factory=list)
 
@@ -57,7 +59,7 @@ class Ear:
         self.marks.append(mark)
         if self.faults:
             self.faults -= 1
-            raise UnreachableError("it did not listen")
+            raise self.error("it did not listen")
         self.messages.append(tuple(each.text for each in notices))
 
 
@@ -185,6 +187,25 @@ def test_the_tries_come_ever_more_rarely_over_a_day_and_then_it_is_given_up_and_
     )
 
 
+def test_who_refuses_is_not_asked_for_a_day_and_is_told_all_when_that_was_corrected(fleet: Seeded) -> None:
+    lose(fleet, "a", "b")
+    ear, at = Ear(faults=1000, error=InvalidInputError), utc_now()
+    plan(fleet, {"chat": Rules()}, at)
+    for minute in range(60):
+        tell(fleet.database, "chat", ear, at + minute * MINUTE)
+    assert len(ear.marks) == MOST_REFUSALS
+    assert {each.status for line in lines(fleet, failed=True) for each in line.told if each.error} == {
+        "failed"
+    }
+    ear.faults, later = 0, at + timedelta(hours=1)
+    with fleet.database.session() as session:
+        assert NoticeRepository(session).revive("other", later) == 0
+        assert NoticeRepository(session).revive(None, later) == 2
+    assert tell(fleet.database, "chat", ear, later).notices == 2
+    with fleet.database.session() as session:
+        assert NoticeRepository(session).revive("chat", later) == 0
+
+
 @pytest.mark.parametrize(
     ("channel", "says"),
     [
@@ -287,6 +308,27 @@ def test_an_update_is_told_of_from_its_proposal_to_its_end_in_order(fleet: Seede
         ("update.started", f"{title} began at 12:00 UTC"),
         ("update.rolled-back", f"{title}: rolled back. it was not healthy"),
     ]
+
+
+@pytest.mark.parametrize(
+    ("status", "event"),
+    [
+        (UpdateStatus.REJECTED, "update.rejected"),
+        (UpdateStatus.EXPIRED, "update.expired"),
+        (UpdateStatus.SUPERSEDED, "update.superseded"),
+    ],
+)
+def test_an_update_that_is_closed_without_being_done_is_told_of(
+    status: UpdateStatus, event: str, fleet: Seeded
+) -> None:
+    made = fleet.propose()
+    fleet.move(made, UpdateStatus.AWAITING_APPROVAL)
+    fleet.move(made, status, reason="because")
+    for _ in range(2):
+        with fleet.database.session() as session:
+            note_updates(session, NOW + timedelta(hours=1))
+    assert [each.event for each in lines(fleet)] == [event, "update.proposed"]
+    assert lines(fleet)[0].text.endswith("because")
 
 
 def test_an_undo_that_failed_is_told_however_long_ago_the_update_was_proposed(fleet: Seeded) -> None:

@@ -9,7 +9,7 @@ import pytest
 from tests.lab.room import free_port
 from tests.lab.sinks import Arrived, MailSink, WebhookSink
 from uptainer.core.enums import NoticeSeverity
-from uptainer.core.errors import UnreachableError
+from uptainer.core.errors import InvalidInputError, UnreachableError
 from uptainer.notices.channel import AppriseChannel
 from uptainer.notices.message import Message
 
@@ -40,6 +40,33 @@ def test_what_is_refused_is_said_and_may_be_sent_again(sink: MailSink | WebhookS
     assert sink.arrived == []
     channel.send(MESSAGE, MARK)
     assert [each.mark for each in sink.arrived] == [str(MARK)]
+
+
+@pytest.mark.parametrize(
+    ("kind", "answer", "passes"),
+    [
+        (WebhookSink, 400, False),
+        (WebhookSink, 401, False),
+        (WebhookSink, 403, False),
+        (WebhookSink, 404, False),
+        (WebhookSink, 410, False),
+        (WebhookSink, 408, True),
+        (WebhookSink, 429, True),
+        (WebhookSink, 500, True),
+        (MailSink, 421, True),
+        (MailSink, 452, True),
+        (MailSink, 535, False),
+        (MailSink, 550, False),
+        (MailSink, 554, False),
+    ],
+)
+def test_a_refusal_that_may_pass_is_told_from_one_that_will_not(
+    kind: type[MailSink | WebhookSink], answer: int, passes: bool
+) -> None:
+    with kind() as sink:
+        sink.refusals, sink.refusal = 1, answer
+        with pytest.raises(UnreachableError if passes else InvalidInputError, match=r"take it|refuses it"):
+            AppriseChannel(sink.url).send(MESSAGE, MARK)
 
 
 def test_an_error_does_not_tell_the_url_s_secrets(caplog: pytest.LogCaptureFixture) -> None:

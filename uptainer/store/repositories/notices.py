@@ -145,6 +145,19 @@ class NoticeRepository:
         status = NotificationStatus.FAILED if for_good else NotificationStatus.PENDING
         self._set(batch, status=status, error=error)
 
+    def revive(self, notifier: str | None, now: datetime) -> int:
+        """Have what was tried and given up be due again, for one notifier or for all; how many deliveries."""
+        given_up = (NoticeDelivery.status == NotificationStatus.FAILED, NoticeDelivery.attempts > 0)
+        mine = () if notifier is None else (NoticeDelivery.notifier == notifier,)
+        statement = (
+            update(NoticeDelivery)
+            .where(*given_up, *mine)
+            .values(status=NotificationStatus.PENDING, attempts=0, due_at=now)
+            .returning(NoticeDelivery.id)
+            .execution_options(synchronize_session=False)
+        )
+        return len(self._session.scalars(statement).all())
+
     def listing(
         self, *, failed: bool = False, limit: int = 100
     ) -> Sequence[tuple[UpdateNotification, Sequence[NoticeDelivery]]]:
