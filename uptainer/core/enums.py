@@ -112,12 +112,34 @@ class Severity(StrEnum):
     CRITICAL = "critical"
 
 
+class SignatureStatus(StrEnum):
+    """What verifying an image's signatures found. UNKNOWN: its registry could not be asked. Only VERIFIED is signed."""
+
+    VERIFIED = "verified"
+    MISSING = "missing"
+    INVALID = "invalid"
+    UNKNOWN = "unknown"
+
+
+class SbomFormat(StrEnum):
+    CYCLONEDX = "cyclonedx"
+    SPDX = "spdx"
+
+
 class ScanStatus(StrEnum):
     """UNAVAILABLE: there is no scanner. FAILED: there is one, and it could not scan this image."""
 
     SUCCEEDED = "succeeded"
     FAILED = "failed"
     UNAVAILABLE = "unavailable"
+
+
+class VexFormat(StrEnum):
+    """The forms in which a VEX document may be written."""
+
+    OPENVEX = "openvex"
+    CYCLONEDX = "cyclonedx"
+    CSAF = "csaf"
 
 
 class PolicyScope(StrEnum):
@@ -134,14 +156,6 @@ class PolicyMode(StrEnum):
     MANUAL = "manual"
     AUTO = "auto"
     AUTO_IF_RECOMMENDED = "auto_if_recommended"
-class VexFormat(StrEnum):
-    """The forms in which a VEX document may be written."""
-
-    OPENVEX = "openvex"
-    CYCLONEDX = "cyclonedx"
-    CSAF = "csaf"
-
-
     NOTIFY = "notify"
     OFF = "off"
 
@@ -180,3 +194,10 @@ class NoticeSeverity(StrEnum):
     INFO = "info"
     WARNING = "warning"
     CRITICAL = "critical"
+
+
+class QuotaUnit(StrEnum):
+    """What a registry counts: every request, or only those that read a manifest."""
+
+    REQUEST = "request"
+    PULL = "pull"

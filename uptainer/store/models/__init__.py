@@ -4,6 +4,7 @@ from uptainer.core.transitions import CLOSED
 from uptainer.store.models.audit import AuditEntry
 from uptainer.store.models.backups import ContainerBackup
 from uptainer.store.models.base import SCHEMA, Base
+from uptainer.store.models.budgets import RegistryBudget
 from uptainer.store.models.checks import CandidateRow, UpdateCheck
 from uptainer.store.models.excuses import AllowanceRow, VexDocument
 from uptainer.store.models.fleet import Container, ContainerHost, HealthObservation, Server
@@ -37,13 +38,17 @@ __all__ = [
     "ImageSecret",
     "MaintenanceWindow",
     "NoticeDelivery",
+    "RegistryBudget",
     "RegistryCredential",
+    "Sbom",
     "Server",
+    "SignatureTrust",
+    "SignatureVerification",
     "Update",
     "UpdateCheck",
     "UpdateNotification",
     "UpdatePolicy",
     "UpdateStep",
+    "VexDocument",
     "VulnerabilityScan",
 ]
-    "VexDocument",
