@@ -17,6 +17,7 @@ from uptainer.core.errors import (
     RateLimitedError,
     TemporaryError,
 )
+from uptainer.images.quotas import read_instant
 
 _QUOTED = 200
 """Characters of a stranger's message that are repeated."""
@@ -52,10 +53,13 @@ def raise_for_status(response: httpx.Response, what: str) -> None:
 
 
 def read_retry_after(response: httpx.Response, now: datetime) -> timedelta | None:
-    """How long we are asked to wait, from seconds or from a date; None where it is not said, or not readably."""
-    value = response.headers.get("Retry-After", "").strip()
-    if value.isdecimal() and value.isascii() and len(value) < 10:  # noqa: PLR2004 -- thirty years is enough
-        return timedelta(seconds=int(value))
+    """How long we are asked to wait; None where it is not said, or not readably.
+
+    From seconds or from a date, or, as Docker Hub says it in `X-Retry-After`, from seconds since 1970.
+    """
+    value = (response.headers.get("Retry-After") or response.headers.get("X-Retry-After", "")).strip()
+    if instant := read_instant(value, now):
+        return max(instant - now, timedelta(0))
     try:
         when = parsedate_to_datetime(value)
     except ValueError:

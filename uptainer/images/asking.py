@@ -5,7 +5,13 @@ from collections.abc import Awaitable, Callable, Coroutine, Hashable
 from dataclasses import dataclass, field
 from typing import Any, TypeVar
 
-from uptainer.core.errors import PermanentError, RateLimitedError, TemporaryError, UnreachableError
+from uptainer.core.errors import (
+    PermanentError,
+    QuotaSpentError,
+    RateLimitedError,
+    TemporaryError,
+    UnreachableError,
+)
 from uptainer.core.reference import Reference
 from uptainer.images.manifests import ImageConfig, Index, Manifest
 from uptainer.images.registry import Head, RegistryClient
@@ -135,5 +141,5 @@ class Asker:
 def _is_shut(error: TemporaryError, mood: _Mood, answers_before: int) -> bool:
     """Whether this failure speaks of the registry and not of one question: it answered nobody else meanwhile."""
     if isinstance(error, RateLimitedError):
-        return True
+        return not isinstance(error, QuotaSpentError)
     return isinstance(error, UnreachableError) and mood.answers == answers_before

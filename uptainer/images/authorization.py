@@ -15,7 +15,7 @@ from uptainer.core.errors import AccessDeniedError, ProtocolError
 from uptainer.images.answers import raise_for_status
 from uptainer.images.challenges import Challenge, read_challenges
 from uptainer.images.credentials import Credential, Keychain
-from uptainer.images.endpoints import Endpoint, require_safe_target
+from uptainer.images.endpoints import Endpoint, require_own_token_server, require_safe_target
 
 CLIENT_ID = "uptainer"
 DEFAULT_LIFETIME = timedelta(seconds=60)
@@ -64,7 +64,7 @@ class RegistryAuth(httpx.Auth):
     """For one registry and one scope, such as `repository:library/nginx:pull`.
 
     A registry that has once named its token server is not asked without a token again. A credential goes to the
-    registry it belongs to, or to the token server which that registry named, and only where nobody can listen.
+    registry it belongs to, or to that registry's own token server, and only where nobody can listen.
     """
 
     def __init__(self, endpoint: Endpoint, scope: str, keychain: Keychain, tokens: Tokens) -> None:
@@ -108,7 +108,9 @@ class RegistryAuth(httpx.Auth):
         if challenge.scheme != "bearer" or (credential and credential.registry_token):
             return None
         realm = _realm(challenge, self._endpoint)
-        await require_safe_target(self._endpoint.url, realm, "its token server")
+        await require_safe_target(self._endpoint.url, realm, "its token server", self._endpoint.allowed)
+        if credential is not None:
+            require_own_token_server(self._endpoint, realm)
         return _token_request(realm, challenge.service, self._scope, credential)
 
     async def _sign(self, request: httpx.Request, challenge: Challenge | None) -> bool:

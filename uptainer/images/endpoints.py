@@ -3,12 +3,22 @@
 import asyncio
 import ipaddress
 import socket
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import httpx
 
-from uptainer.core.errors import ProtocolError
+from uptainer.core.errors import ProtocolError, RefusedError
 from uptainer.core.reference import DOCKER_HUB
+from uptainer.images.owners import (
+    NO_HOSTS,
+    Address,
+    AllowedHosts,
+    address_of,
+    is_loopback,
+    is_private,
+    same_owner,
+)
 
 HUB_API = "registry-1.docker.io"
 _HUB_NAMES = frozenset({DOCKER_HUB, "index.docker.io", HUB_API, "registry.hub.docker.com"})
@@ -22,35 +32,47 @@ def canonical_registry(name: str) -> str:
 
 @dataclass(frozen=True, slots=True)
 class Endpoint:
-    """One registry's address. Plain HTTP is for loopback, as in Docker, and for hosts that were named as insecure."""
+    """One registry's address, and the other hosts that it was allowed to name.
+
+    Plain HTTP is for loopback, as in Docker, and for hosts that were named as insecure; never where certificates were
+    given.
+    """
 
     registry: str
     url: httpx.URL
+    allowed: AllowedHosts = NO_HOSTS
 
     @classmethod
-    def of(cls, registry: str, insecure: frozenset[str] = frozenset()) -> "Endpoint":
+    def of(
+        cls,
+        registry: str,
+        insecure: frozenset[str] = frozenset(),
+        *,
+        certified: bool = False,
+        allowed: AllowedHosts = NO_HOSTS,
+    ) -> "Endpoint":
         host = HUB_API if registry == DOCKER_HUB else registry
-        scheme = "http" if registry in insecure or is_loopback(httpx.URL(f"//{host}").host) else "https"
-        return cls(registry, httpx.URL(f"{scheme}://{host}"))
-
-
-def is_loopback(host: str) -> bool:
-    address = _literal(host)
-    return host == "localhost" or (address is not None and address.is_loopback)
+        plain = not certified and (registry in insecure or is_loopback(httpx.URL(f"//{host}").host))
+        return cls(registry, httpx.URL(f"{'http' if plain else 'https'}://{host}"), allowed)
 
 
 def same_origin(one: httpx.URL, other: httpx.URL) -> bool:
     return (one.scheme, one.host, _port(one)) == (other.scheme, other.host, _port(other))
 
 
-async def require_safe_target(origin: httpx.URL, target: httpx.URL, what: str) -> None:
+async def require_safe_target(
+    origin: httpx.URL, target: httpx.URL, what: str, allowed: AllowedHosts = NO_HOSTS
+) -> None:
     """Refuse an address that a registry has no business sending us to; `what` names it in the message.
 
     Neither from HTTPS to plain HTTP, nor, for a registry that is not itself in a private network, to an address in
-    one: that is how a registry on the internet would reach what only this machine can.
+    one that was not allowed: that is how a registry on the internet would reach what only this machine can. A name
+    that stands for another address by the time it is connected to has to prove itself by its certificate all the
+    same, for all that is not loopback is TLS.
 
     Raises:
-        ProtocolError: it is such an address, or none at all.
+        ProtocolError: it is no address to go to, or not encrypted.
+        RefusedError: it is in a private network; the message says how to allow it.
     """
     if target.scheme not in {"http", "https"} or not target.host or target.userinfo:
         raise ProtocolError(
@@ -62,33 +84,49 @@ async def require_safe_target(origin: httpx.URL, target: httpx.URL, what: str) -
         raise ProtocolError(
             f"{origin.host} names {_shown(target)} as {what}, which is not encrypted: refused"
         )
-    if await _is_private(target.host) and not await _is_private(origin.host):
-        raise ProtocolError(
-            f"{origin.host} names {_shown(target)} as {what}, which is in a private network: refused"
+    if allowed.has_name(target.host):
+        return
+    found = await _addresses(target.host)
+    inside = [address for address in found if is_private([address]) and not allowed.has_address(address)]
+    if inside and not is_private(await _addresses(origin.host)):
+        raise RefusedError(
+            f"{origin.host} names {_shown(target)} as {what}, which is in a private network: refused; "
+            f"{_how_to_allow(target.host)}"
         )
 
 
-async def _is_private(host: str) -> bool:
-    """A name that cannot be resolved here is not private: a proxy may know it, and TLS proves who answers."""
-    if is_loopback(host):
-        return True
-    literal = _literal(host)
-    if literal is not None:
-        return not literal.is_global
-    try:
-        found = await asyncio.get_running_loop().getaddrinfo(host, None, type=socket.SOCK_STREAM)
-    except OSError:
-        return False
-    return any(
-        not ipaddress.ip_address(str(sockaddr[0]).partition("%")[0]).is_global for *_, sockaddr in found
+def require_own_token_server(endpoint: Endpoint, realm: httpx.URL) -> None:
+    """Refuse to take a login to a host that is not its registry's own.
+
+    The registry's own are: its host, what is below the same registered domain, and what was allowed by name.
+
+    Raises:
+        RefusedError: it is another one; the message says how to allow it.
+    """
+    if same_owner(endpoint.url.host, realm.host) or endpoint.allowed.has_name(realm.host):
+        return
+    raise RefusedError(
+        f"{endpoint.registry} names {_shown(realm)} as its token server, which is somebody else's host: its login is "
+        f"not taken there; {_how_to_allow(realm.host)}"
     )
 
 
-def _literal(host: str) -> ipaddress.IPv4Address | ipaddress.IPv6Address | None:
+def _how_to_allow(host: str) -> str:
+    return f"if it is right, put {host} under Other hosts in a Registry block for this registry"
+
+
+async def _addresses(host: str) -> Sequence[Address]:
+    """None for a name that cannot be resolved here: a proxy may know it, and TLS proves who answers."""
+    if host == "localhost":
+        return (ipaddress.IPv4Address("127.0.0.1"),)
+    literal = address_of(host)
+    if literal is not None:
+        return (literal,)
     try:
-        return ipaddress.ip_address(host.strip("[]"))
-    except ValueError:
-        return None
+        found = await asyncio.get_running_loop().getaddrinfo(host, None, type=socket.SOCK_STREAM)
+    except OSError:
+        return ()
+    return [ipaddress.ip_address(str(sockaddr[0]).partition("%")[0]) for *_, sockaddr in found]
 
 
 def _port(url: httpx.URL) -> int:

@@ -29,6 +29,7 @@ from uptainer.images.manifests import (
     require_digest,
     verify_digest,
 )
+from uptainer.images.metering import Meter, cost_of
 
 MAX_REDIRECTS = 3
 
@@ -58,12 +59,19 @@ class RegistryClient:
     Each method raises AccessDeniedError, NotFoundError, RateLimitedError, UnreachableError or TemporaryError for
     what a registry answers, and ProtocolError for an answer that cannot be right. `requests` counts what went out.
     `insecure` names the registries (`host:port`) that are asked in plain HTTP although they are not on loopback.
+    `meter` is asked before each request, and says no where the registry's budget does.
     """
 
     def __init__(
-        self, keychain: Keychain, *, limits: Limits | None = None, insecure: frozenset[str] = frozenset()
+        self,
+        keychain: Keychain,
+        *,
+        limits: Limits | None = None,
+        insecure: frozenset[str] = frozenset(),
+        meter: Meter | None = None,
     ) -> None:
         self.requests = 0
+        self._meter = meter
         self._keychain = keychain
         self._limits = limits or Limits()
         self._insecure = insecure
@@ -78,6 +86,8 @@ class RegistryClient:
 
     async def __aexit__(self, *_: object) -> None:
         await self._http.aclose()
+        if self._meter:
+            await self._meter.aclose()
 
     async def _count(self, _request: httpx.Request) -> None:
         self.requests += 1
@@ -147,6 +157,8 @@ class RegistryClient:
         endpoint = self._endpoint(reference)
         scope = f"repository:{reference.repository}:pull"
         auth = RegistryAuth(endpoint, scope, self._keychain, self._tokens)
+        if self._meter:
+            await self._meter.admit(endpoint.registry, cost_of(method, path))
         try:
             async with asyncio.timeout(self._limits.call):
                 return await self._follow(method, endpoint, path, headers, auth)
@@ -167,6 +179,8 @@ class RegistryClient:
         for _ in range(MAX_REDIRECTS + 1):
             request = self._http.build_request(method, url, headers=headers)
             response = await self._http.send(request, auth=auth if same_origin(endpoint.url, url) else None)
+            if self._meter and same_origin(endpoint.url, url):
+                await self._meter.observe(endpoint.registry, response)
             if not response.has_redirect_location:
                 return response
             url = url.join(response.headers["Location"])

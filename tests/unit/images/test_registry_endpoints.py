@@ -1,8 +1,9 @@
 import httpx
 import pytest
 
-from uptainer.core.errors import ProtocolError
-from uptainer.images.endpoints import Endpoint, require_safe_target
+from uptainer.core.errors import PermanentError, RefusedError
+from uptainer.images.endpoints import Endpoint, require_own_token_server, require_safe_target
+from uptainer.images.owners import AllowedHosts
 
 
 @pytest.mark.parametrize(
@@ -62,7 +63,85 @@ async def test_a_registry_may_send_us_there(origin: str, target: str) -> None:
     ],
 )
 async def test_a_registry_may_not_send_us_there(origin: str, target: str, fault: str) -> None:
-    with pytest.raises(ProtocolError, match=fault) as raised:
+    with pytest.raises(PermanentError, match=fault) as raised:
         await require_safe_target(httpx.URL(origin), httpx.URL(target), "its token server")
 
     assert "pw" not in str(raised.value)
+
+
+@pytest.mark.parametrize(
+    ("allowed", "target"),
+    [
+        (["10.0.0.0/8"], "https://10.0.0.1/token"),
+        (["10.0.0.1"], "https://10.0.0.1/token"),
+        (["fd00::/8"], "https://[fd00::1]/token"),
+        (["localhost"], "https://localhost/token"),
+        (["127.0.0.0/8"], "https://localhost/token"),
+    ],
+)
+async def test_what_was_allowed_by_name_or_network_may_be_private(allowed: list[str], target: str) -> None:
+    origin = httpx.URL("https://8.8.8.8")
+    with pytest.raises(RefusedError, match="under Other hosts in a Registry block"):
+        await require_safe_target(origin, httpx.URL(target), "its token server")
+    await require_safe_target(origin, httpx.URL(target), "its token server", AllowedHosts.parse(allowed))
+
+
+async def test_what_was_allowed_must_be_encrypted_all_the_same() -> None:
+    origin, target = httpx.URL("https://8.8.8.8"), httpx.URL("http://10.0.0.1/token")
+    with pytest.raises(PermanentError, match="not encrypted"):
+        await require_safe_target(origin, target, "its token server", AllowedHosts.parse(["10.0.0.1"]))
+
+
+@pytest.mark.parametrize(
+    ("registry", "realm"),
+    [
+        ("docker.io", "https://auth.docker.io/token"),
+        ("ghcr.io", "https://ghcr.io/token"),
+        ("quay.io", "https://quay.io/v2/auth"),
+        ("registry.gitlab.com", "https://gitlab.com/jwt/auth"),
+        ("registry.example.org:5050", "https://gitlab.example.org/jwt/auth"),
+        ("harbor.example.co.uk", "https://login.example.co.uk/service/token"),
+        ("europe-docker.pkg.dev", "https://europe-docker.pkg.dev/v2/token"),
+        ("shop.azurecr.io", "https://shop.azurecr.io/oauth2/token"),
+        ("nas:5000", "https://nas:5001/auth"),
+        ("10.0.0.5:5000", "https://10.0.0.5:8443/auth"),
+        ("localhost:5000", "http://127.0.0.1:5001/auth"),
+    ],
+)
+def test_a_login_is_taken_to_a_host_of_the_same_owner(registry: str, realm: str) -> None:
+    require_own_token_server(Endpoint.of(registry), httpx.URL(realm))
+
+
+@pytest.mark.parametrize(
+    ("registry", "realm", "allowed"),
+    [
+        ("ghcr.io", "https://evil.example/token", "evil.example"),
+        ("registry.example.org", "https://auth.example.com/token", "*.example.com"),
+        ("shop.co.uk", "https://evil.co.uk/token", "evil.co.uk"),
+        ("shop.github.io", "https://evil.github.io/token", "*.github.io"),
+        ("shop.azurecr.io", "https://evil.azurecr.io/oauth2/token", "evil.azurecr.io"),
+        ("europe-docker.pkg.dev", "https://evil.pkg.dev/token", "EVIL.pkg.dev"),
+        ("10.0.0.5:5000", "https://10.0.0.6/token", "10.0.0.0/24"),
+        ("nas:5000", "https://auth/token", "auth"),
+        ("localhost:5000", "https://8.8.8.8/token", "8.8.8.8"),
+    ],
+)
+def test_a_login_is_taken_to_nobody_elses_host_unless_that_was_allowed(
+    registry: str, realm: str, allowed: str
+) -> None:
+    with pytest.raises(RefusedError, match=r"somebody else's host.* put .* under Other hosts"):
+        require_own_token_server(Endpoint.of(registry), httpx.URL(realm))
+
+    require_own_token_server(Endpoint.of(registry, allowed=AllowedHosts.parse([allowed])), httpx.URL(realm))
+
+
+@pytest.mark.parametrize(
+    "text", ["", "https://auth.example.org", "auth.example.org:443", "10.0.0.0/40", "*", "a b"]
+)
+def test_what_is_neither_a_host_nor_a_network_is_refused(text: str) -> None:
+    with pytest.raises(PermanentError, match="neither a host's name nor a network"):
+        AllowedHosts.parse([text])
+
+
+def test_a_registry_with_certificates_is_asked_by_tls_also_on_this_machine() -> None:
+    assert Endpoint.of("localhost:5000", certified=True).url.scheme == "https"
