@@ -11,7 +11,8 @@
     │   └── UnsupportedError    this runtime, engine or machine has no such operation
     └── TemporaryError          may work later; `retry_after` says when, where that is known
         ├── UnreachableError    the host, registry or database did not answer
-        ├── RateLimitedError    it answered "not now"
+        ├── RateLimitedError    it answered "not now", or would
+        │   └── QuotaSpentError its quota for this kind of question is used up, and for others it is not
         └── BusyError           somebody else holds the lock
 
 A task is retried only for a `TemporaryError`. Every message says what happened to what, and what to do.
@@ -69,6 +70,10 @@ class UnreachableError(TemporaryError):
 
 
 class RateLimitedError(TemporaryError):
+    pass
+
+
+class QuotaSpentError(RateLimitedError):
     pass
 
 
