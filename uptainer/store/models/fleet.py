@@ -65,6 +65,7 @@ def _own_key(context: DefaultExecutionContext) -> str:
 class Container(Base):
     """A workload's container. The row outlives the engine's ids: `key` names it on its host.
 
+    `repository` is the registry and repository of its image, as `docker.io/library/nginx`, where it is named by one.
     `workload` is the key of what is replaced as one with it: its own, or its pod's, its Deployment's.
     """
 
@@ -85,6 +86,7 @@ class Container(Base):
     service: Mapped[str | None]
     runtime_id: Mapped[str]
     image_reference: Mapped[str]
+    repository: Mapped[str | None] = mapped_column(index=True)
     image_id: Mapped[str]
     status: Mapped[ContainerStatus] = mapped_column(container_status)
     health: Mapped[Health] = mapped_column(health_status)

@@ -15,7 +15,7 @@ from uptainer.core.workloads import ContainerFacts
 from uptainer.store.bulk import any_of, upsert_rows
 from uptainer.store.documents import dump, load
 from uptainer.store.models import Container, ContainerHost, Image, UpdateCheck
-from uptainer.store.repositories.images import ImageRepository, Seen, seen_image
+from uptainer.store.repositories.images import ImageRepository, Seen, repository_of, seen_image
 
 _COMPARED = (
     "runtime_id",
@@ -88,6 +88,19 @@ class ContainerRepository:
         if pattern is not None:
             wanted = wanted.where(Container.name.ilike(_like(pattern), escape="\\"))
         return self._fetch(wanted)
+
+    def running(self, repository: str) -> Sequence[ContainerView]:
+        """Those whose image is of this repository, as `docker.io/library/nginx`, on all hosts."""
+        return self._fetch(_views(with_vanished=False).where(Container.repository == repository))
+
+    def running_any(self, repositories: Sequence[str]) -> frozenset[str]:
+        """Those of these repositories that a container runs, by one look at an index."""
+        found = self._session.scalars(
+            select(Container.repository)
+            .where(any_of(Container.repository, repositories), Container.vanished_at.is_(None))
+            .distinct()
+        )
+        return frozenset(each for each in found if each is not None)
 
     def by_ids(self, ids: Sequence[int]) -> Sequence[ContainerView]:
         return self._fetch(_views(with_vanished=True).where(any_of(Container.id, ids)))
@@ -190,6 +203,7 @@ def _row(host_id: int, facts: ContainerFacts, image_pk: int, now: datetime) -> d
         "service": facts.service,
         "runtime_id": facts.runtime_id,
         "image_reference": facts.image_reference,
+        "repository": repository_of(facts.image_reference),
         "image_id": facts.image_id,
         "status": facts.status,
         "health": facts.health,

@@ -58,6 +58,11 @@ def seen_image(
     )
 
 
+def repository_of(reference: str) -> str | None:
+    """Registry and repository, as `docker.io/library/nginx`; None for an image that is named by its id only."""
+    return _name_and_tag(reference)[0]
+
+
 class ImageRepository:
     def __init__(self, session: Session) -> None:
         self._session = session
