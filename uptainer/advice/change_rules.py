@@ -1,10 +1,10 @@
-"""Rules about the change itself: how far it goes, how old it is, whether it goes forward, what its notes say."""
+"""Rules about the change itself: how far it goes, how old it is, whether it goes forward."""
 
 from datetime import datetime, timedelta
 
 from uptainer.advice.judgements import APPLY, REVIEW, Judgement
-from uptainer.advice.notes import numbers_of
 from uptainer.advice.subject import AdviceSubject
+from uptainer.advice.tags import numbers_of
 from uptainer.core.enums import ChangeLevel
 
 _FIRST_BELIEVABLE_YEAR = 2013
@@ -20,8 +20,6 @@ _LEVELS = {
 _AGES = ((timedelta(days=1), 20), (timedelta(days=3), 10), (timedelta(days=7), 5))
 _UNKNOWN_AGE_POINTS = 10
 _OLDER_POINTS = 25
-_BREAKING_POINTS = 20
-_MAX_QUOTES = 3
 
 
 def effective_level(subject: AdviceSubject) -> ChangeLevel:
@@ -65,23 +63,6 @@ def judge_direction(subject: AdviceSubject) -> Judgement:
         f"it was built on {published:%Y-%m-%d}, before what runs ({running:%Y-%m-%d}): it may be a step back"
     )
     return Judgement("direction", reason, _OLDER_POINTS, REVIEW)
-
-
-def judge_notes(subject: AdviceSubject) -> Judgement:
-    """Lines in the release notes that announce a break."""
-    if subject.notes is None:
-        return Judgement("release notes", f"the release notes are not known: {subject.notes_reason}")
-    lines = subject.notes.breaking_lines
-    count = len(subject.notes.releases)
-    read = f"{count} release{'s' if count != 1 else ''} of {subject.notes.source}"
-    if not lines:
-        part = "" if subject.notes.complete else ", though not all of it was found"
-        return Judgement(
-            "release notes", f"no word of a break in {read}{part}", in_favour=subject.notes.complete
-        )
-    quotes = "; ".join(f'"{line}"' for line in lines[:_MAX_QUOTES])
-    more = f" and {len(lines) - _MAX_QUOTES} more" if len(lines) > _MAX_QUOTES else ""
-    return Judgement("release notes", f"{read} speak of a break: {quotes}{more}", _BREAKING_POINTS, REVIEW)
 
 
 def believable(moment: datetime | None) -> datetime | None:

@@ -1,7 +1,8 @@
 """The rules' advice on one candidate: all rules run, each gives a finding, and every finding is kept."""
 
-from uptainer.advice.change_rules import judge_age, judge_direction, judge_level, judge_notes
+from uptainer.advice.change_rules import judge_age, judge_direction, judge_level
 from uptainer.advice.judgements import APPLY, HOLD, Judgement, recommendation_of, risk_of
+from uptainer.advice.notes_rules import judge_marks, judge_notes
 from uptainer.advice.security_rules import judge_difference, judge_end_of_life, judge_scan, judge_secrets
 from uptainer.advice.subject import AdviceSubject
 from uptainer.advice.workload_rules import judge_failures, judge_healthcheck, judge_state
@@ -25,7 +26,7 @@ _OPENINGS = {APPLY: "Apply it", HOLD: "Hold it back"}
 
 def advise(subject: AdviceSubject) -> Advice:
     """What the rules say of the candidate; pure, and never silent."""
-    judgements = tuple(rule(subject) for rule in RULES)
+    judgements = (*(rule(subject) for rule in RULES), *judge_marks(subject))
     risk = risk_of(judgements)
     return Advice(
         recommendation=recommendation_of(judgements),

@@ -2,9 +2,9 @@
 
 from uptainer.advice.change_rules import effective_level
 from uptainer.advice.judgements import APPLY, HOLD, REVIEW, Judgement
-from uptainer.advice.notes import numbers_of
 from uptainer.advice.stateful import Store, Upgrade, known_store
 from uptainer.advice.subject import AdviceSubject
+from uptainer.advice.tags import numbers_of
 from uptainer.core.enums import ChangeLevel, UpdateStatus
 from uptainer.core.workloads import Mount
 

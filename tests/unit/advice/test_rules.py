@@ -252,7 +252,7 @@ CASES: list[tuple[str, AdviceSubject, str, RecommendationType, str]] = [
     (
         "a break in the notes",
         subject(notes=notes("BREAKING: gone")),
-        "release notes",
+        "breaking changes",
         REVIEW,
         '"BREAKING: gone"',
     ),
