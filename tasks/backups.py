@@ -2,12 +2,11 @@
 
 from collections.abc import Sequence
 
-from tasks.resources import database, engines, settings
+from tasks.resources import database, engines, stores
 from tasks.retries import retryable
 from uptainer.core.clock import utc_now
 from uptainer.fleet import backing_up
 from uptainer.fleet.backing_up import Kept
-from uptainer.fleet.updating import backups_below
 from uptainer.store.repositories.audit import Actor
 
 
@@ -26,9 +25,8 @@ def due_for_backup() -> Sequence[str]:
     description="Keeps a workload's configuration and the data in its volumes, and reads all of it again.",
 )
 def back_up_workload(address: str, by: str, reason: str, stop: bool) -> Kept:
-    root = backups_below(settings())
     return backing_up.back_up_workload(
-        database(), address, engines(), root, actor=Actor(by), reason=reason, stop=stop
+        database(), address, engines(), stores(), actor=Actor(by), reason=reason, stop=stop
     )
 
 
@@ -38,5 +36,4 @@ def back_up_workload(address: str, by: str, reason: str, stop: bool) -> Kept:
     description="Puts back what a backup holds, after checking it and keeping what is there now.",
 )
 def restore_backup(backup_id: int, by: str) -> str:
-    root = backups_below(settings())
-    return backing_up.restore_backup(database(), backup_id, engines(), root, actor=Actor(by))
+    return backing_up.restore_backup(database(), backup_id, engines(), stores(), actor=Actor(by))

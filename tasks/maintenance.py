@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 
-from tasks.resources import database, engines
+from tasks.resources import database, engines, stores
 from tasks.retries import retryable
 from uptainer.core.clock import utc_now
 from uptainer.fleet import abandoned, maintenance
@@ -26,7 +26,7 @@ def plan_maintenance() -> Sequence[HostPlan]:
     description="Starts what a dead backup stopped, and does a dead restore again.",
 )
 def settle_abandoned() -> Sequence[str]:
-    return abandoned.settle_abandoned(database(), engines())
+    return abandoned.settle_abandoned(database(), engines(), stores())
 
 
 @retryable(
@@ -35,4 +35,4 @@ def settle_abandoned() -> Sequence[str]:
     description="Finishes or undoes each update whose process is dead, and closes approvals that have expired.",
 )
 def recover_updates(insist: int | None) -> RecoveryReport:
-    return recovery.recover(database(), engines(), insist=insist)
+    return recovery.recover(database(), engines(), stores(), insist=insist)

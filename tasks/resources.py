@@ -16,11 +16,13 @@ from uptainer.advice.model import AdviceModel as Model
 from uptainer.advice.model import ModelAnswer
 from uptainer.advice.model import connect as connect_model
 from uptainer.advice.release_notes import GitHubReleases
+from uptainer.backups.local import local_stores
+from uptainer.backups.store import Stores
 from uptainer.core.errors import InvalidInputError, UnsupportedError
 from uptainer.core.secrets import HostSecret
 from uptainer.core.settings import Settings
 from uptainer.core.workloads import HostAddress
-from uptainer.fleet.updating import Opens, opener
+from uptainer.fleet.updating import Opens, backups_below, opener
 from uptainer.images.credentials import Credential, DockerConfig, Keychain
 from uptainer.runtimes import connections
 from uptainer.runtimes.port import Runtime
@@ -71,6 +73,10 @@ def _secret(address: HostAddress) -> HostSecret | None:
 
 def engines() -> Opens:
     return opener(database(), connect)
+
+
+def stores() -> Stores:
+    return local_stores(backups_below(settings()))
 
 
 def keychain() -> Keychain:

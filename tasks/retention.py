@@ -1,6 +1,6 @@
 """Retention, in the database, on the disk and on the engines."""
 
-from tasks.resources import database, engines
+from tasks.resources import database, engines, stores
 from tasks.retries import retryable
 from uptainer.core.clock import utc_now
 from uptainer.fleet import leftovers, pruning
@@ -23,7 +23,7 @@ def prune_rows() -> Pruned:
     description="Removes the files of backups that no policy keeps; the last good one of a workload always stays.",
 )
 def prune_backups() -> int:
-    return pruning.prune_backups(database(), utc_now())
+    return pruning.prune_backups(database(), stores(), utc_now())
 
 
 @retryable(

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from uuid import UUID
 
-from tasks.resources import database, engines, registry_auth, settings
+from tasks.resources import database, engines, registry_auth, settings, stores
 from tasks.retries import retryable
 from uptainer.core.clock import utc_now
 from uptainer.core.reference import Reference
@@ -33,7 +33,7 @@ def read_update(update_id: int) -> Situation:
     description="Writes the account that a person decides on, and lets the update wait for the answer.",
 )
 def open_gate(update_id: int) -> Gate | None:
-    return gates.open_gate(database(), update_id, engines(), updating.backups_below(settings()), utc_now())
+    return gates.open_gate(database(), update_id, engines(), stores(), utc_now())
 
 
 @retryable(
@@ -69,7 +69,7 @@ def override_window(update_id: int, reason: str, by: str) -> None:
     description="Works out every step that the update would take, and does none of them.",
 )
 def plan_update(update_id: int) -> str:
-    plan = updating.plan_update(database(), update_id, engines(), settings())
+    plan = updating.plan_update(database(), update_id, engines(), settings(), stores())
     return "\n".join(f"{number}. {step.sentence}" for number, step in enumerate(plan.steps, 1))
 
 
@@ -80,7 +80,7 @@ def plan_update(update_id: int) -> str:
 )
 def apply_update(update_id: int, reference: str) -> Outcome:
     auth = registry_auth(Reference.parse(reference).registry)
-    return updating.carry_out(database(), update_id, engines(), settings(), registry_auth=auth)
+    return updating.carry_out(database(), update_id, engines(), settings(), stores(), registry_auth=auth)
 
 
 @retryable(

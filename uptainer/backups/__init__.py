@@ -1,1 +1,1 @@
-"""Archives of what a workload keeps, on this machine's disk: written whole or not at all, and verified."""
+"""Archives of what a workload keeps, in a store: written whole or not at all, and verified."""

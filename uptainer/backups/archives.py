@@ -1,16 +1,13 @@
-"""One archive: a tar stream, compressed by zstd into one file, with the hash of what lies on the disk."""
+"""One archive: a tar stream, compressed by zstd into one file, with hashes of what lies there and of what went in."""
 
 import hashlib
-import os
 from collections.abc import Iterable, Iterator
-from contextlib import contextmanager
-from dataclasses import asdict, dataclass
-from pathlib import Path
+from dataclasses import asdict, dataclass, field
 from typing import Any, Self
 
 import zstandard
 
-from uptainer.backups.disk import disk_errors, sync_directory
+from uptainer.backups.store import Draft, Sink, Source
 from uptainer.core.errors import InvalidInputError, PermanentError
 from uptainer.core.workloads import Mount
 
@@ -20,13 +17,16 @@ COMPRESSION_LEVEL = 3
 
 @dataclass(frozen=True, slots=True)
 class Archive:
-    """One mount's content in one file. `bytes` is the file's size, `content_bytes` the tar's; `sha256` is the file's."""
+    """One mount's content in one file. `bytes` and `sha256` are the file's, `content_bytes` and `content_sha256` the
+    tar's.
+    """
 
     mount: Mount
     file: str
     bytes: int
     content_bytes: int
     sha256: str
+    content_sha256: str = ""
 
     def as_json(self) -> dict[str, Any]:
         return asdict(self)
@@ -40,90 +40,99 @@ class Archive:
             raise InvalidInputError(f"a backup's manifest is damaged: {error}") from error
 
 
-def write_archive(mount: Mount, tar: Iterable[bytes], path: Path) -> Archive:
-    """Stream `tar` into `path`, which appears only when it is whole and on the disk.
+@dataclass(slots=True)
+class Tally:
+    """How much went by, and its hash."""
+
+    size: int = 0
+    sha256: Any = field(default_factory=hashlib.sha256)
+
+    def add(self, data: bytes) -> None:
+        self.size += len(data)
+        self.sha256.update(data)
+
+
+def write_archive(mount: Mount, tar: Iterable[bytes], draft: Draft, name: str) -> Archive:
+    """Stream `tar` into the file `name` of the draft.
 
     Raises:
-        PermanentError: the disk is full or refuses; nothing is left behind.
+        PermanentError, TemporaryError: the store's, or those of whatever `tar` reads from.
     """
-    partial = path.with_name(f".{path.name}.partial")
-    try:
-        sha256, content_bytes = _compress(tar, partial)
-        with disk_errors(path.parent):
-            size = partial.stat().st_size
-            partial.replace(path)
-            sync_directory(path.parent)
-    except BaseException:
-        partial.unlink(missing_ok=True)
-        raise
-    return Archive(mount, path.name, size, content_bytes, sha256)
+    content, stored = Tally(), Tally()
+    with draft.write(name) as sink:
+        for chunk in _compressed(tar, content):
+            _store(chunk, sink, stored)
+    return Archive(
+        mount, name, stored.size, content.size, stored.sha256.hexdigest(), content.sha256.hexdigest()
+    )
 
 
-def verify_archive(archive: Archive, directory: Path) -> None:
-    """Read the file again: its size, its hash, and that it decompresses to as much as went in.
+def verify_archive(archive: Archive, source: Source) -> None:
+    """Read the file again: its size and hash, and that it decompresses to exactly what went in.
 
     Raises:
-        PermanentError: the file is missing or is not what was written.
+        PermanentError: the file is not what was written.
     """
-    path = directory / archive.file
-    sha256 = hashlib.sha256()
-    with _reading(path), path.open("rb") as file:
-        while chunk := file.read(CHUNK):
-            sha256.update(chunk)
-    if path.stat().st_size != archive.bytes or sha256.hexdigest() != archive.sha256:
-        raise PermanentError(f"the backup file {path} is not what was written: its size or checksum differs")
-    for _ in read_archive(archive, directory):
+    for _ in read_archive(archive, source):
         pass
 
 
-def read_archive(archive: Archive, directory: Path) -> Iterator[bytes]:
+def read_archive(archive: Archive, source: Source) -> Iterator[bytes]:
     """The tar stream that went in.
 
     Raises:
-        PermanentError: the file is missing or damaged.
+        PermanentError: the file is damaged.
     """
-    path = directory / archive.file
-    with _reading(path), path.open("rb") as file:
-        decompressor = zstandard.ZstdDecompressor()
-        length = 0
-        for chunk in decompressor.read_to_iter(file, read_size=CHUNK, write_size=CHUNK):
-            length += len(chunk)
-            yield chunk
-    if length != archive.content_bytes:
-        raise PermanentError(f"the backup file {path} holds {length} bytes of {archive.content_bytes}")
-
-
-def _compress(tar: Iterable[bytes], partial: Path) -> tuple[str, int]:
-    """A fault of the disk is told from one of the engine that the tar comes from."""
-    sha256 = hashlib.sha256()
-    content_bytes = 0
-    compressor = zstandard.ZstdCompressor(level=COMPRESSION_LEVEL, write_checksum=True).compressobj()
-    with disk_errors(partial.parent):
-        partial.touch(mode=0o600)  # data of containers is nobody else's to read
-        file = partial.open("wb", buffering=0)
-
-    def store(data: bytes) -> None:
-        sha256.update(data)
-        view = memoryview(data)
-        with disk_errors(partial.parent):
-            while view:
-                view = view[file.write(view) :]
-
-    with file:
-        for chunk in tar:
-            content_bytes += len(chunk)
-            store(compressor.compress(chunk))
-        store(compressor.flush())
-        with disk_errors(partial.parent):
-            os.fsync(file.fileno())
-    return sha256.hexdigest(), content_bytes
-
-
-@contextmanager
-def _reading(path: Path) -> Iterator[None]:
+    stored, content = Tally(), Tally()
     try:
-        yield
-    except FileNotFoundError as error:
-        raise PermanentError(f"the backup file {path} is not there any more") from error
-    except (OSError, zstandard.ZstdError) as error:
-        raise PermanentError(f"the backup file {path} cannot be read: {error}") from error
+        yield from _decompressed(source, stored, content)
+    except zstandard.ZstdError as error:
+        raise PermanentError(f"the backup file {archive.file} is damaged: {error}") from error
+    _compare(archive, stored, content)
+
+
+def _compare(archive: Archive, stored: Tally, content: Tally) -> None:
+    if (stored.size, stored.sha256.hexdigest()) != (archive.bytes, archive.sha256):
+        raise PermanentError(
+            f"the backup file {archive.file} is not what was written: its size or checksum differs"
+        )
+    if content.size != archive.content_bytes or (
+        archive.content_sha256 and content.sha256.hexdigest() != archive.content_sha256
+    ):
+        raise PermanentError(f"the backup file {archive.file} does not hold what was backed up")
+
+
+def _compressed(tar: Iterable[bytes], content: Tally) -> Iterator[bytes]:
+    compressor = zstandard.ZstdCompressor(level=COMPRESSION_LEVEL, write_checksum=True).compressobj()
+    for chunk in tar:
+        content.add(chunk)
+        if packed := compressor.compress(chunk):
+            yield packed
+    yield compressor.flush()
+
+
+def _store(chunk: bytes, sink: Sink, stored: Tally) -> None:
+    stored.add(chunk)
+    sink.write(chunk)
+
+
+def _decompressed(source: Source, stored: Tally, content: Tally) -> Iterator[bytes]:
+    """In bounded pieces, however well it was compressed; what stands behind the end is counted, so that it is noticed."""
+    counted = _Counted(source, stored)
+    reader = zstandard.ZstdDecompressor().stream_reader(counted, read_size=CHUNK)  # type: ignore[arg-type]  # -- it calls read alone
+    while plain := reader.read(CHUNK):
+        content.add(plain)
+        yield plain
+    while counted.read(CHUNK):
+        pass
+
+
+@dataclass(frozen=True, slots=True)
+class _Counted:
+    source: Source
+    tally: Tally
+
+    def read(self, size: int = -1) -> bytes:
+        chunk = self.source.read(size)
+        self.tally.add(chunk)
+        return chunk

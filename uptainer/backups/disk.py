@@ -44,3 +44,14 @@ def sync_directory(directory: Path) -> None:
         os.fsync(descriptor)
     finally:
         os.close(descriptor)
+
+
+@contextmanager
+def reading_errors(path: Path) -> Iterator[None]:
+    """Raises: PermanentError, where the file is missing or cannot be read."""
+    try:
+        yield
+    except FileNotFoundError as error:
+        raise PermanentError(f"the backup file {path} is not there any more") from error
+    except OSError as error:
+        raise PermanentError(f"the backup file {path} cannot be read: {error.strerror or error}") from error

@@ -1,10 +1,9 @@
 """Putting a backup's data back."""
 
 from datetime import datetime
-from pathlib import Path
 
-from uptainer.backups.archives import read_archive
-from uptainer.backups.directory import Backup, back_up, verify
+from uptainer.backups.backup import Backup, back_up, read, verify
+from uptainer.backups.store import Location
 from uptainer.core.enums import ContainerStatus
 from uptainer.core.errors import PermanentError
 from uptainer.runtimes.port import Runtime
@@ -19,14 +18,16 @@ def restore(backup: Backup, runtime: Runtime, key: str) -> None:
 
     Raises:
         PermanentError: the backup is damaged (nothing was written), or the engine refused the data.
-        NotFoundError, UnreachableError: the engine's.
+        NotFoundError, UnreachableError: the engine's, or the store's.
     """
     verify(backup)
     for archive in backup.archives:
-        runtime.write_mount(key, archive.mount, read_archive(archive, backup.directory))
+        runtime.write_mount(key, archive.mount, read(backup, archive))
 
 
-def restore_on_request(backup: Backup, runtime: Runtime, key: str, *, safety: Path, now: datetime) -> Backup:
+def restore_on_request(
+    backup: Backup, runtime: Runtime, key: str, *, safety: Location, now: datetime
+) -> Backup:
     """Stop the workload, keep what is there now in `safety`, restore, and start it if it ran; returns the safety copy.
 
     Raises:
@@ -63,4 +64,4 @@ def _restore_or_say(backup: Backup, runtime: Runtime, key: str, kept: Backup) ->
     try:
         restore(backup, runtime, key)
     except PermanentError as error:
-        raise PermanentError(f"{error}. What was there before is kept in {kept.directory}") from error
+        raise PermanentError(f"{error}. What was there before is kept in {kept.location}") from error

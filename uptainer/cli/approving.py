@@ -16,7 +16,6 @@ from uptainer.core.settings import Settings
 from uptainer.fleet.deciding import title_of
 from uptainer.fleet.gates import give_answer, open_gate
 from uptainer.fleet.situations import parse_until
-from uptainer.fleet.updating import backups_below
 from uptainer.store.database import Database
 from uptainer.store.repositories.approvals import Answer
 from uptainer.store.repositories.updates import UpdateRepository
@@ -80,7 +79,7 @@ def _ask_about(database: Database, update_id: int, settings: Settings, decision:
     if decision is ApprovalDecision.APPROVE:
         with database.session() as session:
             UpdateRepository(session).by_id(update_id)
-        open_gate(database, update_id, connection.engines(database), backups_below(settings), utc_now())
+        open_gate(database, update_id, connection.engines(database), connection.stores(settings), utc_now())
     with database.session() as session:
         row = UpdateRepository(session).by_id(update_id)
         return Asked(

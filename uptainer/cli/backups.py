@@ -36,7 +36,7 @@ Limit = Annotated[int, typer.Option("--limit", min=1, max=10_000, help="So many,
 
 @dataclass(frozen=True, slots=True)
 class BackupLine:
-    """`size` in bytes, of the archives as they lie on the disk; `verified_at` is when they were read back."""
+    """`size` in bytes, of the archives as they lie in the store; `verified_at` is when they were read back."""
 
     id: int
     workload: str
@@ -48,7 +48,8 @@ class BackupLine:
     created_at: datetime
     verified_at: datetime | None
     update_id: int | None
-    directory: str
+    store: str
+    location: str
     why: str
 
 
@@ -136,6 +137,7 @@ def _line(row: "ContainerBackup", workload: str) -> BackupLine:
         created_at=row.created_at,
         verified_at=row.verified_at,
         update_id=row.update_id,
-        directory=row.directory,
+        store=row.store,
+        location=row.location,
         why=row.error or "",
     )

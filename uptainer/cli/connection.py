@@ -9,13 +9,15 @@ from functools import cache
 from psycopg import errors as pg
 from sqlalchemy.exc import ProgrammingError
 
+from uptainer.backups.local import local_stores
+from uptainer.backups.store import Stores
 from uptainer.console import prefect_server, record
 from uptainer.core.enums import ConnectionType
 from uptainer.core.errors import RefusedError, UnreachableError
 from uptainer.core.secrets import HostSecret
 from uptainer.core.settings import Settings
 from uptainer.core.workloads import HostAddress
-from uptainer.fleet.updating import Opens, opener
+from uptainer.fleet.updating import Opens, backups_below, opener
 from uptainer.runtimes import connections
 from uptainer.runtimes.port import Runtime
 from uptainer.store.database import Database
@@ -68,6 +70,10 @@ def secret(address: HostAddress) -> HostSecret | None:
 
 def engines(database: Database) -> Opens:
     return opener(database, connect)
+
+
+def stores(settings: Settings) -> Stores:
+    return local_stores(backups_below(settings))
 
 
 def caller() -> Actor:

@@ -79,8 +79,11 @@ def explain(about: str, *, as_json: bool) -> None:
 
 def show_plan(update_id: int) -> None:
     """Asked of the engine itself; nothing is done, and no run is started."""
-    with connection.database() as database:
-        plan = plan_update(database, update_id, connection.engines(database), Settings.read())
+    settings = Settings.read()
+    with connection.database(settings) as database:
+        plan = plan_update(
+            database, update_id, connection.engines(database), settings, connection.stores(settings)
+        )
     for number, step in enumerate(plan.steps, 1):
         typer.echo(f"{number}. {step.sentence}")
     typer.echo("Nothing was done.")
@@ -97,14 +100,18 @@ def start(update_id: int, *, override: str | None, wait: bool) -> None:
 
 def take_back(update_id: int, *, with_data: bool, reason: str, yes: bool, wait: bool) -> None:
     """Make the update that takes it back, approved by who asks, and start its run."""
-    with connection.database() as database:
+    settings = Settings.read()
+    with connection.database(settings) as database:
         with database.session() as session:
             row = UpdateRepository(session).by_id(update_id)
         data = " and put its volumes back as they were before" if with_data else ""
         confirm(f"Take back {row.host_name}/{title_of(row)}{data}?", yes=yes)
         answer = Answer(ApprovalDecision.APPROVE, ApprovalChannel.COMMAND, connection.caller(), reason)
         with connection.engines(database)(row.host_name) as runtime:
-            made = reverse(update_id, database, runtime, answer, utc_now(), with_data=with_data)
+            stores = connection.stores(settings)
+            made = reverse(
+                update_id, database, runtime, answer, utc_now(), stores=stores, with_data=with_data
+            )
     typer.echo(f"Update {made} takes update {update_id} back.")
     _run(made, wait=wait)
 

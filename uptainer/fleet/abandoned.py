@@ -1,10 +1,10 @@
 """Backups and restores whose process died: the workload that was stopped for them runs again, with whole data."""
 
 from collections.abc import Sequence
-from pathlib import Path
 
-from uptainer.backups.directory import MANIFEST, Backup, remove_partial
+from uptainer.backups.backup import Backup, exists, remove_partial
 from uptainer.backups.restore import restore
+from uptainer.backups.store import Stores
 from uptainer.core.clock import utc_now
 from uptainer.core.errors import BusyError, UptainerError
 from uptainer.fleet.backing_up import UP
@@ -18,23 +18,25 @@ from uptainer.store.repositories.containers import ContainerRepository, Containe
 from uptainer.updates.locks import claim_workload
 
 
-def settle_abandoned(database: Database, opens: Opens) -> Sequence[str]:
+def settle_abandoned(database: Database, opens: Opens, stores: Stores) -> Sequence[str]:
     """Put right what each dead backup or restore left; what was done, in sentences. One under way is left alone."""
     with database.session() as session:
         rows = BackupRepository(session).unfinished()
         views = ContainerRepository(session).by_ids([row.container_id for row in rows])
     by_id = {view.container.id: view for view in views}
-    return [said for row in rows if (said := _settle(database, row, by_id[row.container_id], opens))]
+    return [said for row in rows if (said := _settle(database, row, by_id[row.container_id], opens, stores))]
 
 
-def _settle(database: Database, row: ContainerBackup, view: ContainerView, opens: Opens) -> str:
+def _settle(
+    database: Database, row: ContainerBackup, view: ContainerView, opens: Opens, stores: Stores
+) -> str:
     host, key = view.host.name, view.container.key
     try:
         with claim_workload(database, host, key), opens(host) as runtime:
             with database.session() as session:
                 if row.id not in {each.id for each in BackupRepository(session).unfinished()}:
                     return ""
-            said = _put_right(database, row, view, runtime)
+            said = _put_right(database, row, view, runtime, stores)
     except BusyError:
         return ""
     except UptainerError as error:
@@ -42,24 +44,26 @@ def _settle(database: Database, row: ContainerBackup, view: ContainerView, opens
     return said
 
 
-def _put_right(database: Database, row: ContainerBackup, view: ContainerView, runtime: Runtime) -> str:
+def _put_right(
+    database: Database, row: ContainerBackup, view: ContainerView, runtime: Runtime, stores: Stores
+) -> str:
     """A restore that may have begun to write is done again, which gives the same; else nothing was touched."""
-    key, directory = view.container.key, Path(row.directory)
-    remove_partial(directory)
-    again = row.restores_id is not None and (directory / MANIFEST).exists()
+    key, location = view.container.key, stores(row.store).at(row.location)
+    remove_partial(location)
+    again = row.restores_id is not None and exists(location)
     if again:
         with database.session() as session:
             source = BackupRepository(session).by_id(row.restores_id or 0)
         if runtime.state(key).status in UP:
             runtime.stop(key)
-        restore(Backup.read(Path(source.directory)), runtime, key)
+        restore(Backup.read(stores(source.store).at(source.location)), runtime, key)
     if row.was_running and runtime.state(key).status not in UP:
         runtime.start(key)
     said = _words(row, view, again=again)
     with database.session() as session:
         backups = BackupRepository(session)
         if again:
-            kept = Backup.read(directory)
+            kept = Backup.read(location)
             backups.finish(row.id, [each.as_json() for each in kept.archives], size=kept.bytes, now=utc_now())
         else:
             backups.fail(row.id, "its process died", utc_now())

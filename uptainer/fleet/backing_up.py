@@ -4,12 +4,12 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime
-from pathlib import Path
 
 from sqlalchemy.orm import Session
 
-from uptainer.backups.directory import Backup, back_up, path_for
+from uptainer.backups.backup import Backup, back_up
 from uptainer.backups.restore import bring_back, restore_on_request
+from uptainer.backups.store import Location, Stores
 from uptainer.core.clock import utc_now
 from uptainer.core.enums import BackupStatus, ContainerStatus
 from uptainer.core.errors import NotFoundError, RefusedError, UptainerError
@@ -35,11 +35,11 @@ UP = frozenset({ContainerStatus.RUNNING, ContainerStatus.PAUSED, ContainerStatus
 
 @dataclass(frozen=True, slots=True)
 class Kept:
-    """A backup that was made and verified. `bytes` are those of its archives, as they lie on the disk."""
+    """A backup that was made and verified. `bytes` are those of its archives, as they lie in the store."""
 
     backup_id: int
     workload: str
-    directory: Path
+    location: Location
     archives: int
     bytes: int
 
@@ -72,7 +72,7 @@ def back_up_workload(
     database: Database,
     address: str,
     opens: Opens,
-    root: Path,
+    stores: Stores,
     *,
     actor: Actor,
     reason: str,
@@ -83,22 +83,21 @@ def back_up_workload(
     Raises:
         BusyError: an update or another backup works on it.
         UnsupportedError: this kind of workload can't be backed up so; the message says why.
-        NotFoundError, UnreachableError, PermanentError: as `uptainer.backups.directory.back_up`.
+        NotFoundError, UnreachableError, PermanentError: as `uptainer.backups.backup.back_up`.
     """
     view = find_workload(database, address)
-    label = f"{utc_now():%Y%m%dT%H%M%S.%fZ}"
-    directory = path_for(root, view.host.name, view.container.key, label)
+    location = _new_location(view, stores)
     with claim_workload(database, view.host.name, view.container.key), opens(view.host.name) as runtime:
         _require(view, runtime, Capability.BACK_UP_CONFIGURATION, Capability.BACK_UP_VOLUMES)
         stops = stop and runtime.state(view.container.key).status in _WRITES
-        backup_id = _begin(database, view, runtime, directory, reason, was_running=stops)
+        backup_id = _begin(database, view, runtime, location, reason, was_running=stops)
         with _failing(database, backup_id):
-            backup = _copy(view, runtime, directory, stops=stops)
+            backup = _copy(view, runtime, location, stops=stops)
         _finish(database, backup_id, backup, actor)
-    return Kept(backup_id, view.address, directory, len(backup.archives), backup.bytes)
+    return Kept(backup_id, view.address, location, len(backup.archives), backup.bytes)
 
 
-def restore_backup(database: Database, backup_id: int, opens: Opens, root: Path, *, actor: Actor) -> str:
+def restore_backup(database: Database, backup_id: int, opens: Opens, stores: Stores, *, actor: Actor) -> str:
     """Put back what a backup holds: into its workload, after a safety copy, or by creating it again where it is gone.
 
     Returns what was done, as a sentence.
@@ -110,12 +109,12 @@ def restore_backup(database: Database, backup_id: int, opens: Opens, root: Path,
         row = BackupRepository(session).by_id(backup_id)
         view = _view_of(session, row)
     _check_whole(database, backup_id, view)
-    backup, key = Backup.read(Path(row.directory)), view.container.key
+    backup, key = Backup.read(stores(row.store).at(row.location)), view.container.key
     with claim_workload(database, view.host.name, key), opens(view.host.name) as runtime:
         _check_whole(database, backup_id, view)
         if any(each.key == key for each in runtime.containers()):
             _require(view, runtime, Capability.BACK_UP_CONFIGURATION, Capability.RESTORE_VOLUMES)
-            safety = path_for(root, view.host.name, key, f"{utc_now():%Y%m%dT%H%M%S.%fZ}-safety")
+            safety = _new_location(view, stores).beside("-safety")
             _restore_into(database, view, runtime, backup, safety, backup_id=backup_id, actor=actor)
             said = f"{view.address}: {len(backup.archives)} volumes are as they were; what was there is kept in {safety}"
         else:
@@ -127,6 +126,10 @@ def restore_backup(database: Database, backup_id: int, opens: Opens, root: Path,
             actor, "backup.restored", f"workload/{view.address}", {"backup": backup_id, "said": said}
         )
     return said
+
+
+def _new_location(view: ContainerView, stores: Stores) -> Location:
+    return stores("").new(view.host.name, view.container.key, f"{utc_now():%Y%m%dT%H%M%S.%fZ}")
 
 
 def _require(view: ContainerView, runtime: Runtime, first: Capability, with_data: Capability) -> None:
@@ -165,7 +168,7 @@ def _restore_into(
     view: ContainerView,
     runtime: Runtime,
     backup: Backup,
-    safety: Path,
+    safety: Location,
     *,
     backup_id: int,
     actor: Actor,
@@ -182,7 +185,7 @@ def _begin(
     database: Database,
     view: ContainerView,
     runtime: Runtime,
-    directory: Path,
+    location: Location,
     reason: str,
     *,
     was_running: bool,
@@ -198,7 +201,8 @@ def _begin(
             image_digest=view.image.digest if view.image else view.container.image_id,
             image_id=view.container.image_id,
             configuration=configuration,
-            directory=str(directory),
+            location=str(location),
+            store=location.store.block,
             was_running=was_running,
             restores_id=restores_id,
             now=utc_now(),
@@ -216,12 +220,12 @@ def _failing(database: Database, backup_id: int) -> Iterator[None]:
         raise
 
 
-def _copy(view: ContainerView, runtime: Runtime, directory: Path, *, stops: bool) -> Backup:
+def _copy(view: ContainerView, runtime: Runtime, location: Location, *, stops: bool) -> Backup:
     key, reference = view.container.key, view.container.image_reference
     try:
         if stops:
             runtime.stop(key)
-        return back_up(runtime, key, _volumes(view), directory, image_reference=reference, now=utc_now())
+        return back_up(runtime, key, _volumes(view), location, image_reference=reference, now=utc_now())
     finally:
         if stops:
             runtime.start(key)

@@ -3,11 +3,11 @@
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
-from pathlib import Path
 from typing import Any
 
 from sqlalchemy.orm import Session
 
+from uptainer.backups.store import Stores
 from uptainer.core.enums import ApprovalDecision, UpdateStatus
 from uptainer.core.errors import InvalidInputError, SupersededError, UptainerError
 from uptainer.core.reference import Reference
@@ -56,7 +56,7 @@ class Gate:
         return max(self.expires_at - now, timedelta(0)) + timedelta(days=1)
 
 
-def open_gate(database: Database, update_id: int, opens: Opens, backups: Path, now: datetime) -> Gate | None:
+def open_gate(database: Database, update_id: int, opens: Opens, stores: Stores, now: datetime) -> Gate | None:
     """Write the account of an update that nobody has answered, and let it wait; None where none is waited for.
 
     Called again, as each resumed run does, it gives the gate that stands.
@@ -68,7 +68,7 @@ def open_gate(database: Database, update_id: int, opens: Opens, backups: Path, n
         if _stands(update):
             return _gate(session, update)
     try:
-        plan, notes = _plan(database, update_id, opens, backups)
+        plan, notes = _plan(database, update_id, opens, stores)
     except SupersededError as error:
         _give_up(database, update_id, str(error), now)
         return None
@@ -186,15 +186,15 @@ def _refusals(session: Session, update: Update) -> tuple[str, ...]:
 
 
 def _plan(
-    database: Database, update_id: int, opens: Opens, backups: Path
+    database: Database, update_id: int, opens: Opens, stores: Stores
 ) -> tuple[Plan | None, tuple[str, ...]]:
     """What would be done, or why that cannot be said now; it is planned again before anything is touched."""
     with database.session() as session:
         update = UpdateRepository(session).by_id(update_id)
-        options = UpdateOptions.of(EffectivePolicy.model_validate(update.policy), backups=backups)
+        options = UpdateOptions.of(EffectivePolicy.model_validate(update.policy))
     try:
         with opens(update.host_name) as runtime:
-            return dry_run(update_id, database, runtime, options), ()
+            return dry_run(update_id, database, runtime, options, stores), ()
     except SupersededError:
         raise
     except UptainerError as error:

@@ -3,13 +3,13 @@
 from collections.abc import Mapping
 from datetime import datetime, timedelta
 from itertools import groupby
-from pathlib import Path
 
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
-from uptainer.backups.directory import delete
+from uptainer.backups.backup import delete
 from uptainer.backups.retention import Kept, select_for_removal
+from uptainer.backups.store import Stores
 from uptainer.core.enums import BackupStatus
 from uptainer.core.errors import BusyError
 from uptainer.fleet.policies import PolicyBook
@@ -32,7 +32,7 @@ def prune_rows(database: Database, retention: Retention, now: datetime) -> Prune
         return RetentionRepository(session).prune(retention, now)
 
 
-def prune_backups(database: Database, now: datetime) -> int:
+def prune_backups(database: Database, stores: Stores, now: datetime) -> int:
     """Remove the files of backups that no policy keeps; how many. Their rows stay."""
     with database.session() as session:
         policies = _policies(session)
@@ -46,7 +46,7 @@ def prune_backups(database: Database, now: datetime) -> int:
         keep_last = policies.get(container, EffectivePolicy()).backup_keep
         found = select_for_removal(kept, keep_last=keep_last, keep_for=BACKUPS_AT_LEAST, now=now)
         due += [(number, addresses[number]) for number in found]
-    return sum(_remove(database, number, address) for number, address in due)
+    return sum(_remove(database, stores, number, address) for number, address in due)
 
 
 def _kind(listed: tuple[ContainerBackup, str]) -> tuple[int, bool]:
@@ -74,7 +74,7 @@ def _kept(row: ContainerBackup, held: frozenset[int]) -> Kept:
     return Kept(row.id, row.created_at, good, row.update_id in held)
 
 
-def _remove(database: Database, number: int, address: str) -> bool:
+def _remove(database: Database, stores: Stores, number: int, address: str) -> bool:
     """The row first: a file that is left over wastes room, a row without its files would be a false promise.
 
     One that may be read at this moment, for its workload is being worked on, stays for the next time.
@@ -84,9 +84,9 @@ def _remove(database: Database, number: int, address: str) -> bool:
         with claim_workload(database, host, workload):
             with database.session() as session:
                 row = BackupRepository(session).pruned(number)
-                details = {"directory": row.directory}
+                details = {"location": row.location}
                 AuditRepository(session).append(SYSTEM, "backup.pruned", f"backup/{number}", details)
-            delete(Path(row.directory))
+            delete(stores(row.store).at(row.location))
     except BusyError:
         return False
     return True

@@ -4,6 +4,7 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import AbstractContextManager, closing, contextmanager
 from pathlib import Path
 
+from uptainer.backups.store import Stores
 from uptainer.core.settings import Settings
 from uptainer.core.workloads import HostAddress
 from uptainer.fleet.discovery import look_again
@@ -43,6 +44,7 @@ def carry_out(
     update_id: int,
     opens: Opens,
     settings: Settings,
+    stores: Stores,
     *,
     registry_auth: Mapping[str, str] | None = None,
 ) -> Outcome:
@@ -52,7 +54,7 @@ def carry_out(
     """
     host, options = _host_and_options(database, update_id, settings)
     with opens(host) as runtime:
-        outcome = apply(update_id, database, runtime, options, registry_auth=registry_auth)
+        outcome = apply(update_id, database, runtime, options, stores, registry_auth=registry_auth)
         look_again(database, host, runtime)
     return outcome
 
@@ -68,11 +70,11 @@ def override_window(database: Database, update_id: int, reason: str, actor: Acto
         UpdateRepository(session).override_window(update_id, reason, actor)
 
 
-def plan_update(database: Database, update_id: int, opens: Opens, settings: Settings) -> Plan:
+def plan_update(database: Database, update_id: int, opens: Opens, settings: Settings, stores: Stores) -> Plan:
     """Every step that the update would take, and nothing done."""
     host, options = _host_and_options(database, update_id, settings)
     with opens(host) as runtime:
-        return dry_run(update_id, database, runtime, options)
+        return dry_run(update_id, database, runtime, options, stores)
 
 
 def _host_and_options(database: Database, update_id: int, settings: Settings) -> tuple[str, UpdateOptions]:
@@ -81,7 +83,6 @@ def _host_and_options(database: Database, update_id: int, settings: Settings) ->
         policy = EffectivePolicy.model_validate(update.policy)
     options = UpdateOptions.of(
         policy,
-        backups=backups_below(settings),
         host_slots=settings.max_updates_per_host,
         server_slots=settings.max_updates_per_server,
     )

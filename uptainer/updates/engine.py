@@ -5,9 +5,11 @@
 
 from collections.abc import Collection, Iterator, Mapping
 from contextlib import contextmanager, suppress
+from dataclasses import replace
 
 from sqlalchemy import Connection, exists, select
 
+from uptainer.backups.store import Stores
 from uptainer.core.clock import Clock
 from uptainer.core.enums import ApprovalDecision, StepStatus, UpdateStatus
 from uptainer.core.errors import (
@@ -50,6 +52,7 @@ def apply(
     database: Database,
     runtime: Runtime,
     options: UpdateOptions,
+    stores: Stores,
     *,
     clock: Clock | None = None,
     registry_auth: Mapping[str, str] | None = None,
@@ -69,22 +72,23 @@ def apply(
         if record.status in CLOSED:
             return Outcome(update_id, record.status, record.update.status_reason)
         if record.status not in READY:
-            return resume(journal, subject, runtime, clock=timing, registry_auth=registry_auth)
+            return resume(journal, subject, runtime, stores, clock=timing, registry_auth=registry_auth)
         _check_approved(journal, subject)
         take_slots(connection, subject.host, options.host_slots, subject.server, options.server_slots)
         tries = record.plan.recoveries + 1 if record.plan else 0
         try:
-            plan = make_plan(subject, runtime, options, tries)
+            plan = make_plan(subject, runtime, options, stores, tries)
         except PermanentError as error:
             return _decline(journal, subject, error)
         journal.plan(plan)
-        return _forward(Run(journal, runtime, subject, plan, timing, registry_auth))
+        return _forward(Run(journal, runtime, subject, plan, stores, timing, registry_auth))
 
 
 def resume(
     journal: Journal,
     subject: Subject,
     runtime: Runtime,
+    stores: Stores,
     *,
     clock: Clock,
     registry_auth: Mapping[str, str] | None = None,
@@ -98,7 +102,7 @@ def resume(
     if record.status not in IN_FLIGHT:
         raise RefusedError(f"update {subject.update.id} is {record.status}: nobody approved it")
     plan = journal.take_up()
-    run = Run(journal, runtime, subject, plan, clock, registry_auth)
+    run = Run(journal, runtime, subject, plan, stores, clock, registry_auth)
     if course(record.status, plan.steps, record.journal) is Course.FORWARD:
         _start_again(run, record)
         finishing = any(entry.stage is Stage.FINISH for entry in record.journal)
@@ -106,10 +110,12 @@ def resume(
     if record.status in FORWARD:
         end = UpdateStatus.ROLLED_BACK if touched(record.journal) else UpdateStatus.APPROVED
         journal.turn_back("its process died in the middle", end=_bounded(end, plan))
-    return roll_back(Run(journal, runtime, subject, journal.read().plan or plan, clock, registry_auth))
+    return roll_back(replace(run, plan=journal.read().plan or plan))
 
 
-def dry_run(update_id: int, database: Database, runtime: Runtime, options: UpdateOptions) -> Plan:
+def dry_run(
+    update_id: int, database: Database, runtime: Runtime, options: UpdateOptions, stores: Stores
+) -> Plan:
     """Every step that the update would take, and nothing done.
 
     Raises:
@@ -120,7 +126,7 @@ def dry_run(update_id: int, database: Database, runtime: Runtime, options: Updat
         subject = find_subject(session, update_id)
     if subject.update.status in CLOSED:
         raise RefusedError(f"update {update_id} of {subject.key} is {subject.update.status} already")
-    return make_plan(subject, runtime, options)
+    return make_plan(subject, runtime, options, stores)
 
 
 def _start_again(run: Run, record: Record) -> None:
@@ -176,7 +182,7 @@ def _failed(run: Run, step: PlannedStep, journal: tuple[Entry, ...], error: Exce
 def _undo(run: Run, error: Exception) -> Outcome:
     """Raises the error again where it is temporary and nothing was touched: then the update is APPROVED again."""
     plan = run.journal.read().plan or run.plan
-    outcome = roll_back(Run(run.journal, run.runtime, run.subject, plan, run.clock, run.registry_auth))
+    outcome = roll_back(replace(run, plan=plan))
     if outcome.status is UpdateStatus.APPROVED:
         raise error
     return outcome

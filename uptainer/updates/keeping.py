@@ -3,21 +3,22 @@
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
-from pathlib import Path
 from typing import Any
 
 from sqlalchemy import select
 
-from uptainer.backups.directory import Backup, back_up, remove_partial
+from uptainer.backups.backup import Backup, back_up, remove_partial
 from uptainer.backups.restore import restore
+from uptainer.backups.store import Location, Stores
 from uptainer.core.clock import Clock
 from uptainer.core.enums import BackupStatus
 from uptainer.core.errors import PermanentError, UptainerError
 from uptainer.runtimes.port import Runtime
 from uptainer.store.models import ContainerBackup
+from uptainer.store.repositories.backups import BackupRepository
 from uptainer.updates.health import HealthPlan, Proof, prove
 from uptainer.updates.journal import Journal, Record
-from uptainer.updates.planning import RUNS, Subject
+from uptainer.updates.planning import RUNS, Subject, options_of
 from uptainer.updates.steps import BACK_UP_VOLUMES, Plan, data_may_differ
 
 
@@ -29,40 +30,45 @@ class Keeper:
     runtime: Runtime
     subject: Subject
     plan: Plan
+    stores: Stores
     clock: Clock
 
     @property
-    def directory(self) -> Path:
-        return Path(self.plan.backup_directory)
+    def location(self) -> Location:
+        return self.stores(options_of(self.plan).backup_store).at(self.plan.backup_location)
 
     def save_configuration(self) -> Mapping[str, Any]:
-        """On the disk as well as in the database, so that either can be lost."""
+        """In the store as well as in the database, so that either can be lost; and a store that fails is met before the stop."""
         configuration = dict(self.runtime.configuration(self.subject.key))
         backup = self._write(configuration, with_data=False)
-        return {"backup_id": self._note(backup), "directory": str(self.directory)}
+        return {"backup_id": self._note(backup), "location": self.plan.backup_location}
 
     def back_up_volumes(self) -> Mapping[str, Any]:
         """The configuration is the one from before the stop, which may have changed what it says."""
-        saved = Backup.read(self.directory)
+        with self.journal.transaction() as session:
+            saved = session.scalars(self._row()).one().configuration
         try:
-            backup = self._write(saved.configuration, with_data=True)
+            backup = self._write(saved, with_data=True)
         except UptainerError as error:
             self._note_failure(str(error))
             raise
         backup_id = self._note(backup)
         return {"backup_id": backup_id, "bytes": backup.bytes, "archives": len(backup.archives)}
 
-    def restore_volumes(self, source: Path) -> Mapping[str, Any]:
+    def restore_volumes(self, backup_id: int) -> Mapping[str, Any]:
         """Data of an earlier backup, for a reversal that asks for it."""
+        with self.journal.transaction() as session:
+            row = BackupRepository(session).by_id(backup_id)
+            source = self.stores(row.store).at(row.location)
         backup = Backup.read(source)
         restore(backup, self.runtime, self.subject.key)
-        return {"directory": str(source), "archives": len(backup.archives)}
+        return {"location": str(source), "archives": len(backup.archives)}
 
     def put_back_volumes(self, record: Record) -> None:
         """Restore the data if the backup was whole and something may have been written since."""
         entry = next(entry for entry in record.journal if entry.name == BACK_UP_VOLUMES)
         if entry.result and data_may_differ(self.plan.steps, record.journal):
-            restore(Backup.read(self.directory), self.runtime, self.subject.key)
+            restore(Backup.read(self.location), self.runtime, self.subject.key)
 
     def validate(self, health: HealthPlan, image_id: str) -> Mapping[str, Any]:
         """Raises: PermanentError, with what is wrong with the new container or with those that depend on it."""
@@ -79,14 +85,14 @@ class Keeper:
 
     def forget_partial(self) -> None:
         """What a dead process left of an archive."""
-        remove_partial(self.directory)
+        remove_partial(self.location)
 
     def _write(self, configuration: Mapping[str, Any], *, with_data: bool) -> Backup:
         return back_up(
             self.runtime,
             self.subject.key,
             self.plan.mounts if with_data else (),
-            self.directory,
+            self.location,
             image_reference=self.subject.update.from_reference,
             now=self.clock.now(),
             configuration=configuration,
@@ -125,6 +131,7 @@ class Keeper:
             image_reference=update.from_reference,
             image_digest=update.from_digest,
             image_id=update.from_image_id,
-            directory=str(self.directory),
+            location=self.plan.backup_location,
+            store=options_of(self.plan).backup_store,
             created_at=created_at,
         )

@@ -2,7 +2,6 @@
 
 from collections.abc import Sequence
 from datetime import timedelta
-from pathlib import Path
 from typing import Self
 
 from pydantic import BaseModel, ConfigDict, Field
@@ -14,30 +13,27 @@ from uptainer.updates.health import HealthPlan
 
 
 class UpdateOptions(BaseModel):
-    """`backups` is the directory that all backups lie under. `host_slots` and `server_slots` are how many updates may run
-    at once there. `keep_old` keeps the old container, stopped, beside its image. `restore_from` is a backup whose data is
-    put back while nothing runs (`reversal`).
+    """`backup_store` is the block of the store that backups go to, "" the local directory. `host_slots` and `server_slots` are how many updates may run
+    at once there. `keep_old` keeps the old container, stopped, beside its image. `restore_from` is the
+    number of a backup whose data is put back while nothing runs (`reversal`).
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
-    backups: Path
+    backup_store: str = ""
     back_up_volumes: bool = False
     health: HealthPlan = HealthPlan()
     stop_timeout: timedelta | None = None
     keep_old: bool = False
     overrule_gitops: bool = False
     snapshots_kept: int = Field(default=3, ge=1)
-    restore_from: Path | None = None
+    restore_from: int | None = None
     host_slots: int = Field(default=2, ge=1)
     server_slots: int = Field(default=4, ge=1)
 
     @classmethod
-    def of(
-        cls, policy: EffectivePolicy, *, backups: Path, host_slots: int = 2, server_slots: int = 4
-    ) -> Self:
+    def of(cls, policy: EffectivePolicy, *, host_slots: int = 2, server_slots: int = 4) -> Self:
         return cls(
-            backups=backups,
             back_up_volumes=policy.backup_volumes,
             health=HealthPlan(probes=policy.probes, soak=policy.soak, deadline=policy.health_deadline),
             stop_timeout=policy.stop_timeout,

@@ -2,12 +2,11 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from pathlib import Path
 
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
-from uptainer.backups.directory import path_for
+from uptainer.backups.store import Stores
 from uptainer.core.enums import ContainerStatus
 from uptainer.core.errors import InvalidInputError, NotFoundError, SupersededError
 from uptainer.core.platform import Platform
@@ -19,7 +18,7 @@ from uptainer.updates.options import UpdateOptions, choose_mounts
 from uptainer.updates.steps import Plan, sequence
 
 RESTORE_FROM = "restore_from"
-"""In the decision of a reversal that puts data back: the directory of the backup that it comes from."""
+"""In the decision of a reversal that puts data back: the number of the backup that it comes from."""
 
 RUNS = (ContainerStatus.RUNNING, ContainerStatus.RESTARTING)
 
@@ -65,30 +64,32 @@ def find_subject(session: Session, update_id: int) -> Subject:
     return Subject(update, key, host, server)
 
 
-def make_plan(subject: Subject, runtime: Runtime, options: UpdateOptions, recoveries: int = 0) -> Plan:
+def make_plan(
+    subject: Subject, runtime: Runtime, options: UpdateOptions, stores: Stores, recoveries: int = 0
+) -> Plan:
     """What would be done to the workload as it is now.
 
     Raises:
         SupersededError: it is not what it was when the update was approved.
         RefusedError: it can't be replaced without losing something, or data that is to be kept could not be put back.
-        NotFoundError, UnreachableError: the engine's.
+        NotFoundError, UnreachableError: the engine's; or there is no such backup store.
     """
     source = subject.update.decision.get(RESTORE_FROM)
     if source is not None:
-        options = options.model_copy(update={"restore_from": Path(source)})
+        options = options.model_copy(update={"restore_from": source})
     facts = find_workload(runtime, subject)
     replacement = runtime.plan_replacement(subject.request(options, None))
     mounts = choose_mounts(facts.mounts, options)
     for mount in mounts:
         runtime.check_mount(subject.key, mount)
-    directory = path_for(options.backups, subject.host, subject.key, f"update-{subject.update.id}")
+    store = stores(options.backup_store)
     return Plan(
         steps=sequence(replacement, mounts, subject.key, restores=options.restore_from is not None),
         document=dict(replacement.document),
         affected=running_among(runtime, replacement),
         same_identity=replacement.same_identity,
         mounts=mounts,
-        backup_directory=str(directory),
+        backup_location=str(store.new(subject.host, subject.key, f"update-{subject.update.id}")),
         runtime_id=facts.runtime_id,
         image_id=facts.image_id,
         ran=facts.status in RUNS,

@@ -11,6 +11,7 @@ from enum import StrEnum
 from sqlalchemy import exists, select
 from sqlalchemy.orm import Session
 
+from uptainer.backups.store import Stores
 from uptainer.core.clock import Clock
 from uptainer.core.enums import UpdateStatus
 from uptainer.core.errors import BusyError, TemporaryError, UptainerError
@@ -66,7 +67,12 @@ class RecoveryReport:
 
 
 def recover(
-    database: Database, connect: Connect, *, clock: Clock | None = None, insist: int | None = None
+    database: Database,
+    connect: Connect,
+    stores: Stores,
+    *,
+    clock: Clock | None = None,
+    insist: int | None = None,
 ) -> RecoveryReport:
     """Go on with every update that nobody works on, and close the gates whose time is over.
 
@@ -84,7 +90,7 @@ def recover(
             if update.status in IN_FLIGHT
         ]
     recovered = tuple(
-        _recover(database, connect, subject, timing, insist=subject.update.id == insist)
+        _recover(database, connect, stores, subject, timing, insist=subject.update.id == insist)
         for subject in subjects
     )
     with database.session() as session:
@@ -109,7 +115,7 @@ def _leftovers(session: Session) -> tuple[str, ...]:
 
 
 def _recover(
-    database: Database, connect: Connect, subject: Subject, clock: Clock, *, insist: bool
+    database: Database, connect: Connect, stores: Stores, subject: Subject, clock: Clock, *, insist: bool
 ) -> Recovered:
     status = subject.update.status
     try:
@@ -122,7 +128,7 @@ def _recover(
             if record.status is UpdateStatus.ROLLBACK_FAILED and tries >= MAX_TRIES and not insist:
                 return _told(subject, Found.NEEDS_A_PERSON, record.status, record.update.status_reason)
             with connect(subject.host) as runtime:
-                outcome = resume(journal, subject, runtime, clock=clock)
+                outcome = resume(journal, subject, runtime, stores, clock=clock)
     except BusyError:
         return _told(subject, Found.WORKING, status, "a living process works on it")
     except TemporaryError as error:

@@ -1,12 +1,12 @@
 """Taking a finished update back later: an update of its own, to what ran before, through the same engine."""
 
 from datetime import datetime
-from pathlib import Path
 
 from sqlalchemy import exists, select
 from sqlalchemy.orm import Session
 
-from uptainer.backups.directory import Backup, verify
+from uptainer.backups.backup import Backup, verify
+from uptainer.backups.store import Stores
 from uptainer.core.enums import ApprovalDecision, BackupStatus, ChangeLevel, UpdateStatus
 from uptainer.core.errors import InvalidInputError, NotFoundError, RefusedError
 from uptainer.runtimes.port import Runtime
@@ -25,6 +25,7 @@ def reverse(
     answer: Answer,
     now: datetime,
     *,
+    stores: Stores,
     with_data: bool = False,
 ) -> int:
     """Make the update that takes a finished one back, approved by who asks for it; returns its id, for `apply`.
@@ -45,7 +46,7 @@ def reverse(
         _refuse_unfinished(session, subject.update)
         backup = _backup_of(session, update_id) if with_data else None
     if backup is not None:
-        verify(backup)
+        verify(Backup.read(stores(backup.store).at(backup.location)))
     image_id = _running_image(runtime, subject)
     _refuse_without_image(runtime, subject.update)
     with database.session() as session:
@@ -73,7 +74,7 @@ def _refuse_unfinished(session: Session, update: Update) -> None:
         )
 
 
-def _backup_of(session: Session, update_id: int) -> Backup:
+def _backup_of(session: Session, update_id: int) -> ContainerBackup:
     row = session.scalars(
         select(ContainerBackup).where(
             ContainerBackup.update_id == update_id, ContainerBackup.status == BackupStatus.SUCCEEDED
@@ -81,7 +82,7 @@ def _backup_of(session: Session, update_id: int) -> Backup:
     ).one_or_none()
     if row is None or not row.archives:
         raise RefusedError(f"update {update_id} kept no data, so none can be put back")
-    return Backup.read(Path(row.directory))
+    return row
 
 
 def _running_image(runtime: Runtime, subject: Subject) -> str:
@@ -116,10 +117,10 @@ def _create(
     now: datetime,
     *,
     image_id: str,
-    backup: Backup | None,
+    backup: ContainerBackup | None,
 ) -> int:
     updates = UpdateRepository(session)
-    decision = {RESTORE_FROM: str(backup.directory)} if backup else {}
+    decision = {RESTORE_FROM: backup.id} if backup else {}
     made = updates.propose([_proposal(reversed_, image_id, decision)], now, answer.by).created
     if not made:
         raise RefusedError(f"another update of {reversed_.workload} is under way: wait for its end")

@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from uptainer.backups.store import Stores
 from uptainer.core.clock import Clock
 from uptainer.core.enums import UpdateStatus
 from uptainer.core.errors import NotFoundError, RefusedError, SupersededError
@@ -33,6 +34,7 @@ class Run:
     runtime: Runtime
     subject: Subject
     plan: Plan
+    stores: Stores
     clock: Clock
     registry_auth: Mapping[str, str] | None = None
 
@@ -42,7 +44,7 @@ class Run:
 
     @property
     def keeper(self) -> Keeper:
-        return Keeper(self.journal, self.runtime, self.subject, self.plan, self.clock)
+        return Keeper(self.journal, self.runtime, self.subject, self.plan, self.stores, self.clock)
 
     def perform(self, step: PlannedStep, record: Record) -> Mapping[str, Any]:
         match step.name:
@@ -51,9 +53,7 @@ class Run:
             case steps.BACK_UP_VOLUMES:
                 return self.keeper.back_up_volumes()
             case steps.RESTORE_VOLUMES:
-                return self.keeper.restore_volumes(
-                    options_of(self.plan).restore_from or self.keeper.directory
-                )
+                return self.keeper.restore_volumes(options_of(self.plan).restore_from or 0)
             case steps.VALIDATE:
                 return self.keeper.validate(options_of(self.plan).health, self.new_image().image_id)
             case name:

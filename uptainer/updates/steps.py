@@ -78,7 +78,7 @@ class Plan:
     document: Mapping[str, Any]
     affected: tuple[str, ...]
     mounts: tuple[Mount, ...]
-    backup_directory: str
+    backup_location: str
     runtime_id: str
     image_id: str
     ran: bool

@@ -9,6 +9,7 @@ import pytest
 from tests.contract.fleet.seeded import AT_NIGHT, OPEN_UNTIL_ONE, Seeded, answer, flaw
 from tests.contract.store.conftest import counted_statements
 from tests.lab.facts import NOW, candidate, digest
+from uptainer.backups.local import local_stores
 from uptainer.core.enums import (
     ApprovalDecision,
     ChangeLevel,
@@ -33,6 +34,7 @@ from uptainer.updates.gate import Ruling
 
 HOUR = timedelta(hours=1)
 DAY = timedelta(days=1)
+NOWHERE = local_stores(Path("/nowhere"))
 
 
 def away(host: str) -> AbstractContextManager[Runtime]:
@@ -40,7 +42,7 @@ def away(host: str) -> AbstractContextManager[Runtime]:
 
 
 def gate_of(fleet: Seeded, update_id: int, at: datetime = NOW) -> Gate:
-    gate = open_gate(fleet.database, update_id, away, Path("/nowhere"), at)
+    gate = open_gate(fleet.database, update_id, away, NOWHERE, at)
     assert gate is not None
     return gate
 
@@ -73,7 +75,7 @@ def test_opening_a_gate_again_gives_the_one_that_stands(fleet: Seeded) -> None:
 
 def test_nobody_waits_at_the_gate_of_an_update_that_was_answered(fleet: Seeded) -> None:
     made = approved(fleet)
-    assert open_gate(fleet.database, made, away, Path("/nowhere"), NOW) is None
+    assert open_gate(fleet.database, made, away, NOWHERE, NOW) is None
 
 
 def test_an_approval_is_kept_with_the_account_that_was_answered(fleet: Seeded) -> None:
@@ -388,7 +390,7 @@ def test_a_container_that_came_back_under_another_image_is_not_asked_about(fleet
         assert ContainerRepository(session).by_address("alpha/web").container.image_id == digest("image")
     fleet.run("web", image_id=digest("other"), repo_digests=(f"nginx@{digest('another')}",))
     fleet.decide()
-    assert open_gate(fleet.database, made, away, Path("/nowhere"), NOW) is None
+    assert open_gate(fleet.database, made, away, NOWHERE, NOW) is None
 
 
 def open_id(fleet: Seeded, key: str) -> int:

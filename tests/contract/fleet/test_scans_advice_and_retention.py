@@ -14,6 +14,7 @@ from tests.lab.facts import NOW, digest
 from uptainer.advice.advisor import Advisor
 from uptainer.advice.model import ModelAnswer
 from uptainer.advice.notes import ReleaseNotes
+from uptainer.backups.local import local_stores
 from uptainer.core.enums import BackupStatus, ScanStatus, UpdateStatus
 from uptainer.core.errors import UnreachableError
 from uptainer.core.findings import Scan
@@ -194,7 +195,7 @@ def add_backup(
         image_digest=digest("running"),
         image_id=digest("image"),
         configuration={},
-        directory=str(place),
+        location=str(place),
         archives=[{"mount": "data"}] if data else [],
         created_at=NOW - age,
         verified_at=NOW - age if good else None,
@@ -214,7 +215,7 @@ def test_the_last_good_backup_stays_however_old_it_is(fleet: Seeded, tmp_path: P
     fleet.run("web")
     add_backup(fleet, tmp_path, 400 * DAY)
     add_backup(fleet, tmp_path, 300 * DAY, good=False)
-    assert prune_backups(fleet.database, NOW) == 1
+    assert prune_backups(fleet.database, local_stores(tmp_path), NOW) == 1
     assert left(tmp_path) == ["400-True-True"]
 
 
@@ -224,7 +225,7 @@ def test_backups_without_data_do_not_push_out_the_last_one_with_it(fleet: Seeded
     add_backup(fleet, tmp_path, 50 * DAY)
     for days in (20, 10):
         add_backup(fleet, tmp_path, days * DAY, data=False)
-    assert prune_backups(fleet.database, NOW) == 1
+    assert prune_backups(fleet.database, local_stores(tmp_path), NOW) == 1
     assert left(tmp_path) == ["10-False-True", "50-True-True"]
 
 
@@ -233,9 +234,9 @@ def test_what_an_open_update_may_need_stays(fleet: Seeded, tmp_path: Path) -> No
     made = fleet.propose()
     add_backup(fleet, tmp_path, 50 * DAY, of=made)
     add_backup(fleet, tmp_path, 10 * DAY)
-    assert prune_backups(fleet.database, NOW) == 0
+    assert prune_backups(fleet.database, local_stores(tmp_path), NOW) == 0
     fleet.move(made, UpdateStatus.FAILED)
-    assert prune_backups(fleet.database, NOW) == 1
+    assert prune_backups(fleet.database, local_stores(tmp_path), NOW) == 1
 
 
 def test_what_is_being_restored_stays_until_the_next_time(fleet: Seeded, tmp_path: Path) -> None:
@@ -244,8 +245,8 @@ def test_what_is_being_restored_stays_until_the_next_time(fleet: Seeded, tmp_pat
     for days in (50, 10):
         add_backup(fleet, tmp_path, days * DAY)
     with claim_workload(fleet.database, "alpha", "web"):
-        assert prune_backups(fleet.database, NOW) == 0
-    assert prune_backups(fleet.database, NOW) == 1
+        assert prune_backups(fleet.database, local_stores(tmp_path), NOW) == 0
+    assert prune_backups(fleet.database, local_stores(tmp_path), NOW) == 1
 
 
 def test_the_pages_take_as_many_statements_for_many_as_for_few(fleet: Seeded) -> None:

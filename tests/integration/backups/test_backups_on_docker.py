@@ -15,8 +15,10 @@ from tests.lab.docker import DockerEngine
 from tests.lab.images import make_image
 from tests.lab.registry import Registry
 from tests.lab.room import Room
-from uptainer.backups.directory import Backup, back_up, verify
+from uptainer.backups.backup import Backup, back_up, verify
+from uptainer.backups.local import local_stores
 from uptainer.backups.restore import bring_back, restore, restore_on_request
+from uptainer.backups.store import Location
 from uptainer.core.enums import ConnectionType, ContainerStatus, RuntimeType
 from uptainer.core.errors import PermanentError
 from uptainer.core.workloads import HostAddress, Mount
@@ -57,8 +59,12 @@ def data_mount(runtime: DockerRuntime) -> Mount:
     return next(mount for each in runtime.containers() for mount in each.mounts)
 
 
+def at(directory: Path) -> Location:
+    return local_stores(directory.parent)("").at(str(directory))
+
+
 def keep(runtime: DockerRuntime, directory: Path) -> Backup:
-    return back_up(runtime, "web", [data_mount(runtime)], directory, image_reference="backups:1", now=NOW)
+    return back_up(runtime, "web", [data_mount(runtime)], at(directory), image_reference="backups:1", now=NOW)
 
 
 def listing(container: Container) -> list[tuple[str, bytes, int, int, int, int, str, bytes]]:
@@ -111,10 +117,10 @@ def test_a_restore_on_request_keeps_what_was_there_and_starts_it_again(
     before = listing(web)
     backup = keep(runtime, tmp_path / "b")
     execute(web, "echo later > /data/later")
-    kept = restore_on_request(backup, runtime, "web", safety=tmp_path / "safety", now=NOW)
+    kept = restore_on_request(backup, runtime, "web", safety=at(tmp_path / "safety"), now=NOW)
     assert listing(web) == before
     assert runtime.state("web").status is ContainerStatus.RUNNING
-    restore_on_request(kept, runtime, "web", safety=tmp_path / "again", now=NOW)
+    restore_on_request(kept, runtime, "web", safety=at(tmp_path / "again"), now=NOW)
     assert execute(web, "cat /data/later") == "later\n"
 
 
@@ -126,7 +132,7 @@ def test_a_damaged_backup_is_not_restored_and_changes_nothing(
     path.write_bytes(path.read_bytes()[:-1])
     before = listing(web)
     with pytest.raises(PermanentError, match="not what was written"):
-        restore_on_request(backup, runtime, "web", safety=tmp_path / "safety", now=NOW)
+        restore_on_request(backup, runtime, "web", safety=at(tmp_path / "safety"), now=NOW)
     assert listing(web) == before
     assert runtime.state("web").status is ContainerStatus.RUNNING
 

@@ -10,6 +10,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+from uptainer.backups.local import local_stores
 from uptainer.core.workloads import HostAddress
 from uptainer.fleet.backing_up import back_up_workload, restore_backup
 from uptainer.fleet.updating import opener
@@ -37,11 +38,11 @@ def main(url: str, root: str, address: str, backup: str, where: str) -> None:
     def dying(host: HostAddress) -> Any:
         return Dying(connect(host), where)
 
-    opens = opener(database, dying)
+    opens, stores = opener(database, dying), local_stores(Path(root))
     if backup == "0":
-        back_up_workload(database, address, opens, Path(root), actor=SYSTEM, reason="test")
+        back_up_workload(database, address, opens, stores, actor=SYSTEM, reason="test")
     else:
-        restore_backup(database, int(backup), opens, Path(root), actor=SYSTEM)
+        restore_backup(database, int(backup), opens, stores, actor=SYSTEM)
 
 
 if __name__ == "__main__":

@@ -13,6 +13,7 @@ from tests.lab.images import SLEEP, make_image, push_image
 from tests.lab.images import build_image as build
 from tests.lab.registry import Registry
 from tests.lab.replacing import address_of
+from uptainer.backups.local import local_stores
 from uptainer.core.clock import utc_now
 from uptainer.core.enums import ApprovalChannel, ApprovalDecision, PolicyScope
 from uptainer.core.settings import Settings
@@ -41,7 +42,7 @@ class House:
     def __init__(self, engine: DockerEngine, registry: Registry, database: Database, directory: Path) -> None:
         self.engine, self.registry, self.database = engine, registry, database
         self.settings = Settings(data_dir=directory)
-        self.backups = backups_below(self.settings)
+        self.stores = local_stores(backups_below(self.settings))
         self.opens = opener(database, connect)
         self.name = f"app-{uuid4().hex[:8]}"
         with database.session() as session:
@@ -95,13 +96,13 @@ class House:
 
     def approve(self, update_id: int) -> None:
         now = utc_now()
-        gate = open_gate(self.database, update_id, self.opens, self.backups, now)
+        gate = open_gate(self.database, update_id, self.opens, self.stores, now)
         assert gate is not None
         given = Answer(ApprovalDecision.APPROVE, ApprovalChannel.COMMAND, ANN)
         assert give_answer(self.database, update_id, given, now, answered_account=gate.account_hash).taken
 
     def apply(self, update_id: int) -> Outcome:
-        return carry_out(self.database, update_id, self.opens, self.settings)
+        return carry_out(self.database, update_id, self.opens, self.settings, self.stores)
 
     def view(self, key: str = "web") -> ContainerView:
         with self.database.session() as session:

@@ -11,6 +11,7 @@ import pytest
 from tests.lab.docker import DockerEngine
 from tests.lab.images import SLEEP, make_image
 from tests.lab.registry import Registry
+from uptainer.backups.local import local_stores
 from uptainer.core.enums import BackupStatus, ConnectionType, RuntimeType
 from uptainer.core.workloads import HostAddress
 from uptainer.fleet.abandoned import settle_abandoned
@@ -86,12 +87,12 @@ def test_a_workload_that_a_dead_backup_stopped_runs_again(
     database: Database, container: Any, opens: Opens, tmp_path: Path, where: str
 ) -> None:
     kill(database, tmp_path, backup=0, where=where)
-    (said,) = settle_abandoned(database, opens)
+    (said,) = settle_abandoned(database, opens, local_stores(tmp_path))
     assert said == f"a backup of {DATABASE} was cut off before anything was written, which runs again"
     assert status_of(container) == "running"
     assert read(container) == "before: before\n"
     assert not list(tmp_path.rglob("*.partial*"))
-    assert settle_abandoned(database, opens) == []
+    assert settle_abandoned(database, opens, local_stores(tmp_path)) == []
     with database.session() as session:
         assert BackupRepository(session).unfinished() == []
 
@@ -100,10 +101,10 @@ def test_a_workload_that_a_dead_backup_stopped_runs_again(
 def test_a_restore_that_died_while_writing_is_done_again(
     database: Database, container: Any, opens: Opens, tmp_path: Path, where: str
 ) -> None:
-    kept = back_up_workload(database, DATABASE, opens, tmp_path, actor=SYSTEM, reason="test")
+    kept = back_up_workload(database, DATABASE, opens, local_stores(tmp_path), actor=SYSTEM, reason="test")
     write(container, "after")
     kill(database, tmp_path, backup=kept.backup_id, where=where)
-    (said,) = settle_abandoned(database, opens)
+    (said,) = settle_abandoned(database, opens, local_stores(tmp_path))
     assert "has been done again" in said
     assert status_of(container) == "running"
     assert read(container) == "before: before\n"
@@ -115,10 +116,10 @@ def test_a_restore_that_died_while_writing_is_done_again(
 def test_a_restore_that_died_before_it_wrote_leaves_the_data_as_it_is(
     database: Database, container: Any, opens: Opens, tmp_path: Path
 ) -> None:
-    kept = back_up_workload(database, DATABASE, opens, tmp_path, actor=SYSTEM, reason="test")
+    kept = back_up_workload(database, DATABASE, opens, local_stores(tmp_path), actor=SYSTEM, reason="test")
     write(container, "after")
     kill(database, tmp_path, backup=kept.backup_id, where="read_mount")
-    (said,) = settle_abandoned(database, opens)
+    (said,) = settle_abandoned(database, opens, local_stores(tmp_path))
     assert "before anything was written" in said
     assert status_of(container) == "running"
     assert read(container) == "after: after\n"

@@ -5,6 +5,7 @@ from datetime import timedelta
 import pytest
 
 from tests.integration.fleet.house import ANN, House
+from uptainer.backups.backup import exists
 from uptainer.core.clock import utc_now
 from uptainer.core.enums import CheckResult, ContainerStatus, UpdateStatus
 from uptainer.core.errors import BusyError, InvalidInputError, NotFoundError, RefusedError
@@ -170,7 +171,7 @@ def test_nothing_is_done_while_an_update_works_on_it(house: House) -> None:
                 do(house, order)
         assert do(house, Order(Operation.INSPECT))
         with pytest.raises(BusyError):
-            back_up_workload(house.database, "lab/web", house.opens, house.backups, actor=ANN, reason="r")
+            back_up_workload(house.database, "lab/web", house.opens, house.stores, actor=ANN, reason="r")
     assert house.audit() == []
 
 
@@ -191,23 +192,23 @@ def test_a_restore_makes_the_data_exactly_what_it_was_and_keeps_what_was_there(h
     house.run("1.0.0", volumes=["data:/data"])
     house.sh("echo then > /data/file; mkdir /data/gone; echo x > /data/gone/deep")
     house.discover()
-    kept = back_up_workload(house.database, "lab/web", house.opens, house.backups, actor=ANN, reason="r")
+    kept = back_up_workload(house.database, "lab/web", house.opens, house.stores, actor=ANN, reason="r")
     assert house.engine.client.containers.get("web").status == "running"
     house.sh("rm -r /data/gone; echo now > /data/file; echo new > /data/extra")
-    restore_backup(house.database, kept.backup_id, house.opens, house.backups, actor=ANN)
+    restore_backup(house.database, kept.backup_id, house.opens, house.stores, actor=ANN)
     assert house.engine.client.containers.get("web").status == "running"
     assert house.sh("cat /data/file /data/gone/deep; ls /data") == "then\nx\nfile\ngone\n"
-    assert list(house.backups.rglob("*-safety"))
+    assert list(house.stores.rglob("*-safety"))
 
 
 def test_a_workload_that_is_gone_is_made_again_with_its_data(house: House) -> None:
     house.run("1.0.0", volumes=["data:/data"])
     house.sh("echo then > /data/file")
     house.discover()
-    kept = back_up_workload(house.database, "lab/web", house.opens, house.backups, actor=ANN, reason="r")
+    kept = back_up_workload(house.database, "lab/web", house.opens, house.stores, actor=ANN, reason="r")
     do(house, Order(Operation.REMOVE, force=True))
     house.engine.client.volumes.get("data").remove()
-    restore_backup(house.database, kept.backup_id, house.opens, house.backups, actor=ANN)
+    restore_backup(house.database, kept.backup_id, house.opens, house.stores, actor=ANN)
     assert house.sh("cat /data/file") == "then\n"
 
 
@@ -216,9 +217,9 @@ def test_a_paused_workload_stays_paused_and_each_backup_has_a_place_of_its_own(h
     house.discover()
     do(house, Order(Operation.PAUSE))
     kept = [
-        back_up_workload(house.database, "lab/web", house.opens, house.backups, actor=ANN, reason="r")
+        back_up_workload(house.database, "lab/web", house.opens, house.stores, actor=ANN, reason="r")
         for _ in range(2)
     ]
     assert house.engine.client.containers.get("web").status == "paused"
-    assert kept[0].directory != kept[1].directory
-    assert all(each.directory.is_dir() for each in kept)
+    assert kept[0].location != kept[1].location
+    assert all(exists(each.location) for each in kept)

@@ -11,6 +11,7 @@ from tests.integration.updates.seeding import add_container, add_update
 from tests.lab.room import wait_until
 from tests.lab.stands.releases import Behaviour, Release
 from tests.lab.stands.stand import NAME, Stand, assert_exactly
+from uptainer.backups.local import local_stores
 from uptainer.core.enums import UpdateStatus
 from uptainer.core.errors import UnreachableError
 from uptainer.core.workloads import ContainerFacts
@@ -42,8 +43,9 @@ class Bench:
         with self.open() as runtime:
             self._capabilities = runtime.capabilities(stand.kind)
         self.restores_data = stand.traits.keeps_data and self._capabilities.can(Capability.RESTORE_VOLUMES)
+        self.backups = directory / "backups"
+        self.stores = local_stores(self.backups)
         self.options = UpdateOptions(
-            backups=directory / "backups",
             back_up_volumes=self.restores_data,
             health=HealthPlan(
                 soak=timedelta(seconds=0.3 if stand.traits.quick else 2),
@@ -90,14 +92,14 @@ class Bench:
     def plan(self) -> Plan:
         """What would be done to bring a healthy one."""
         with self.open() as runtime:
-            return dry_run(self.propose(Behaviour.HEALTHY), self.database, runtime, self.options)
+            return dry_run(self.propose(Behaviour.HEALTHY), self.database, runtime, self.options, self.stores)
 
     def carry_out(self, update: int) -> Outcome:
         with self.open() as runtime:
-            return apply(update, self.database, runtime, self.options)
+            return apply(update, self.database, runtime, self.options, self.stores)
 
     def recover(self, update: int) -> Recovered:
-        report = recover(self.database, self._open_current)
+        report = recover(self.database, self._open_current, self.stores)
         return next(each for each in report.updates if each.update_id == update)
 
     def status(self, update: int) -> UpdateStatus:

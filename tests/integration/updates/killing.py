@@ -6,8 +6,10 @@ import signal
 from collections.abc import Iterator
 from contextlib import suppress
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
+from uptainer.backups.local import local_stores
 from uptainer.core.secrets import HostSecret
 from uptainer.core.workloads import HostAddress, Mount
 from uptainer.runtimes.connections import connect
@@ -45,6 +47,7 @@ class Work:
     address: HostAddress
     secret: HostSecret | None
     options: UpdateOptions
+    backups: Path
 
 
 def apply_and_die(work: Work, death: Death) -> bool:
@@ -72,7 +75,9 @@ def _work(work: Work, death: Death) -> None:
         else:
             _die_at_a_line(death)
         with suppress(Exception):
-            apply(work.update_id, Database(work.database_url), runtime, work.options)
+            apply(
+                work.update_id, Database(work.database_url), runtime, work.options, local_stores(work.backups)
+            )
 
 
 def _die_at_a_line(death: Death) -> None:

@@ -69,7 +69,13 @@ def test_what_was_taken_back_is_remembered_as_rolled_back(bench: Bench) -> None:
     first = bench.propose(Behaviour.HEALTHY)
     bench.carry_out(first)
     with bench.open() as runtime:
-        apply(reverse(first, bench.database, runtime, ANN, NOW), bench.database, runtime, bench.options)
+        apply(
+            reverse(first, bench.database, runtime, ANN, NOW, stores=bench.stores),
+            bench.database,
+            runtime,
+            bench.options,
+            bench.stores,
+        )
     with bench.database.session() as session:
         container = UpdateRepository(session).by_id(first).container_id
         earlier = UpdateRepository(session).outcomes([container])[container]
@@ -81,7 +87,7 @@ def test_what_runs_by_somebody_elses_hand_is_not_taken_back(bench: Bench) -> Non
     bench.carry_out(first)
     bench.stand.replace_by_hand(bench.key, bench.stand.push(Behaviour.HEALTHY))
     with bench.open() as runtime, pytest.raises(RefusedError, match="somebody replaced it"):
-        reverse(first, bench.database, runtime, ANN, NOW)
+        reverse(first, bench.database, runtime, ANN, NOW, stores=bench.stores)
 
 
 @pytest.mark.parametrize("step", ["stop", "set_aside", "start"])
@@ -94,7 +100,7 @@ def test_an_engine_that_ends_in_the_middle_is_waited_for_and_the_update_undone(
         before(runtime, step, getattr(clean_engine, how))
         try:
             with pytest.raises(UnreachableError):
-                apply(update, bench.database, runtime, bench.options)
+                apply(update, bench.database, runtime, bench.options, bench.stores)
         finally:
             clean_engine.start()
     assert bench.recover(update).found is Found.UNDONE
@@ -109,7 +115,7 @@ def test_an_engine_that_ends_when_the_new_one_runs_leaves_the_new_one(
         before(runtime, "remove_old", clean_engine.kill)
         try:
             with pytest.raises(UnreachableError):
-                apply(update, bench.database, runtime, bench.options)
+                apply(update, bench.database, runtime, bench.options, bench.stores)
         finally:
             clean_engine.start()
     assert bench.recover(update).found is Found.FINISHED
@@ -135,7 +141,7 @@ def test_a_database_that_stops_in_the_middle_is_waited_for_and_the_update_undone
     with bench.open() as runtime:
         before(runtime, "take_name", own_server._server.cleanup)
         with pytest.raises(UnreachableError):
-            apply(update, bench.database, runtime, bench.options)
+            apply(update, bench.database, runtime, bench.options, bench.stores)
     with pytest.raises(UnreachableError):
         bench.recover(update)
     own_server._server = get_server(own_server._server.pgdata, cleanup_mode="stop")

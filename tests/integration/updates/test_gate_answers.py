@@ -1,12 +1,14 @@
 """Answers as they are written down: with the state that they lead to, and the audit row, in one transaction."""
 
 from datetime import datetime, timedelta
+from pathlib import Path
 from uuid import uuid4
 
 import pytest
 from sqlalchemy import select
 
 from tests.integration.updates.seeding import NOW, add_container, add_update
+from uptainer.backups.local import local_stores
 from uptainer.core.clock import Clock
 from uptainer.core.enums import ApprovalChannel, ApprovalDecision, UpdateStatus
 from uptainer.core.errors import InvalidInputError, RefusedError
@@ -20,6 +22,7 @@ from uptainer.updates.recovery import recover
 
 DIGEST = "sha256:" + "a" * 64
 ANN = Actor("ann", authenticated=True)
+NOWHERE = local_stores(Path("/nowhere"))
 
 
 @pytest.fixture
@@ -126,7 +129,7 @@ def test_what_was_refused_as_wrong_leaves_nothing(database: Database, waiting: i
 
 def test_a_gate_that_nobody_answered_closes_by_itself(database: Database, waiting: int) -> None:
     clock = Clock(now=lambda: NOW + timedelta(days=2))
-    report = recover(database, lambda _: pytest.fail("nothing is to be connected"), clock=clock)
+    report = recover(database, lambda _: pytest.fail("nothing is to be connected"), NOWHERE, clock=clock)
     assert waiting in report.expired
     assert row(database, waiting).status is UpdateStatus.EXPIRED
 
@@ -137,7 +140,7 @@ def test_a_container_that_an_update_left_behind_is_reported(database: Database) 
     left = add_container(database, key=name, host=host, url=f"unix:///{host}")
     with database.session() as session:
         session.get_one(Container, left).details = {"role": "new"}
-    assert f"{host}/{name}" in recover(database, lambda _: pytest.fail("no")).leftovers
+    assert f"{host}/{name}" in recover(database, lambda _: pytest.fail("no"), NOWHERE).leftovers
 
 
 def test_what_was_approved_is_asked_again_when_its_scan_got_worse(database: Database, waiting: int) -> None:

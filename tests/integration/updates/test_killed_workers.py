@@ -31,7 +31,7 @@ def bench(stand: Stand, database: Database, tmp_path_factory: pytest.TempPathFac
 
 
 def kill(bench: Bench, update: int, death: Death) -> bool:
-    work = Work(update, bench.database.url, bench.address, bench.stand.secret, bench.options)
+    work = Work(update, bench.database.url, bench.address, bench.stand.secret, bench.options, bench.backups)
     return apply_and_die(work, death)
 
 
@@ -85,7 +85,7 @@ def test_a_worker_killed_in_the_middle_of_the_data_loses_none(bench: Bench, meth
         assert kill(bench, update, Death(method, BACK_UP_VOLUMES))
         assert bench.recover(update).status is UpdateStatus.ROLLED_BACK
         bench.assert_as_before()
-        assert not list(bench.options.backups.rglob("*.partial"))
+        assert not list(bench.backups.rglob("*.partial"))
 
 
 def test_an_update_whose_preparation_was_killed_is_applied_on_the_same_approval(bench: Bench) -> None:

@@ -12,6 +12,7 @@ from sqlalchemy import select, text
 
 from tests.integration.updates.memory import STEPS, Box, MemoryRuntime, one_running
 from tests.integration.updates.seeding import NOW, add_container, add_update
+from uptainer.backups.local import local_stores
 from uptainer.core.clock import Clock
 from uptainer.core.enums import ApprovalChannel, ApprovalDecision, BackupStatus, StepStatus, UpdateStatus
 from uptainer.core.errors import (
@@ -83,16 +84,15 @@ class World:
         self.host = f"h-{uuid4().hex[:8]}"
         self.container = add_container(database, host=self.host, url=f"unix:///{self.host}")
         self.update = add_update(database, self.container, host=self.host, to_digest=DIGEST)
-        self.options = UpdateOptions(
-            backups=backups, back_up_volumes=True, health=HealthPlan(soak=timedelta(seconds=3))
-        )
+        self.options = UpdateOptions(back_up_volumes=True, health=HealthPlan(soak=timedelta(seconds=3)))
+        self.stores = local_stores(backups)
         self.clock = Stepper().clock()
 
     def apply(self) -> Outcome:
-        return apply(self.update, self.database, self.runtime, self.options, clock=self.clock)
+        return apply(self.update, self.database, self.runtime, self.options, self.stores, clock=self.clock)
 
     def recover(self, insist: int | None = None) -> Any:
-        report = recover(self.database, self.connect, clock=self.clock, insist=insist)
+        report = recover(self.database, self.connect, self.stores, clock=self.clock, insist=insist)
         return next((each for each in report.updates if each.host == self.host), None)
 
     def connect(self, host: str) -> AbstractContextManager[Runtime]:
@@ -171,7 +171,7 @@ def test_what_was_kept_is_a_verified_backup_of_the_old_one(world: World) -> None
     assert backup.image_id == "sha256:old"
     assert backup.configuration == {"image": "sha256:old", "name": "web"}
     assert len(backup.archives) == 1
-    assert (Path(backup.directory) / backup.archives[0]["file"]).stat().st_size == backup.size
+    assert (Path(backup.location) / backup.archives[0]["file"]).stat().st_size == backup.size
 
 
 def test_one_that_is_not_healthy_is_undone_with_its_data(world: World) -> None:
@@ -405,7 +405,9 @@ def reversal_with_data(world: World) -> None:
     assert world.apply().status is UpdateStatus.SUCCEEDED
     world.runtime.images[f"localhost:5000/app@{OLD_DIGEST}"] = "sha256:old"
     world.runtime.data["data"] = b"written since"
-    world.update = reverse(world.update, world.database, world.runtime, ANN, NOW, with_data=True)
+    world.update = reverse(
+        world.update, world.database, world.runtime, ANN, NOW, stores=world.stores, with_data=True
+    )
 
 
 def test_a_reversal_puts_the_old_image_and_the_old_data_back(world: World) -> None:
@@ -444,12 +446,12 @@ def test_an_update_that_kept_no_data_cannot_give_any_back(world: World) -> None:
     world.options = world.options.model_copy(update={"back_up_volumes": False})
     world.apply()
     with pytest.raises(RefusedError, match="kept no data"):
-        reverse(world.update, world.database, world.runtime, ANN, NOW, with_data=True)
+        reverse(world.update, world.database, world.runtime, ANN, NOW, stores=world.stores, with_data=True)
 
 
 def test_an_update_that_did_not_succeed_cannot_be_taken_back(world: World) -> None:
     with pytest.raises(RefusedError, match="only one that succeeded"):
-        reverse(world.update, world.database, world.runtime, ANN, NOW)
+        reverse(world.update, world.database, world.runtime, ANN, NOW, stores=world.stores)
 
 
 def test_a_finished_update_is_only_told_of(world: World) -> None:
@@ -553,7 +555,7 @@ def test_a_host_runs_no_more_updates_than_it_may(world: World) -> None:
         if (verb, name) == ("perform", "pull"):
             world.runtime.on_step = lambda *_: None
             with pytest.raises(BusyError, match=f"1 updates run on host {world.host}"):
-                apply(second, world.database, world.runtime, world.options, clock=world.clock)
+                apply(second, world.database, world.runtime, world.options, world.stores, clock=world.clock)
 
     world.runtime.on_step = meanwhile
     assert world.apply().status is UpdateStatus.SUCCEEDED
@@ -575,7 +577,7 @@ def test_a_host_that_does_not_answer_is_recovered_when_it_does(world: World) -> 
     def unreachable(_: str) -> Any:
         raise UnreachableError("the host is down")
 
-    report = recover(world.database, unreachable, clock=world.clock)
+    report = recover(world.database, unreachable, world.stores, clock=world.clock)
     assert {each.host: each.found for each in report.updates}[world.host] is Found.LEFT
     assert world.row().status is UpdateStatus.APPLYING
     assert world.recover().found is Found.UNDONE
@@ -583,7 +585,7 @@ def test_a_host_that_does_not_answer_is_recovered_when_it_does(world: World) -> 
 
 
 def test_a_dry_run_says_every_step_and_does_none(world: World) -> None:
-    plan = dry_run(world.update, world.database, world.runtime, world.options)
+    plan = dry_run(world.update, world.database, world.runtime, world.options, world.stores)
     assert [step.name for step in plan.steps] == [*ALL_STEPS, "validate", "remove_old"]
     assert all(step.sentence for step in plan.steps)
     assert not world.runtime.calls
@@ -593,7 +595,7 @@ def test_a_dry_run_says_every_step_and_does_none(world: World) -> None:
 
 
 def test_a_disk_that_refuses_the_backup_leaves_the_old_one_running(world: World) -> None:
-    world.options = world.options.model_copy(update={"backups": Path("/proc/nowhere")})
+    world.stores = local_stores(Path("/proc/nowhere"))
     outcome = world.apply()
     assert outcome.status is UpdateStatus.FAILED
     assert "/proc/nowhere" in outcome.reason

@@ -69,7 +69,7 @@ def test_a_dry_run_leaves_the_engine_as_it_is(bench: Bench) -> None:
     update = bench.propose(Behaviour.HEALTHY)
     before = bench.stand.everything()
     with bench.open() as runtime:
-        plan = dry_run(update, bench.database, runtime, bench.options)
+        plan = dry_run(update, bench.database, runtime, bench.options, bench.stores)
     assert plan.steps[0].name == "save_configuration"
     assert bench.stand.everything() == before
 
@@ -94,11 +94,11 @@ def test_a_finished_update_can_be_taken_back_and_keeps_what_was_written_since(be
         bench.assert_updated()
         after = bench.data()
         with bench.open() as runtime:
-            second = reverse(first, bench.database, runtime, ANN, NOW)
-            outcome = apply(second, bench.database, runtime, bench.options)
+            second = reverse(first, bench.database, runtime, ANN, NOW, stores=bench.stores)
+            outcome = apply(second, bench.database, runtime, bench.options, bench.stores)
             assert outcome.status is UpdateStatus.SUCCEEDED, outcome.reason
             with pytest.raises(RefusedError, match="taken back already"):
-                reverse(first, bench.database, runtime, ANN, NOW)
+                reverse(first, bench.database, runtime, ANN, NOW, stores=bench.stores)
         assert_exactly(bench.stand, bench.key, before)
         assert set(after) <= set(bench.data())
         bench.current = before
@@ -112,8 +112,8 @@ def test_a_finished_update_can_be_taken_back_with_the_data_from_before(bench: Be
         first = bench.propose(Behaviour.HEALTHY)
         assert bench.carry_out(first).status is UpdateStatus.SUCCEEDED
         with bench.open() as runtime:
-            second = reverse(first, bench.database, runtime, ANN, NOW, with_data=True)
-            outcome = apply(second, bench.database, runtime, bench.options)
+            second = reverse(first, bench.database, runtime, ANN, NOW, stores=bench.stores, with_data=True)
+            outcome = apply(second, bench.database, runtime, bench.options, bench.stores)
         assert outcome.status is UpdateStatus.SUCCEEDED, outcome.reason
         assert_exactly(bench.stand, bench.key, before)
         assert bench.data() == data

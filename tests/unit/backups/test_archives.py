@@ -1,9 +1,10 @@
 import errno
+import hashlib
 import io
 import os
 import stat
 import tarfile
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import replace
 from datetime import UTC, datetime
@@ -12,9 +13,11 @@ from typing import Any
 
 import pytest
 
-from uptainer.backups.archives import read_archive, verify_archive, write_archive
-from uptainer.backups.directory import Backup, back_up, delete, path_for, verify
+from uptainer.backups.archives import Archive, read_archive, verify_archive, write_archive
+from uptainer.backups.backup import Backup, back_up, delete, verify
 from uptainer.backups.disk import disk_errors
+from uptainer.backups.local import LocalFiles, local_stores
+from uptainer.backups.store import Location
 from uptainer.core.enums import ConnectionType, RuntimeType
 from uptainer.core.errors import AccessDeniedError, PermanentError, UnreachableError
 from uptainer.core.workloads import HostAddress, Mount
@@ -62,28 +65,55 @@ class Engine:
         yield tar[100:]
 
 
+def at(directory: Path) -> Location:
+    return local_stores(directory.parent)("").at(str(directory))
+
+
 def keep(engine: Engine, directory: Path, mounts: tuple[Mount, ...] = (DATA, LOGS)) -> Backup:
-    return back_up(engine, "web", mounts, directory, image_reference="app:1", now=NOW)  # type: ignore[arg-type]  # -- the calls it makes
+    return back_up(engine, "web", mounts, at(directory), image_reference="app:1", now=NOW)  # type: ignore[arg-type]  # -- the calls it makes
+
+
+def write(tar: Iterable[bytes], directory: Path) -> Archive:
+    """An archive `a` in the directory `b`."""
+    with LocalFiles(directory).draft(str(directory / "b")) as draft:
+        archive = write_archive(DATA, tar, draft, "a")
+        draft.publish("manifest.json", b"{}")
+        return archive
+
+
+def contents(archive: Archive, directory: Path) -> bytes:
+    with LocalFiles(directory).read(str(directory / "b"), "a") as source:
+        return b"".join(read_archive(archive, source))
 
 
 def test_what_comes_out_of_an_archive_is_what_went_in(tmp_path: Path) -> None:
     tar = tar_of(a=b"1" * 100_000, b=os.urandom(5000))
-    archive = write_archive(DATA, [tar], tmp_path / "a.tar.zst")
-    verify_archive(archive, tmp_path)
-    assert b"".join(read_archive(archive, tmp_path)) == tar
+    archive = write([tar], tmp_path)
+    assert contents(archive, tmp_path) == tar
     assert archive.content_bytes == len(tar)
-    assert archive.bytes == (tmp_path / "a.tar.zst").stat().st_size < len(tar)
+    assert archive.content_sha256 == hashlib.sha256(tar).hexdigest()
+    raw = (tmp_path / "b" / "a").read_bytes()
+    assert (archive.bytes, archive.sha256) == (len(raw), hashlib.sha256(raw).hexdigest())
+    assert len(raw) < len(tar)
+
+
+def test_what_shrinks_well_is_read_in_bounded_pieces(tmp_path: Path) -> None:
+    archive = write((bytes(1 << 20) for _ in range(64)), tmp_path)
+    assert archive.bytes < 100_000
+    with LocalFiles(tmp_path).read(str(tmp_path / "b"), "a") as source:
+        assert max(map(len, read_archive(archive, source))) <= 1 << 20
 
 
 def test_an_archive_is_for_its_owner_only(tmp_path: Path) -> None:
-    write_archive(DATA, [b"x"], tmp_path / "a")
-    assert stat.S_IMODE((tmp_path / "a").stat().st_mode) == 0o600
+    write([b"x"], tmp_path)
+    assert stat.S_IMODE((tmp_path / "b" / "a").stat().st_mode) == 0o600
 
 
 @pytest.mark.parametrize("damage", ["flip", "cut", "append", "empty", "remove"])
 def test_a_damaged_archive_is_noticed(tmp_path: Path, damage: str) -> None:
-    archive = write_archive(DATA, [tar_of(a=os.urandom(1000))], tmp_path / "a")
-    path, raw = tmp_path / "a", bytearray((tmp_path / "a").read_bytes())
+    archive = write([tar_of(a=os.urandom(1000))], tmp_path)
+    path = tmp_path / "b" / "a"
+    raw = bytearray(path.read_bytes())
     match damage:
         case "flip":
             raw[500] ^= 1
@@ -96,21 +126,21 @@ def test_a_damaged_archive_is_noticed(tmp_path: Path, damage: str) -> None:
             path.write_bytes(b"")
         case _:
             path.unlink()
-    with pytest.raises(PermanentError):
-        verify_archive(archive, tmp_path)
+    with pytest.raises(PermanentError), LocalFiles(tmp_path).read(str(path.parent), "a") as source:
+        verify_archive(archive, source)
 
 
 def test_an_archive_that_was_cut_is_not_read_as_a_shorter_one(tmp_path: Path) -> None:
-    archive = write_archive(DATA, [tar_of(a=os.urandom(1000))], tmp_path / "a")
-    raw = (tmp_path / "a").read_bytes()
-    (tmp_path / "a").write_bytes(raw[: len(raw) // 2])
+    archive = write([tar_of(a=os.urandom(1000))], tmp_path)
+    path = tmp_path / "b" / "a"
+    path.write_bytes(path.read_bytes()[: archive.bytes // 2])
     with pytest.raises(PermanentError):
-        b"".join(read_archive(archive, tmp_path))
+        contents(archive, tmp_path)
 
 
 def test_a_backup_reads_back_as_it_was_written(tmp_path: Path) -> None:
     backup = keep(Engine(data=tar_of(a=b"1"), logs=tar_of(b=b"2")), tmp_path / "b")
-    assert Backup.read(tmp_path / "b") == backup
+    assert Backup.read(at(tmp_path / "b")) == backup
     verify(backup)
     assert [archive.mount for archive in backup.archives] == [DATA, LOGS]
     assert backup.configuration == {"env": ["SECRET=1"]}
@@ -145,7 +175,7 @@ def test_a_damaged_manifest_is_an_error_in_plain_words(tmp_path: Path, manifest:
     keep(Engine(), tmp_path / "b", ())
     (tmp_path / "b" / "manifest.json").write_text(manifest)
     with pytest.raises(PermanentError, match=str(tmp_path)):
-        Backup.read(tmp_path / "b")
+        Backup.read(at(tmp_path / "b"))
 
 
 def test_a_manifest_of_other_archives_is_not_this_backup(tmp_path: Path) -> None:
@@ -156,14 +186,14 @@ def test_a_manifest_of_other_archives_is_not_this_backup(tmp_path: Path) -> None
 
 def test_a_backup_that_is_deleted_is_gone_and_may_be_deleted_again(tmp_path: Path) -> None:
     keep(Engine(), tmp_path / "b", ())
-    delete(tmp_path / "b")
-    delete(tmp_path / "b")
+    delete(at(tmp_path / "b"))
+    delete(at(tmp_path / "b"))
     assert not list(tmp_path.iterdir())
 
 
 @pytest.mark.parametrize("name", ["../../etc", "/etc/passwd", "..", ".", "", "a b", "ü"])
 def test_no_name_leads_out_of_the_directory(tmp_path: Path, name: str) -> None:
-    path = path_for(tmp_path, name, name, name)
+    path = Path(LocalFiles(tmp_path).place(name, name, name))
     assert path.resolve().is_relative_to(tmp_path.resolve())
     assert len(path.relative_to(tmp_path).parts) == 3
     assert not any(part.startswith(".") for part in path.relative_to(tmp_path).parts)
@@ -191,5 +221,5 @@ def test_a_fault_of_the_engine_is_not_taken_for_one_of_the_disk(tmp_path: Path) 
         raise ConnectionResetError
 
     with pytest.raises(ConnectionResetError):
-        write_archive(DATA, failing(), tmp_path / "a")
+        write(failing(), tmp_path)
     assert not list(tmp_path.iterdir())

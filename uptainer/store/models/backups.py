@@ -10,7 +10,8 @@ backup_status = enum_type(BackupStatus, "backup_status")
 
 
 class ContainerBackup(Base):
-    """What was kept of a workload, and where. Each of `archives` names its mount, file, bytes and sha256.
+    """What was kept of a workload, and where: `location` is a directory or a URL, and `store` the block that opens it,
+    "" for the local directory. Each of `archives` names its mount, file, bytes and sha256.
 
     `was_running` says that the workload was stopped for it, and must run again; `restores_id` that this is the safety
     copy of restoring that backup, which is RUNNING until the restore is over.
@@ -28,7 +29,8 @@ class ContainerBackup(Base):
     image_digest: Mapped[str]
     image_id: Mapped[str]
     configuration: Mapped[JsonObject]
-    directory: Mapped[str]
+    location: Mapped[str]
+    store: Mapped[str] = mapped_column(server_default="")
     was_running: Mapped[bool] = mapped_column(server_default=text("false"))
     restores_id: Mapped[int | None] = mapped_column(
         ForeignKey("uptainer.container_backups.id", ondelete="SET NULL")

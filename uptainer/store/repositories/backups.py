@@ -26,13 +26,14 @@ class BackupRepository:
         image_digest: str,
         image_id: str,
         configuration: Mapping[str, Any],
-        directory: str,
+        location: str,
         now: datetime,
+        store: str = "",
         update_id: int | None = None,
         was_running: bool = False,
         restores_id: int | None = None,
     ) -> ContainerBackup:
-        """Written before the first byte is copied, so that a directory without an end is known for what it is."""
+        """Written before the first byte is copied, so that a place without an end is known for what it is."""
         row = ContainerBackup(
             container_id=container_id,
             update_id=update_id,
@@ -42,7 +43,8 @@ class BackupRepository:
             image_digest=image_digest,
             image_id=image_id,
             configuration=dict(configuration),
-            directory=directory,
+            location=location,
+            store=store,
             was_running=was_running,
             restores_id=restores_id,
             created_at=now,
