@@ -128,6 +128,13 @@ class RegistryClient:
         verify_digest(response.content, digest, what)
         return read_config(response.content, what)
 
+    async def content(self, reference: Reference, path: str) -> bytes:
+        """What stands below a repository at `path` (`manifests/...`, `blobs/...`), as it is."""
+        where = f"/v2/{reference.repository}/{path}"
+        response = await self._send("GET", reference, where, {"Accept": f"{ACCEPT}, */*;q=0.1"})
+        await self._require_success(response, reference, f"{reference.name} at {path}")
+        return response.content
+
     async def tags(self, reference: Reference) -> tuple[str, ...]:
         """All tags of a repository, over as many pages as the registry makes of them."""
         what = f"the tags of {reference.name}"

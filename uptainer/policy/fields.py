@@ -40,6 +40,13 @@ class Unscanned(StrEnum):
     ALLOW = "allow"
 
 
+class Unsigned(StrEnum):
+    """What is done with an image that nobody who is trusted is known to have signed: stop, or leave it to a person."""
+
+    BLOCK = "block"
+    ASK = "ask"
+
+
 class GitOps(StrEnum):
     """What becomes of a workload that Argo CD or Flux holds to its repository: tell of it, or update it all the same."""
 

@@ -126,6 +126,8 @@ _OWN: dict[str, tuple[str, Callable[[str], Any]]] = {
     "uptainer.security.new-critical": ("new_critical_allowed", _read_word),
     "uptainer.security.new-high": ("new_high_allowed", _read_word),
     "uptainer.security.unscanned": ("unscanned", _read_word),
+    "uptainer.security.signed-by": ("signed_by", _read_list),
+    "uptainer.security.unsigned": ("unsigned", _read_word),
     "uptainer.security.fast-track": ("fast_track", _read_word),
     "uptainer.approval.expiry": ("approval_expiry", str),
     "uptainer.gitops": ("gitops", _read_word),

@@ -12,6 +12,7 @@ from uptainer.core.transitions import WAITING
 from uptainer.policy.durations import format_duration
 from uptainer.policy.fields import GitOps
 from uptainer.policy.security import check_fast_track, check_vulnerabilities, is_fast
+from uptainer.policy.signing import check_signature
 from uptainer.policy.subjects import DecisionSubject, EarlierUpdate
 from uptainer.policy.windows import SEARCHED, is_open, next_opening
 
@@ -221,6 +222,7 @@ CANDIDATE_RULES: tuple[Rule, ...] = (
     check_open_update,
     check_vulnerabilities,
     check_fast_track,
+    check_signature,
     check_advice,
 )
 

@@ -23,6 +23,7 @@ from uptainer.policy.fields import (
     TagScheme,
     Transform,
     Unscanned,
+    Unsigned,
     Windows,
 )
 from uptainer.policy.probes import Probe
@@ -64,6 +65,8 @@ class PolicySettings(_Model):
     new_critical_allowed: Limit | None = None
     new_high_allowed: Limit | None = None
     unscanned: Unscanned | None = None
+    signed_by: Names | None = None
+    unsigned: Unsigned | None = None
     fast_track: FastTrack | None = None
     fast_track_unattended: bool | None = None
     backup_volumes: bool | None = None
@@ -153,6 +156,8 @@ class EffectivePolicy(_Model):
     new_critical_allowed: Limit = 0
     new_high_allowed: Limit = 0
     unscanned: Unscanned = Unscanned.ASK
+    signed_by: Names = ()
+    unsigned: Unsigned = Unsigned.BLOCK
     fast_track: FastTrack = Severity.CRITICAL
     fast_track_unattended: bool = False
     backup_volumes: bool = False

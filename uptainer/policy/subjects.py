@@ -1,11 +1,13 @@
 """What a decision is about: all that the rules may look at, gathered before they run."""
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from datetime import datetime
 
 from uptainer.core.enums import CheckResult, UpdateStatus
 from uptainer.core.findings import SEVERITY_ORDER, Advice, Scan, ScanDifference, worst
 from uptainer.core.images import Candidate
+from uptainer.core.signatures import Verification
 from uptainer.core.workloads import ContainerFacts
 from uptainer.policy.labels import LabelFault
 from uptainer.policy.settings import EffectivePolicy
@@ -37,7 +39,7 @@ class DecisionSubject:
     `check_reason` says why the check found nothing, or could not tell. `first_seen_at` is when the candidate's
     digest was first looked up. `skipped` holds the versions and digests that a person does not want. `difference`
     is None where one of the two scans did not succeed. `approved`: a person has said yes to exactly this digest.
-    `is_self`: the container runs Uptainer itself.
+    `is_self`: the container runs Uptainer itself. `signatures` are the candidate's, by the name of the trust.
     """
 
     container: ContainerFacts
@@ -50,6 +52,7 @@ class DecisionSubject:
     running_scan: Scan | None = None
     candidate_scan: Scan | None = None
     difference: ScanDifference | None = None
+    signatures: Mapping[str, Verification] = field(default_factory=dict)
     label_faults: tuple[LabelFault, ...] = ()
     earlier: tuple[EarlierUpdate, ...] = ()
     open_update: OpenUpdate | None = None

@@ -1,0 +1,1 @@
+"""Signatures of images as cosign writes them: where they are, what they name, and whether somebody trusted made them."""

@@ -1,0 +1,137 @@
+"""Where a registry keeps an image's signatures, and reading them.
+
+Source: https://github.com/sigstore/cosign/blob/main/specs/SIGNATURE_SPEC.md; the OCI distribution specification 1.1,
+"Listing Referrers" and "Referrers Tag Schema".
+"""
+
+import hashlib
+import json
+from collections.abc import AsyncIterator, Mapping
+from dataclasses import dataclass, field
+from typing import Any, Protocol
+
+from uptainer.core.errors import NotFoundError, PermanentError, ProtocolError, TemporaryError
+from uptainer.signatures import bundles, simple_signing
+from uptainer.signatures.made import Made
+from uptainer.signatures.refusals import DoubtError
+
+MOST = 50
+"""So many signatures of an image are read: who may push could else keep us reading."""
+
+
+class Shelf(Protocol):
+    """One repository of a registry. Its methods raise as a registry client does."""
+
+    async def manifest(self, name: str) -> bytes:
+        """By tag or digest; of a digest, the content is what it says. Raises NotFoundError where there is none."""
+
+    async def blob(self, digest: str) -> bytes:
+        """By digest, which it is verified against."""
+
+    async def referrers(self, digest: str) -> bytes:
+        """The index of what refers to a digest. Raises NotFoundError where the registry has no such list."""
+
+
+@dataclass(slots=True)
+class Found:
+    """`unread` says of each signature that could not be read what was wrong, `unasked` what was not answered."""
+
+    made: list[Made] = field(default_factory=list)
+    unread: list[str] = field(default_factory=list)
+    unasked: list[str] = field(default_factory=list)
+
+
+async def find_signatures(shelf: Shelf, signed: Mapping[str, bytes]) -> Found:
+    """All signatures of these manifests, by digest, in both forms. What a registry does not answer is in `unasked`."""
+    found = Found()
+    for digest in signed:
+        await _collect(found, _tagged(shelf, digest))
+        await _collect(found, _referring(shelf, digest, signed))
+    return found
+
+
+async def _collect(found: Found, signatures: AsyncIterator[Made | str]) -> None:
+    try:
+        async for each in signatures:
+            if len(found.made) + len(found.unread) >= MOST:
+                found.unread.append(f"there are more than {MOST} signatures, and no more than that are read")
+                return
+            if isinstance(each, str):
+                found.unread.append(each)
+            else:
+                found.made.append(each)
+    except NotFoundError:
+        return
+    except (TemporaryError, PermanentError) as error:
+        found.unasked.append(str(error))
+
+
+async def _tagged(shelf: Shelf, digest: str) -> AsyncIterator[Made | str]:
+    """What cannot be read is given as the reason: another one may hold."""
+    manifest = _object(await shelf.manifest(f"{digest.replace(':', '-')}.sig"))
+    async for each in _layers(shelf, manifest):
+        yield each
+
+
+async def _layers(shelf: Shelf, manifest: Mapping[str, Any]) -> AsyncIterator[Made | str]:
+    for layer in _list(manifest, "layers"):
+        if layer.get("mediaType") == simple_signing.LAYER:
+            payload = await shelf.blob(_digest(layer))
+            try:
+                yield simple_signing.read_layer(payload, layer.get("annotations") or {})
+            except DoubtError as error:
+                yield str(error)
+
+
+async def _referring(shelf: Shelf, digest: str, signed: Mapping[str, bytes]) -> AsyncIterator[Made | str]:
+    for entry in _list(await _referrers(shelf, digest), "manifests"):
+        if not _may_sign(str(entry.get("artifactType", ""))):
+            continue
+        manifest = _object(await shelf.manifest(_digest(entry)))
+        if (manifest.get("subject") or {}).get("digest") != digest:
+            continue
+        async for each in _layers(shelf, manifest):
+            yield each
+        for layer in _list(manifest, "layers"):
+            if layer.get("mediaType") in bundles.MEDIA_TYPES:
+                try:
+                    yield bundles.read_bundle(await shelf.blob(_digest(layer)), signed)
+                except DoubtError as error:
+                    yield str(error)
+
+
+async def _referrers(shelf: Shelf, digest: str) -> Mapping[str, Any]:
+    """By the registry's own list, else by the tag that stands for it where there is none."""
+    try:
+        return _object(await shelf.referrers(digest))
+    except NotFoundError:
+        return _object(await shelf.manifest(digest.replace(":", "-")))
+
+
+def _may_sign(artifact: str) -> bool:
+    return artifact in bundles.MEDIA_TYPES or artifact in {
+        "",
+        "application/vnd.dev.cosign.artifact.sig.v1+json",
+    }
+
+
+def _object(body: bytes) -> Mapping[str, Any]:
+    try:
+        content = json.loads(body)
+    except (ValueError, RecursionError) as error:
+        raise ProtocolError("the registry's list of signatures cannot be read") from error
+    if not isinstance(content, dict):
+        raise ProtocolError("the registry's list of signatures cannot be read")
+    return content
+
+
+def _list(content: Mapping[str, Any], name: str) -> list[Mapping[str, Any]]:
+    found = content.get(name)
+    return [each for each in found if isinstance(each, dict)] if isinstance(found, list) else []
+
+
+def _digest(descriptor: Mapping[str, Any]) -> str:
+    found = str(descriptor.get("digest", ""))
+    if len(found) != len("sha256:") + 2 * hashlib.sha256().digest_size or not found.startswith("sha256:"):
+        raise ProtocolError(f"the registry's list of signatures names {found[:80]!r} as a digest")
+    return found
