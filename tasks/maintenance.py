@@ -2,11 +2,12 @@
 
 from collections.abc import Sequence
 
-from tasks.resources import database, engines, stores
+from tasks.resources import database, engines, settings, stores
 from tasks.retries import retryable
 from uptainer.core.clock import utc_now
 from uptainer.fleet import abandoned, maintenance
-from uptainer.fleet.maintenance import HostPlan
+from uptainer.fleet.maintenance import ServerPlan
+from uptainer.policy.schedule import Bounds
 from uptainer.updates import recovery
 from uptainer.updates.recovery import RecoveryReport
 
@@ -16,8 +17,9 @@ from uptainer.updates.recovery import RecoveryReport
     run_name="plan what is due",
     description="Asks policy and window again for each approved update, and orders what may begin.",
 )
-def plan_maintenance() -> Sequence[HostPlan]:
-    return maintenance.plan_maintenance(database(), utc_now())
+def plan_maintenance() -> Sequence[ServerPlan]:
+    bounds = Bounds(settings().max_updates_per_host, settings().max_updates_per_server)
+    return maintenance.plan_maintenance(database(), utc_now(), bounds)
 
 
 @retryable(

@@ -13,9 +13,11 @@ from uptainer.cli.rows import print_rows
 from uptainer.core.clock import utc_now
 from uptainer.core.enums import PolicyScope
 from uptainer.core.errors import InvalidInputError
+from uptainer.core.settings import Settings
 from uptainer.fleet.policies import Key
 from uptainer.fleet.simulation import simulate
 from uptainer.policy.durations import parse_duration
+from uptainer.policy.schedule import Bounds
 
 COLUMNS = ("workload", "outcome", "at", "candidate", "why")
 NOTHING = "No container is known that matches: uptainer host sync reads the hosts now"
@@ -27,7 +29,7 @@ def show(until: str, *, host: str | None, what_if: Sequence[str], as_json: bool)
     with connection.database() as database:
         with database.session() as session:
             instead = dict(_layer(session, text) for text in what_if)
-        lines = simulate(database, now, end, host=host, instead=instead)
+        lines = simulate(database, now, end, host=host, instead=instead, bounds=_bounds())
     print_rows(lines, COLUMNS, as_json=as_json, nothing=NOTHING)
 
 
@@ -49,6 +51,11 @@ def read_until(text: str, now: datetime) -> datetime:
     if moment <= now:
         raise InvalidInputError(f"{text} is past: only what is to come can be simulated")
     return moment
+
+
+def _bounds() -> Bounds:
+    settings = Settings.read()
+    return Bounds(settings.max_updates_per_host, settings.max_updates_per_server)
 
 
 def _layer(session: Session, text: str) -> tuple[Key, Mapping[str, Any]]:

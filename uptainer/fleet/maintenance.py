@@ -1,4 +1,4 @@
-"""What maintenance does now: the approved updates that are due, host by host, in the order they are to be applied."""
+"""What maintenance does now: the approved updates that are due, server by server, in the order they are to be applied."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -10,10 +10,10 @@ from sqlalchemy.orm import Session
 from uptainer.fleet.deciding import title_of
 from uptainer.fleet.durations import durations
 from uptainer.fleet.readiness import Readiness, readiness_of
-from uptainer.policy.schedule import PlannedUpdate, schedule
+from uptainer.policy.schedule import ONE_BY_ONE, Bounds, PlannedUpdate, schedule
 from uptainer.store.bulk import any_of
 from uptainer.store.database import Database
-from uptainer.store.models import Container, Update
+from uptainer.store.models import Container, ContainerHost, Server, Update
 from uptainer.store.repositories.updates import UpdateRepository
 
 
@@ -23,67 +23,89 @@ class Due:
 
     update_id: int
     title: str
+    host: str
     workload: str
     depends_on: frozenset[str] = field(default_factory=frozenset)
 
 
 @dataclass(frozen=True, slots=True)
-class HostPlan:
-    """One host's updates, in order; and what is left for later, each with the reason."""
+class ServerPlan:
+    """The updates of all hosts of one server, in order; and what is left for later, each with the reason.
 
-    host: str
+    Of what is due, no more is begun at one time than the `bounds` say.
+    """
+
+    server: str
     due: tuple[Due, ...]
     left: tuple[tuple[str, str], ...]
+    bounds: Bounds = ONE_BY_ONE
 
 
-def plan_maintenance(database: Database, now: datetime) -> Sequence[HostPlan]:
-    """Ask policy and window again for each approved update, and order what may begin; hosts by name."""
+def plan_maintenance(database: Database, now: datetime, bounds: Bounds = ONE_BY_ONE) -> Sequence[ServerPlan]:
+    """Ask policy and window again for each approved update, and order what may begin; servers by name."""
     with database.session() as session:
         due = [row for row in UpdateRepository(session).answered() if _is_over(row, now)]
         needs = _dependencies(session, due)
         expected = durations(session, due)
         answers = readiness_of(session, due, now)
-    by_host: dict[str, list[tuple[Update, Readiness]]] = {}
+        servers = _servers(session)
+    by_server: dict[str, list[tuple[Update, Readiness]]] = {}
     for row in due:
-        by_host.setdefault(row.host_name, []).append((row, answers[row.id]))
-    return [_host_plan(host, by_host[host], needs, expected, now) for host in sorted(by_host)]
+        by_server.setdefault(servers[row.host_name], []).append((row, answers[row.id]))
+    return [
+        _server_plan(server, by_server[server], needs, expected, now, bounds=bounds)
+        for server in sorted(by_server)
+    ]
+
+
+def _servers(session: Session) -> Mapping[str, str]:
+    """By host, the server that it stands on."""
+    rows = session.execute(
+        select(ContainerHost.name, Server.name).join(Server, Server.id == ContainerHost.server_id)
+    )
+    return dict(rows.tuples().all())
 
 
 def _is_over(row: Update, now: datetime) -> bool:
     return row.snoozed_until is None or row.snoozed_until <= now
 
 
-def _host_plan(
-    host: str,
+def _server_plan(
+    server: str,
     ready: Sequence[tuple[Update, Readiness]],
     needs: Mapping[int, frozenset[str]],
     expected: Mapping[int, timedelta],
     now: datetime,
-) -> HostPlan:
-    rows = {row.workload: row for row, _ in ready}
+    *,
+    bounds: Bounds,
+) -> ServerPlan:
+    rows = {_address(row, row.workload): row for row, _ in ready}
     waiting = [(title_of(row), said.reason) for row, said in ready if not said.go]
     going = [(row, said) for row, said in ready if said.go]
     planned = [
         PlannedUpdate(
-            key=row.workload,
+            key=_address(row, row.workload),
             approved_at=row.approved_at or row.created_at,
             duration=expected[row.id],
             urgency=row.urgency,
-            depends_on=needs[row.id],
+            depends_on=frozenset(_address(row, each) for each in needs[row.id]),
             closes_at=said.closes_at,
+            host=row.host_name,
         )
         for row, said in going
     ]
-    done = schedule(planned, now)
-    return HostPlan(
-        host,
-        tuple(_due(rows[start.update.key], start.update.depends_on) for start in done.starts),
+    done = schedule(planned, now, bounds=bounds)
+    due = (rows[start.update.key] for start in done.starts)
+    return ServerPlan(
+        server,
+        tuple(Due(row.id, title_of(row), row.host_name, row.workload, needs[row.id]) for row in due),
         (*waiting, *((title_of(rows[each.key]), finding.reason) for each, finding in done.left)),
+        bounds,
     )
 
 
-def _due(row: Update, depends_on: frozenset[str]) -> Due:
-    return Due(row.id, title_of(row), row.workload, depends_on)
+def _address(row: Update, workload: str) -> str:
+    return f"{row.host_name}/{workload}"
 
 
 def _dependencies(session: Session, due: Sequence[Update]) -> Mapping[int, frozenset[str]]:

@@ -18,7 +18,7 @@ from uptainer.fleet.readiness import APPROVED
 from uptainer.fleet.subjects import Fleet, Known
 from uptainer.fleet.views import candidate_of
 from uptainer.policy.decisions import Decision, Outcome, decide
-from uptainer.policy.schedule import PlannedUpdate, schedule
+from uptainer.policy.schedule import ONE_BY_ONE, Bounds, PlannedUpdate, schedule
 from uptainer.policy.windows import closes_at
 from uptainer.store.database import Database
 from uptainer.store.models import CandidateRow, Update
@@ -56,6 +56,7 @@ def simulate(
     *,
     host: str | None = None,
     instead: Mapping[Key, Mapping[str, Any]] = NOTHING,
+    bounds: Bounds = ONE_BY_ONE,
 ) -> Sequence[Foreseen]:
     """A line for each container of the fleet, what would be applied first, in its order.
 
@@ -65,7 +66,8 @@ def simulate(
     with database.session() as session:
         book = PolicyBook.load(session, instead)
         fleet = Fleet.load(session, ContainerRepository(session).listing(host=host), book=book)
-        cases = _scheduled(session, [_foresee(known, now, until, anew=bool(instead)) for known in fleet])
+        foreseen = [_foresee(known, now, until, anew=bool(instead)) for known in fleet]
+        cases = _scheduled(session, foreseen, bounds)
     return [_line(case) for case in sorted(cases, key=_order)]
 
 
@@ -105,22 +107,24 @@ def _standing(update: Update, row: CandidateRow | None) -> Decision:
     return Decision(Outcome.WAITING, (said,), candidate, update.urgency)
 
 
-def _scheduled(session: Session, cases: Sequence[_Case]) -> list[_Case]:
-    """One after the other on each host, from the time at which they may begin."""
+def _scheduled(session: Session, cases: Sequence[_Case], bounds: Bounds) -> list[_Case]:
+    """On each server one after the other, within its bounds, from the time at which they may begin."""
     going = [case for case in cases if case.decision.outcome is Outcome.APPLY]
     expected = durations_of(session, [case.known.view.container.id for case in going])
     found = [case for case in cases if case not in going]
-    groups: dict[tuple[str, datetime], list[_Case]] = {}
+    groups: dict[tuple[int, datetime], list[_Case]] = {}
     for case in going:
-        groups.setdefault((case.known.view.host.name, case.at), []).append(case)
+        groups.setdefault((case.known.view.host.server_id, case.at), []).append(case)
     for (_, at), group in groups.items():
-        found += _in_turn(group, at, expected)
+        found += _in_turn(group, at, expected, bounds)
     return found
 
 
-def _in_turn(group: Sequence[_Case], at: datetime, expected: Mapping[int, timedelta]) -> Iterable[_Case]:
-    cases = {case.known.facts.key: case for case in group}
-    done = schedule([_planned(case, at, expected) for case in group], at)
+def _in_turn(
+    group: Sequence[_Case], at: datetime, expected: Mapping[int, timedelta], bounds: Bounds
+) -> Iterable[_Case]:
+    cases = {case.known.view.address: case for case in group}
+    done = schedule([_planned(case, at, expected) for case in group], at, bounds=bounds)
     for start in done.starts:
         case = cases[start.update.key]
         yield _Case(case.known, case.decision, case.row, start.at)
@@ -131,13 +135,15 @@ def _in_turn(group: Sequence[_Case], at: datetime, expected: Mapping[int, timede
 
 def _planned(case: _Case, at: datetime, expected: Mapping[int, timedelta]) -> PlannedUpdate:
     known, standing = case.known, case.known.open_update
-    policy = known.policy.policy
+    policy, host = known.policy.policy, known.view.host.name
+    needs = {*known.facts.depends_on, *policy.depends_on} - {known.facts.key}
     return PlannedUpdate(
-        key=known.facts.key,
+        key=known.view.address,
         approved_at=(standing.approved_at if standing else None) or at,
         duration=expected[known.view.container.id],
         urgency=case.decision.urgency,
-        depends_on=frozenset([*known.facts.depends_on, *policy.depends_on]) - {known.facts.key},
+        depends_on=frozenset(f"{host}/{each}" for each in needs),
+        host=host,
         closes_at=None
         if standing and standing.window_override
         else closes_at(policy.windows, policy.freezes, at),

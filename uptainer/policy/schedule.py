@@ -1,6 +1,7 @@
 """Which update goes first, and which is not begun because it would not be done before the window closes."""
 
 import heapq
+from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
@@ -12,7 +13,7 @@ from uptainer.core.findings import Finding, Verdict
 
 @dataclass(frozen=True, slots=True)
 class PlannedUpdate:
-    """An update that may be applied. `key` is its workload's, as `depends_on` names those it needs.
+    """An update that may be applied. `key` is its workload's, as `depends_on` names those it needs, on its `host`.
 
     `urgency` is a decision's (4: fixes something critical), `duration` how long it is expected to take, `closes_at`
     when its own window closes.
@@ -24,6 +25,15 @@ class PlannedUpdate:
     urgency: int = 0
     depends_on: frozenset[str] = field(default_factory=frozenset)
     closes_at: datetime | None = None
+    host: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Bounds:
+    """How many updates at one time there may be on one host, and on the server that several hosts may share."""
+
+    host: int = 1
+    server: int = 1
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,14 +46,22 @@ class Start:
 
 @dataclass(frozen=True, slots=True)
 class Schedule:
-    """What is begun, in this order, one after the other; and what is left, each with the reason."""
+    """What is begun, in this order; and what is left, each with the reason."""
 
     starts: tuple[Start, ...]
     left: tuple[tuple[PlannedUpdate, Finding], ...]
 
 
-def schedule(updates: Iterable[PlannedUpdate], now: datetime, closes: datetime | None = None) -> Schedule:
-    """The updates of one host: what a workload needs comes before it; among those that may be next, the most urgent, then the oldest.
+ONE_BY_ONE = Bounds()
+
+
+def schedule(
+    updates: Iterable[PlannedUpdate],
+    now: datetime,
+    closes: datetime | None = None,
+    bounds: Bounds = ONE_BY_ONE,
+) -> Schedule:
+    """The updates of one server: what a workload needs comes before it; among those that may be next, the most urgent, then the oldest.
 
     An update that would end after its window closes, or after `closes` (None: never), is left, and with it what depends
     on it, for a new version may need the other's new one; a shorter one behind it may still fit. What depends on itself
@@ -58,21 +76,83 @@ def schedule(updates: Iterable[PlannedUpdate], now: datetime, closes: datetime |
             raise InvalidInputError(f"there is more than one update of {update.key}")
     circles = _find_circles(planned)
     left: dict[str, Finding] = {key: _circle(path) for path in circles for key in path}
-    starts: list[Start] = []
-    at = now
-    for update in _in_order([each for key, each in planned.items() if key not in left]):
-        missing = sorted(update.depends_on & left.keys())
-        end = min((each for each in (closes, update.closes_at) if each is not None), default=None)
-        if missing:
-            left[update.key] = _left(f"it needs {missing[0]}, which is not updated now")
-        elif end is not None and at + update.duration > end:
-            left[update.key] = _left(
-                f"it would not be done when the window closes at {end:%Y-%m-%d %H:%M %Z}"
-            )
-        else:
-            starts.append(Start(update, at))
-            at += update.duration
+    going = [each for key, each in planned.items() if key not in left]
+    starts = _place(_in_order(going), now, closes, bounds, left)
     return Schedule(tuple(starts), tuple((planned[key], finding) for key, finding in left.items()))
+
+
+def _place(
+    ordered: Sequence[PlannedUpdate],
+    now: datetime,
+    closes: datetime | None,
+    bounds: Bounds,
+    left: dict[str, Finding],
+) -> list[Start]:
+    """Begin what may begin whenever a place is free, until nothing waits; what cannot be done is put to the `left`."""
+    waiting, running, starts, at = list(ordered), _Running(ordered, bounds), list[Start](), now
+    while waiting:
+        for update in tuple(waiting):
+            if running.is_full:
+                break
+            if not running.has_place_for(update):
+                continue
+            waiting.remove(update)
+            finding = _reason_to_leave(update, at, closes, left)
+            if finding is None:
+                starts.append(Start(update, at))
+                running.add(update, at + update.duration)
+            else:
+                left[update.key] = finding
+                running.give_up(update)
+        if waiting:
+            at = running.end_next()
+    return starts
+
+
+def _reason_to_leave(
+    update: PlannedUpdate, at: datetime, closes: datetime | None, left: Mapping[str, Finding]
+) -> Finding | None:
+    missing = sorted(update.depends_on & left.keys())
+    end = min((each for each in (closes, update.closes_at) if each is not None), default=None)
+    if missing:
+        return _left(f"it needs {missing[0]}, which is not updated now")
+    if end is not None and at + update.duration > end:
+        return _left(f"it would not be done when the window closes at {end:%Y-%m-%d %H:%M %Z}")
+    return None
+
+
+class _Running:
+    """What is under way, by when it will be done, and what is still to come."""
+
+    def __init__(self, updates: Iterable[PlannedUpdate], bounds: Bounds) -> None:
+        self._bounds = bounds
+        self._ends: list[tuple[datetime, str, str]] = []
+        self._on_host = Counter[str]()
+        self._unfinished = {each.key for each in updates}
+
+    @property
+    def is_full(self) -> bool:
+        return len(self._ends) >= self._bounds.server
+
+    def has_place_for(self, update: PlannedUpdate) -> bool:
+        """A place on its host, and all that it needs done or given up."""
+        return self._on_host[update.host] < self._bounds.host and not update.depends_on & self._unfinished
+
+    def add(self, update: PlannedUpdate, end: datetime) -> None:
+        heapq.heappush(self._ends, (end, update.key, update.host))
+        self._on_host[update.host] += 1
+
+    def give_up(self, update: PlannedUpdate) -> None:
+        self._unfinished.discard(update.key)
+
+    def end_next(self) -> datetime:
+        """Let end whatever ends first, and say when."""
+        end = self._ends[0][0]
+        while self._ends and self._ends[0][0] == end:
+            _, key, host = heapq.heappop(self._ends)
+            self._unfinished.discard(key)
+            self._on_host[host] -= 1
+        return end
 
 
 def _in_order(updates: Sequence[PlannedUpdate]) -> list[PlannedUpdate]:

@@ -1,5 +1,6 @@
 """The order of updates in a window, and what is not begun."""
 
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from itertools import pairwise
 
@@ -9,9 +10,10 @@ from hypothesis import strategies as st
 
 from uptainer.core.errors import InvalidInputError
 from uptainer.core.findings import Verdict
-from uptainer.policy.schedule import PlannedUpdate, Schedule, schedule
+from uptainer.policy.schedule import Bounds, PlannedUpdate, Schedule, schedule
 
 NOW = datetime(2026, 1, 16, 22, tzinfo=UTC)
+MINUTE = timedelta(minutes=1)
 
 
 def update(key: str, *needs: str, urgency: int = 0, minutes: int = 5, age: int = 0) -> PlannedUpdate:
@@ -107,6 +109,38 @@ def test_two_circles_are_both_named() -> None:
 def test_two_updates_of_one_workload_are_refused() -> None:
     with pytest.raises(InvalidInputError, match="more than one update of web"):
         schedule([update("web"), update("web")], NOW, None)
+
+
+def on(host: str, key: str, *needs: str, minutes: int = 30) -> PlannedUpdate:
+    return replace(update(key, *needs, minutes=minutes), host=host)
+
+
+BOUNDS = [
+    ("one on the whole server", Bounds(1, 1), {"a1": 0, "a2": 30, "b1": 60, "c1": 90}),
+    ("one on each host", Bounds(1, 9), {"a1": 0, "b1": 0, "c1": 0, "a2": 30}),
+    ("two on the server, one on each host", Bounds(1, 2), {"a1": 0, "a2": 30, "b1": 0, "c1": 30}),
+    ("two on each host", Bounds(2, 9), {"a1": 0, "a2": 0, "b1": 0, "c1": 0}),
+    ("two on each host, three on the server", Bounds(2, 3), {"a1": 0, "a2": 0, "b1": 0, "c1": 30}),
+]
+
+
+@pytest.mark.parametrize(
+    ("bounds", "expected"), [case[1:] for case in BOUNDS], ids=[case[0] for case in BOUNDS]
+)
+def test_no_more_begin_at_a_time_than_host_and_server_allow(bounds: Bounds, expected: dict[str, int]) -> None:
+    plan = schedule([on("a", "a1"), on("a", "a2"), on("b", "b1"), on("c", "c1")], NOW, bounds=bounds)
+    assert {each.update.key: (each.at - NOW) // MINUTE for each in plan.starts} == expected
+
+
+def test_what_would_not_be_done_for_want_of_a_place_is_left() -> None:
+    updates = [on("a", "a1", minutes=50), on("b", "b1", minutes=50)]
+    assert keys(schedule(updates, NOW, NOW + 60 * MINUTE, Bounds(1, 2))) == ["a1", "b1"]
+    assert list(reasons(schedule(updates, NOW, NOW + 60 * MINUTE, Bounds(1, 1)))) == ["b1"]
+
+
+def test_a_free_place_is_not_used_before_what_an_update_needs_is_done() -> None:
+    plan = schedule([on("a", "web", "db"), on("a", "db")], NOW, bounds=Bounds(2, 2))
+    assert [(each.update.key, (each.at - NOW) // MINUTE) for each in plan.starts] == [("db", 0), ("web", 30)]
 
 
 names = st.sampled_from("abcdef")

@@ -1,0 +1,61 @@
+"""What maintenance begins on servers, of which several hosts may share one, and what it says of the rest."""
+
+from collections.abc import Sequence
+from datetime import timedelta
+
+from tests.contract.fleet.seeded import OPEN_UNTIL_ONE, Seeded
+from tests.lab.facts import NOW, address, container, engine
+from uptainer.fleet.maintenance import ServerPlan, plan_maintenance
+from uptainer.fleet.simulation import Foreseen, simulate
+from uptainer.policy.schedule import Bounds
+from uptainer.store.repositories.containers import ContainerRepository
+from uptainer.store.repositories.hosts import HostRepository
+
+NEARLY_OVER = NOW + timedelta(minutes=52)
+"""Eight minutes before the window closes: one update of the usual five can be done, and no second one behind it."""
+
+
+def settle(fleet: Seeded, *hosts: tuple[str, str, Sequence[str]]) -> None:
+    """Hosts, each on a server, with containers that are to be updated without asking, until one o'clock."""
+    fleet.policy(mode="auto", unscanned="allow", windows=[OPEN_UNTIL_ONE])
+    fleet.run("alone")
+    for number, (host, server, keys) in enumerate(hosts):
+        with fleet.database.session() as session:
+            found = HostRepository(session).add(address(host, url=f"unix:///run/{host}.sock"), server)
+            HostRepository(session).mark_seen(found.id, engine(f"engine-of-{number}"), NOW)
+            ContainerRepository(session).record(found.id, [container(key) for key in keys], NOW)
+        fleet.find_all(keys, "1.28")
+    fleet.decide()
+
+
+def plans(fleet: Seeded, bounds: Bounds) -> dict[str, ServerPlan]:
+    return {plan.server: plan for plan in plan_maintenance(fleet.database, NEARLY_OVER, bounds)}
+
+
+def foreseen(fleet: Seeded, bounds: Bounds) -> list[Foreseen]:
+    lines = simulate(fleet.database, NEARLY_OVER, NEARLY_OVER + timedelta(hours=1), bounds=bounds)
+    return [line for line in lines if line.outcome == "apply"]
+
+
+SHARED = (("docker", "nas", ["a", "b"]), ("podman", "nas", ["c"]), ("elsewhere", "cloud", ["d"]))
+
+
+def test_hosts_on_one_server_share_its_bound_and_what_has_no_time_is_left(fleet: Seeded) -> None:
+    settle(fleet, *SHARED)
+    one = plans(fleet, Bounds(1, 1))
+    assert {name: [(due.host, due.workload) for due in plan.due] for name, plan in one.items()} == {
+        "nas": [("docker", "a")],
+        "cloud": [("elsewhere", "d")],
+    }
+    assert {reason for _, reason in one["nas"].left} == {
+        "it would not be done when the window closes at 2026-03-14 13:00 UTC"
+    }
+    assert [due.workload for due in plans(fleet, Bounds(1, 2))["nas"].due] == ["a", "c"]
+    assert [due.workload for due in plans(fleet, Bounds(2, 3))["nas"].due] == ["a", "b", "c"]
+
+
+def test_a_simulation_foresees_what_maintenance_begins(fleet: Seeded) -> None:
+    settle(fleet, *SHARED)
+    for bounds in (Bounds(1, 1), Bounds(1, 2), Bounds(2, 3)):
+        begun = {f"{due.host}/{due.workload}" for plan in plans(fleet, bounds).values() for due in plan.due}
+        assert {line.workload for line in foreseen(fleet, bounds)} == begun
