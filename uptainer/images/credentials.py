@@ -19,7 +19,12 @@ from weakref import WeakKeyDictionary
 
 from uptainer.core.errors import AccessDeniedError, InvalidInputError
 from uptainer.core.reference import DOCKER_HUB
+from uptainer.images.access import NO_ACCESSES, PLAIN, Access
+from uptainer.images.credential import Credential
 from uptainer.images.endpoints import canonical_registry
+from uptainer.images.issuing import IssuedLogins, Login
+
+__all__ = ["Credential", "DockerConfig", "Keychain", "ask_helper", "default_config_path", "read_entry"]
 
 HUB_KEY = "https://index.docker.io/v1/"
 HELPER_TIMEOUT = 10.0
@@ -27,23 +32,6 @@ HELPER_TIMEOUT = 10.0
 _HELPER_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]*")
 _NOT_FOUND = "credentials not found in native keychain"
 _IDENTITY_USER = "<token>"  # the user name by which a helper says that its secret is an identity token
-
-
-@dataclass(frozen=True, slots=True)
-class Credential:
-    """`identity_token` is exchanged for access tokens; `registry_token` is sent as it is. No secret is ever shown."""
-
-    username: str = ""
-    password: str = field(default="", repr=False)
-    identity_token: str = field(default="", repr=False)
-    registry_token: str = field(default="", repr=False)
-
-    @property
-    def basic(self) -> str | None:
-        """The value of a Basic `Authorization` header, where there is a user name and a password."""
-        if not (self.username and self.password):
-            return None
-        return "Basic " + base64.b64encode(f"{self.username}:{self.password}".encode()).decode()
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,35 +87,58 @@ _Asked = dict[str, asyncio.Future[Credential | None]]
 class Keychain:
     """Answers for one registry at a time, with what belongs to that registry and nothing else.
 
-    Explicit credentials come first, then the registry's own helper, then the common one, then the file's entries.
+    Explicit logins come first, then the registry's own helper, then the common one, then the file's entries. `issued`
+    holds what providers gave. How each registry is reached stands here as well: a certificate of ours is a login too.
     """
 
     def __init__(
-        self, explicit: Mapping[str, Credential] | None = None, config: DockerConfig | None = None
+        self,
+        explicit: Mapping[str, Credential | Login] | None = None,
+        config: DockerConfig | None = None,
+        *,
+        accesses: Mapping[str, Access] = NO_ACCESSES,
+        issued: IssuedLogins | None = None,
     ) -> None:
         self._explicit = {canonical_registry(name): value for name, value in (explicit or {}).items()}
         self._config = config
+        self._accesses = {canonical_registry(name): value for name, value in accesses.items()}
+        self._issued = issued or IssuedLogins()
         self._asked: WeakKeyDictionary[asyncio.AbstractEventLoop, _Asked] = WeakKeyDictionary()
 
     def preferring(self, registry: str, credential: Credential) -> "Keychain":
         """One that has this credential for this registry, whatever else it has."""
-        return Keychain({**self._explicit, registry: credential}, self._config)
+        return Keychain(
+            {**self._explicit, registry: credential},
+            self._config,
+            accesses=self._accesses,
+            issued=self._issued,
+        )
+
+    def access(self, registry: str) -> Access:
+        """How this registry is reached."""
+        return self._accesses.get(canonical_registry(registry), PLAIN)
 
     async def find(self, registry: str) -> Credential | None:
         """The credential for this registry, or None where there is none; a helper is asked once in a run.
 
         Raises:
-            AccessDeniedError: a helper is configured and did not answer, so that it is not known.
+            AccessDeniedError: a helper or a provider is configured and gave none, so that it is not known.
+            TemporaryError: a provider did not answer.
         """
         name = canonical_registry(registry)
+        given = self._explicit.get(name)
+        if isinstance(given, Credential):
+            return given
+        if given is not None:
+            return await self._issued.find(given)
         asked = self._asked.setdefault(asyncio.get_running_loop(), {})
         if name not in asked:
             asked[name] = asyncio.ensure_future(self._look(name))
         return await asyncio.shield(asked[name])
 
     async def _look(self, name: str) -> Credential | None:
-        if name in self._explicit or self._config is None:
-            return self._explicit.get(name)
+        if self._config is None:
+            return None
         helper = self._config.helpers.get(name) or self._config.store
         found = await ask_helper(helper, _server_of(name), self._config.path) if helper else None
         return found or self._config.auths.get(name)

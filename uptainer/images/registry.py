@@ -3,20 +3,17 @@
 Source: https://github.com/opencontainers/distribution-spec, version 1.1.
 """
 
-import asyncio
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Self
 
 import httpx
 
-from uptainer.core.errors import AccessDeniedError, ProtocolError, UnreachableError
+from uptainer.core.errors import AccessDeniedError, ProtocolError
 from uptainer.core.reference import DOCKER_HUB, Reference
 from uptainer.images.answers import raise_for_status
-from uptainer.images.authorization import RegistryAuth, Tokens
-from uptainer.images.bodies import open_http
 from uptainer.images.credentials import Keychain
-from uptainer.images.endpoints import Endpoint, require_safe_target, same_origin
+from uptainer.images.endpoints import same_origin
 from uptainer.images.manifests import (
     ACCEPT,
     ImageConfig,
@@ -29,9 +26,8 @@ from uptainer.images.manifests import (
     require_digest,
     verify_digest,
 )
-from uptainer.images.metering import Meter, cost_of
-
-MAX_REDIRECTS = 3
+from uptainer.images.metering import Meter
+from uptainer.images.sending import Sender
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,23 +67,18 @@ class RegistryClient:
         meter: Meter | None = None,
     ) -> None:
         self.requests = 0
-        self._meter = meter
         self._keychain = keychain
         self._limits = limits or Limits()
-        self._insecure = insecure
-        self._tokens = Tokens()
-        self._endpoints: dict[str, Endpoint] = {}
         timeout = httpx.Timeout(self._limits.read, connect=self._limits.connect, pool=None)
-        self._http = open_http(timeout, self._count)
+        self._sender = Sender(
+            keychain, timeout, self._limits.call, insecure=insecure, on_request=self._count, meter=meter
+        )
 
     async def __aenter__(self) -> Self:
-        await self._http.__aenter__()
         return self
 
     async def __aexit__(self, *_: object) -> None:
-        await self._http.aclose()
-        if self._meter:
-            await self._meter.aclose()
+        await self._sender.aclose()
 
     async def _count(self, _request: httpx.Request) -> None:
         self.requests += 1
@@ -138,61 +129,23 @@ class RegistryClient:
     async def tags(self, reference: Reference) -> tuple[str, ...]:
         """All tags of a repository, over as many pages as the registry makes of them."""
         what = f"the tags of {reference.name}"
-        base = self._endpoint(reference).url
         path = f"/v2/{reference.repository}/tags/list"
-        here = base.join(f"{path}?n={self._limits.page_size}")
-        seen: dict[httpx.URL, tuple[str, ...]] = {}
-        while here not in seen and len(seen) < self._limits.pages:
-            response = await self._send("GET", reference, here.raw_path.decode("ascii"), {})
+        query = f"n={self._limits.page_size}"
+        seen: dict[str, tuple[str, ...]] = {}
+        while query not in seen and len(seen) < self._limits.pages:
+            response = await self._send("GET", reference, f"{path}?{query}", {})
             await self._require_success(response, reference, what)
-            seen[here] = read_tag_page(response.content, what)
+            seen[query] = read_tag_page(response.content, what)
             following = response.links.get("next", {}).get("url")
             if not following:
                 return tuple(dict.fromkeys(tag for page in seen.values() for tag in page))
-            here = _next_page(here, following, what)
+            query = _next_page(response.url, following, what).query.decode("ascii")
         raise ProtocolError(f"{what} do not end: {len(seen)} pages were read, and there was always one more")
-
-    def _endpoint(self, reference: Reference) -> Endpoint:
-        name = reference.registry
-        if name not in self._endpoints:
-            self._endpoints[name] = Endpoint.of(name, self._insecure)
-        return self._endpoints[name]
 
     async def _send(
         self, method: str, reference: Reference, path: str, headers: Mapping[str, str]
     ) -> httpx.Response:
-        endpoint = self._endpoint(reference)
-        scope = f"repository:{reference.repository}:pull"
-        auth = RegistryAuth(endpoint, scope, self._keychain, self._tokens)
-        if self._meter:
-            await self._meter.admit(endpoint.registry, cost_of(method, path))
-        try:
-            async with asyncio.timeout(self._limits.call):
-                return await self._follow(method, endpoint, path, headers, auth)
-        except (TimeoutError, httpx.TimeoutException) as error:
-            raise UnreachableError(f"{endpoint.registry} did not answer in time") from error
-        except httpx.InvalidURL as error:
-            raise ProtocolError(f"{endpoint.registry} sent us to something that is no address") from error
-        except httpx.TransportError as error:
-            raise UnreachableError(
-                f"{endpoint.registry} cannot be reached: {error or type(error).__name__}"
-            ) from error
-
-    async def _follow(
-        self, method: str, endpoint: Endpoint, path: str, headers: Mapping[str, str], auth: RegistryAuth
-    ) -> httpx.Response:
-        """Send, and go where the registry says a blob is stored; its credentials stay with the registry."""
-        url = endpoint.url.join(path)
-        for _ in range(MAX_REDIRECTS + 1):
-            request = self._http.build_request(method, url, headers=headers)
-            response = await self._http.send(request, auth=auth if same_origin(endpoint.url, url) else None)
-            if self._meter and same_origin(endpoint.url, url):
-                await self._meter.observe(endpoint.registry, response)
-            if not response.has_redirect_location:
-                return response
-            url = url.join(response.headers["Location"])
-            await require_safe_target(endpoint.url, url, "the place of its content")
-        raise ProtocolError(f"{endpoint.registry} redirects more than {MAX_REDIRECTS} times")
+        return await self._sender.send(method, reference.registry, reference.repository, path, headers)
 
     async def _require_success(self, response: httpx.Response, reference: Reference, what: str) -> None:
         if response.status_code != httpx.codes.UNAUTHORIZED:

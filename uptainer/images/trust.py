@@ -1,9 +1,10 @@
-"""Whose certificates are believed: this machine's, and for single registries what Docker was given for them.
+"""Whose certificates are believed: this machine's, and for single registries what we or Docker were given for them.
 
 Source: https://docs.docker.com/engine/security/certificates/.
 """
 
 import ssl
+import tempfile
 from collections.abc import Mapping
 from functools import cache
 from pathlib import Path
@@ -11,6 +12,7 @@ from pathlib import Path
 import certifi
 
 from uptainer.core.errors import InvalidInputError
+from uptainer.images.access import Certificates
 
 DOCKER_CERTIFICATES = Path("/etc/docker/certs.d")
 
@@ -26,6 +28,52 @@ def system_trust() -> ssl.SSLContext:
 def shared_trust() -> ssl.SSLContext:
     """`system_trust`, read once in a process: reading some hundred authorities takes longer than a lookup."""
     return system_trust()
+
+
+def own_trust(certificates: Certificates, *, shown: bool) -> ssl.SSLContext:
+    """The system's authorities and these; `shown`: with our own certificate, for who asks who we are.
+
+    Raises:
+        InvalidInputError: a text is no certificate, or the key is not the certificate's.
+    """
+    context = system_trust()
+    try:
+        if certificates.authorities:
+            context.load_verify_locations(cadata=certificates.authorities)
+    except (ssl.SSLError, ValueError) as error:
+        raise InvalidInputError("the CA certificate is not in PEM form, or is none") from error
+    if shown and certificates.certificate:
+        _load_chain(context, certificates)
+    return context
+
+
+def authorities_for(registry: str, given: Certificates | None, folder: Path = DOCKER_CERTIFICATES) -> str:
+    """The PEM text of the authorities that are believed for this registry only; "" where there are none."""
+    found = [given.authorities] if given and given.authorities else []
+    place = folder / registry
+    try:
+        found += [path.read_text(encoding="ascii") for path in sorted(place.glob("*.crt"))]
+    except (OSError, UnicodeDecodeError) as error:
+        raise InvalidInputError(f"{place} holds a certificate that cannot be read: {error}") from error
+    return "\n".join(found)
+
+
+def _load_chain(context: ssl.SSLContext, certificates: Certificates) -> None:
+    """Python reads a key from a file only; this one is ours alone, and gone before anything else is done."""
+    with tempfile.NamedTemporaryFile("w", prefix="uptainer-", suffix=".pem") as file:
+        file.write(f"{certificates.certificate}\n{certificates.key}\n")
+        file.flush()
+        try:
+            context.load_cert_chain(file.name, password=_no_passphrase)
+        except (ssl.SSLError, ValueError) as error:
+            raise InvalidInputError(
+                "the client certificate and its key are not both in PEM form, without a passphrase, and of one pair"
+            ) from error
+
+
+def _no_passphrase() -> str:
+    """OpenSSL would ask the terminal."""
+    raise ValueError("the key has a passphrase")
 
 
 def registry_trusts(folder: Path = DOCKER_CERTIFICATES) -> Mapping[str, ssl.SSLContext]:

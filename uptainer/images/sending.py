@@ -1,0 +1,157 @@
+"""One request to a registry, or to the mirrors that are asked before it, with what each of them wants for an answer."""
+
+import asyncio
+from collections.abc import Mapping
+
+import httpx
+
+from uptainer.core.errors import ProtocolError, UnreachableError, UptainerError
+from uptainer.images.authorization import RegistryAuth, Tokens
+from uptainer.images.bodies import OnRequest, open_certified, open_http
+from uptainer.images.credentials import Keychain
+from uptainer.images.endpoints import Endpoint, require_safe_target, same_origin
+from uptainer.images.metering import Meter, cost_of
+
+MAX_REDIRECTS = 3
+
+
+class Sender:
+    """Sends for one run; used by the registry client. `patience` (seconds) bounds a whole call; `meter` may say no.
+
+    A registry with certificates of its own has an HTTP client of its own, so that they are believed for it alone.
+    """
+
+    def __init__(
+        self,
+        keychain: Keychain,
+        timeout: httpx.Timeout,
+        patience: float,
+        *,
+        insecure: frozenset[str],
+        on_request: OnRequest,
+        meter: Meter | None = None,
+    ) -> None:
+        self._keychain = keychain
+        self._timeout = timeout
+        self._patience = patience
+        self._insecure = insecure
+        self._on_request = on_request
+        self._meter = meter
+        self._tokens = Tokens()
+        self._endpoints: dict[str, Endpoint] = {}
+        self._silent: set[str] = set()
+        self._http = open_http(timeout, on_request)
+        self._certified: dict[str, httpx.AsyncClient] = {}
+
+    async def aclose(self) -> None:
+        for client in (self._http, *self._certified.values()):
+            await client.aclose()
+        if self._meter:
+            await self._meter.aclose()
+
+    def endpoint(self, registry: str) -> Endpoint:
+        if registry not in self._endpoints:
+            access = self._keychain.access(registry)
+            self._endpoints[registry] = Endpoint.of(
+                registry,
+                self._insecure,
+                certified=access.certificates is not None,
+                allowed=access.allowed,
+            )
+        return self._endpoints[registry]
+
+    async def send(
+        self, method: str, registry: str, repository: str, path: str, headers: Mapping[str, str]
+    ) -> httpx.Response:
+        """Ask for `path`, which is the registry's own. A mirror that has no good answer leaves it to the next.
+
+        Raises:
+            UnreachableError, ProtocolError, RefusedError, AccessDeniedError, TemporaryError: the last one that was
+                asked gave no answer; an answer that is no success is given back as it is.
+        """
+        access = self._keychain.access(registry)
+        mirrors = access.mirrors_for(path)
+        places = [(mirror.registry, mirror.path(repository)) for mirror in mirrors]
+        if not (access.mirrors_only and places):
+            places.append((registry, repository))
+        for place, name in places[:-1]:
+            answer = await self._try(method, place, name, _moved(path, repository, name), headers)
+            if answer is not None:
+                return answer
+        place, name = places[-1]
+        return await self._ask(method, place, name, _moved(path, repository, name), headers)
+
+    async def _try(
+        self, method: str, registry: str, repository: str, path: str, headers: Mapping[str, str]
+    ) -> httpx.Response | None:
+        """None where a mirror failed or has no such thing; one that did not answer is not asked again in this run."""
+        if registry in self._silent:
+            return None
+        try:
+            answer = await self._ask(method, registry, repository, path, headers)
+        except UnreachableError:
+            self._silent.add(registry)
+            return None
+        except UptainerError:
+            return None
+        good = answer.is_success or answer.status_code == httpx.codes.NOT_MODIFIED
+        return answer if good else None
+
+    async def _ask(
+        self, method: str, registry: str, repository: str, path: str, headers: Mapping[str, str]
+    ) -> httpx.Response:
+        endpoint = self.endpoint(registry)
+        auth = RegistryAuth(endpoint, f"repository:{repository}:pull", self._keychain, self._tokens)
+        if self._meter:
+            await self._meter.admit(endpoint.registry, cost_of(method, path))
+        try:
+            async with asyncio.timeout(self._patience):
+                return await self._follow(method, endpoint, path, headers, auth)
+        except (TimeoutError, httpx.TimeoutException) as error:
+            raise UnreachableError(f"{endpoint.registry} did not answer in time") from error
+        except httpx.InvalidURL as error:
+            raise ProtocolError(f"{endpoint.registry} sent us to something that is no address") from error
+        except httpx.TransportError as error:
+            raise _unreachable(endpoint, error) from error
+
+    async def _follow(
+        self, method: str, endpoint: Endpoint, path: str, headers: Mapping[str, str], auth: RegistryAuth
+    ) -> httpx.Response:
+        """Send, and go where the registry says a blob is stored; its credentials stay with the registry."""
+        http = self._client(endpoint)
+        url = endpoint.url.join(path)
+        for _ in range(MAX_REDIRECTS + 1):
+            request = http.build_request(method, url, headers=headers)
+            response = await http.send(request, auth=auth if same_origin(endpoint.url, url) else None)
+            if self._meter and same_origin(endpoint.url, url):
+                await self._meter.observe(endpoint.registry, response)
+            if not response.has_redirect_location:
+                return response
+            url = url.join(response.headers["Location"])
+            await require_safe_target(endpoint.url, url, "the place of its content", endpoint.allowed)
+        raise ProtocolError(f"{endpoint.registry} redirects more than {MAX_REDIRECTS} times")
+
+    def _client(self, endpoint: Endpoint) -> httpx.AsyncClient:
+        certificates = self._keychain.access(endpoint.registry).certificates
+        if certificates is None:
+            return self._http
+        if endpoint.registry not in self._certified:
+            self._certified[endpoint.registry] = open_certified(
+                self._timeout, self._on_request, certificates, endpoint.url.host
+            )
+        return self._certified[endpoint.registry]
+
+
+def _moved(path: str, repository: str, name: str) -> str:
+    """A path of the registry's API as a mirror has it, whose repository is called otherwise."""
+    return path.replace(f"/v2/{repository}/", f"/v2/{name}/", 1)
+
+
+def _unreachable(endpoint: Endpoint, error: httpx.TransportError) -> UnreachableError:
+    said = str(error) or type(error).__name__
+    if "CERTIFICATE_VERIFY_FAILED" not in said:
+        return UnreachableError(f"{endpoint.registry} cannot be reached: {said}")
+    return UnreachableError(
+        f"{endpoint.registry} shows a certificate that is not believed here ({said}): put its CA into a Registry block "
+        f"for it, or into /etc/docker/certs.d/{endpoint.registry}/ca.crt on this machine"
+    )
