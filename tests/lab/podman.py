@@ -170,12 +170,19 @@ class PodmanEngine:
         with suppress(OSError, ValueError, AssertionError):
             self.podman("system", "migrate")
 
+    def as_its_user(self, *command: str) -> list[str]:
+        """What to start so that a command is run by the user whose Podman it is, with the same settings."""
+        settings = [f"{name}={value}" for name, value in self.environment().items()]
+        return ["env", "--chdir=/", *settings, *self._enter_user(), *command]
+
     def _command(self, *arguments: str) -> list[str]:
-        podman = ["podman", *arguments]
         if not self.rootless:
             return [*self._enter, "podman", *self.options(), *arguments]
+        return [*self._enter_user(), "podman", *arguments]
+
+    def _enter_user(self) -> list[str]:
         enter = ["sh", "-c", _ENTER, "enter", str(self.directory / "etc"), str(self.uid)]
-        return ["unshare", "--mount", *enter, *podman]
+        return ["unshare", "--mount", *enter]
 
     def options(self) -> list[str]:
         """What makes any command of root's Podman one of this engine's, with `environment`."""

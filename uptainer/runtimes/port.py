@@ -205,12 +205,15 @@ class Runtime(Replaces, Protocol):
     def logs(self, key: str, *, tail: int, since: datetime | None = None) -> str: ...
 
     # data
-    def check_mount(self, key: str, mount: Mount) -> None:
-        """Say before anything is touched whether the mount can be read and restored; raises RefusedError if not."""
+    def check_mount(self, key: str, mount: Mount) -> str:
+        """Say before anything is touched whether the mount can be read and restored; raises RefusedError if not.
+
+        Returns what its tar stream leaves out and why, so that a restore could not bring it back; "" for nothing.
+        """
         ...
 
     def read_mount(self, key: str, mount: Mount) -> AbstractContextManager[Iterator[bytes]]:
-        """The mount's content as a tar stream, read through the engine, without a shell in any image."""
+        """The mount's content as a tar stream, read without a shell in any image."""
         ...
 
     def write_mount(self, key: str, mount: Mount, tar: Iterator[bytes]) -> None:

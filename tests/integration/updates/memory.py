@@ -152,8 +152,9 @@ class MemoryRuntime:
     def logs(self, key: str, *, tail: int, since: datetime | None = None) -> str:
         return ""
 
-    def check_mount(self, key: str, mount: Mount) -> None:
+    def check_mount(self, key: str, mount: Mount) -> str:
         self._box(key)
+        return ""
 
     @contextmanager
     def read_mount(self, key: str, mount: Mount) -> Iterator[Iterator[bytes]]:

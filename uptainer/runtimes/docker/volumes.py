@@ -22,13 +22,21 @@ from uptainer.runtimes.docker.dependants import find_dependants
 from uptainer.runtimes.docker.volume_owners import owner_of
 from uptainer.runtimes.engine import archives, inspection, names
 from uptainer.runtimes.engine.client import Engine
+from uptainer.runtimes.engine.machine_tar import MachineTar
 from uptainer.runtimes.engine.names import Role
 
 Json = Mapping[str, Any]
 
 
-def check_mount(engine: Engine, key: str, mount: Mount) -> None:
-    """Raises RefusedError, in plain words, where the mount could not be restored; touches nothing that runs."""
+LEFT_OUT = "extended attributes but for file capabilities, access control lists among them, and fractions of a second in times"
+
+
+def check_mount(engine: Engine, key: str, mount: Mount) -> str:
+    """What its archive would leave out, and why; "" for nothing. Touches nothing that runs.
+
+    Raises:
+        RefusedError: in plain words, why the mount could not be restored.
+    """
     owner = owner_of(engine, key)
     place = _place(engine, key, mount)
     containers = discovery.inspect_all(engine)
@@ -38,18 +46,19 @@ def check_mount(engine: Engine, key: str, mount: Mount) -> None:
     others = [each for each in containers if each["Id"] not in stopped_with_it]
     _refuse_shared(others, key, replace(mount, source=place.whole))
     with _helper(engine, key, _bind(place, read_only=True)) as helper:
-        archives.is_folder(engine, helper, place)
+        way = _way(engine, helper, place)
+    return f"{LEFT_OUT}: {way}" if isinstance(way, str) else ""
 
 
 @contextmanager
 def read_mount(engine: Engine, key: str, mount: Mount) -> Iterator[Iterator[bytes]]:
     """A folder's content has names from `./` on; a single bound file is one entry. Raises RefusedError, NotFoundError."""
     place = _place(engine, key, mount)
-    with (
-        _helper(engine, key, _bind(place, read_only=True)) as helper,
-        archives.content(engine, helper, place) as answer,
-    ):
-        yield iter(answer)
+    with _helper(engine, key, _bind(place, read_only=True)) as helper:
+        way = _way(engine, helper, place)
+        opened = archives.content(engine, helper, place) if isinstance(way, str) else way.read()
+        with opened as pieces:
+            yield iter(pieces)
 
 
 def write_mount(engine: Engine, key: str, mount: Mount, tar: Iterator[bytes]) -> None:
@@ -57,7 +66,20 @@ def write_mount(engine: Engine, key: str, mount: Mount, tar: Iterator[bytes]) ->
     place = _place(engine, key, mount)
     _refuse_shared(discovery.inspect_all(engine), key, replace(mount, source=place.whole))
     with _helper(engine, key, _bind(place, read_only=False)) as helper:
-        archives.replace_content(engine, helper, place, tar)
+        way = _way(engine, helper, place)
+        if isinstance(way, str):
+            archives.replace_content(engine, helper, place, tar)
+        else:
+            way.write(tar)
+
+
+def _way(engine: Engine, helper: str, place: archives.Place) -> MachineTar | str:
+    """An engine that maps users has other owners in its own archives than its machine sees."""
+    archives.is_folder(engine, helper, place)
+    options = engine.get("/info", about="itself").get("SecurityOptions") or ()
+    if any(each.startswith(("name=userns", "name=rootless")) for each in options):
+        return f"{engine.address.name} maps the users of its containers to others of its machine"
+    return archives.by_tar(engine, helper, place)
 
 
 def _place(engine: Engine, key: str, mount: Mount) -> archives.Place:

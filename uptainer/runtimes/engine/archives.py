@@ -1,12 +1,13 @@
-"""A mount's content over the archive calls that Docker and Podman share: where it is, what it is, and who is in the way.
+"""A mount's content on an engine's machine: where it is, what it is, who is in the way, and how it is reached.
 
-An archive is unpacked into a container that never runs. The folder above the mount's is bound into it, and the archive
+Tar on that machine (`machine_tar`) is the one way that carries all; the engine's own archive calls are the other. An
+archive is unpacked into a container that never runs. The folder above the mount's is bound into it, and the archive
 begins with a plain file of the folder's name: that removes the folder, which the archive then makes anew.
 """
 
 import base64
 import json
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from pathlib import PurePosixPath
@@ -14,12 +15,16 @@ from typing import Any
 
 from uptainer.core.errors import RefusedError
 from uptainer.core.workloads import Mount
+from uptainer.runtimes.engine import machine_tar
 from uptainer.runtimes.engine.client import Answer, Engine
+from uptainer.runtimes.engine.machine_tar import MachineTar
 from uptainer.runtimes.engine.tars import placed_in
 
 Json = Mapping[str, Any]
 
 INSIDE = "uptainer"
+_LOOKS = 3
+"""What runs on may change the folder between the engine's look at it and ours."""
 _GO_DIRECTORY, _GO_SYMLINK = 1 << 31, 1 << 27
 _GO_OTHERS = (1 << 26) | (1 << 25) | (1 << 24) | (1 << 21) | (1 << 19)
 _SYSTEM = frozenset(
@@ -116,8 +121,30 @@ def _is_within(other: Mount, mount: Mount) -> bool:
 
 def is_folder(engine: Engine, helper: str, place: Place) -> bool:
     """True for a folder, False for a plain file; anything else is refused."""
+    return _is_folder(_stat(engine, helper, place), place)
+
+
+def by_tar(engine: Engine, helper: str, place: Place, prefix: Sequence[str] = ()) -> MachineTar | str:
+    """Tar on the engine's machine, or why it can't be used."""
+    why = ""
+    for _ in range(_LOOKS):
+        stat = _stat(engine, helper, place)
+        folder = _is_folder(stat, place)
+        why = machine_tar.refusal(engine, place.whole, stat, prefix)
+        if not why:
+            where, name = (place.whole, ".") if folder else (place.parent, place.name)
+            return MachineTar(engine, where, name, place.words, prefix)
+    return why
+
+
+def _stat(engine: Engine, helper: str, place: Place) -> Json:
     headers = engine.head(f"/containers/{helper}/archive", about=place.words, query={"path": place.path})
-    mode = int(json.loads(base64.b64decode(headers["X-Docker-Container-Path-Stat"]))["mode"])
+    stat: Json = json.loads(base64.b64decode(headers["X-Docker-Container-Path-Stat"]))
+    return stat
+
+
+def _is_folder(stat: Json, place: Place) -> bool:
+    mode = int(stat["mode"])
     if mode & _GO_SYMLINK:
         raise RefusedError(f"{place.words} is a symbolic link, and it is not known what else uses its target")
     if mode & _GO_OTHERS:
@@ -130,17 +157,10 @@ def content(engine: Engine, helper: str, place: Place) -> AbstractContextManager
     return engine.open("GET", f"/containers/{helper}/archive", about=place.words, query={"path": path})
 
 
-def replace_content(
-    engine: Engine, helper: str, place: Place, tar: Iterator[bytes], *, within: str = "/"
-) -> None:
-    """Exactly what the tar says is there afterwards.
-
-    `within` is the folder that the archive is unpacked in: Docker sees the helper's mounts from `/` on, Podman only
-    where the folder itself is one.
-    """
-    folder = place.path.removeprefix(within).lstrip("/")
-    placed = placed_in(folder, tar, is_folder=is_folder(engine, helper, place))
-    engine.upload(f"/containers/{helper}/archive", placed, about=place.words, query={"path": within})
+def replace_content(engine: Engine, helper: str, place: Place, tar: Iterator[bytes]) -> None:
+    """Exactly what the tar says is there afterwards."""
+    placed = placed_in(place.path.lstrip("/"), tar, is_folder=is_folder(engine, helper, place))
+    engine.upload(f"/containers/{helper}/archive", placed, about=place.words, query={"path": "/"})
 
 
 def words(key: str, mount: Mount) -> str:

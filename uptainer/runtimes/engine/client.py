@@ -69,6 +69,10 @@ class Engine:
         """Run a command on the engine's machine; see `Transport.run`."""
         return self._transport.run(command, timeout=self.address.timeout if timeout is None else timeout)
 
+    def words(self, command: Sequence[str]) -> list[str]:
+        """What to start here so that a command runs there, with its streams; see `Transport.words`."""
+        return self._transport.words(command)
+
     def get(self, path: str, *, about: str = "", query: Query = NOTHING) -> Any:
         with self.open("GET", path, about=about, query=query, whole=True) as answer:
             return json.loads(answer.read())

@@ -22,10 +22,15 @@ def run_here(command: Sequence[str], *, host: str, timeout: float) -> Ran:
         UnsupportedError: there is no such program here.
         UnreachableError: it did not end within `timeout` seconds, and was ended.
     """
+    return ended(here(command, host=host), host=host, timeout=timeout, called=command[0])
+
+
+def here(command: Sequence[str], *, host: str) -> list[str]:
+    """With the program's whole path. Raises UnsupportedError: there is no such program here."""
     program = shutil.which(command[0])
     if program is None:
         raise UnsupportedError(f"{host}: there is no {command[0]} on this machine")
-    return ended([program, *command[1:]], host=host, timeout=timeout, called=command[0])
+    return [program, *command[1:]]
 
 
 def ended(command: Sequence[str], *, host: str, timeout: float, called: str) -> Ran:

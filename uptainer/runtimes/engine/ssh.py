@@ -99,11 +99,15 @@ class SshTunnel:
             UnreachableError, AccessDeniedError: as `dial`.
         """
         process = self._connected(timeout)
-        words = [*self._through(process), "--", self.target.host, shlex.join(command)]
+        words = self._there(process, command)
         ran = ended(words, host=self._address.name, timeout=timeout, called=command[0])
         if ran.exit_code == _SSH_FAILED and not process.is_up:
             raise self._failure(process)
         return ran
+
+    def words(self, command: Sequence[str], *, timeout: float) -> list[str]:
+        """What to start here so that `command` runs there, with its streams; raises as `dial`."""
+        return self._there(self._connected(timeout), command)
 
     def explain(self) -> UptainerError | None:
         """Why a call over the tunnel has just failed, where ssh knows."""
@@ -180,6 +184,9 @@ class SshTunnel:
         ran = ended([*words, "--", self.target.host], host=self._address.name, timeout=timeout, called="ssh")
         if ran.exit_code != 0:
             raise UnreachableError(f"{self._address.name}: ssh can't forward a socket: {ran.errors.strip()}")
+
+    def _there(self, process: SshProcess, command: Sequence[str]) -> list[str]:
+        return [*self._through(process), "--", self.target.host, shlex.join(command)]
 
     def _through(self, process: SshProcess) -> list[str]:
         return [self._program, "-F", os.devnull, "-S", str(process.control)]

@@ -9,6 +9,9 @@ from typing import IO, cast
 
 PIECE = 256 * 1024
 _BLOCK = tarfile.BLOCKSIZE
+_OLD_NAMES = ("path", "linkpath")
+_SPARSE = "GNU.sparse."
+"""Where a file's holes are: they are written out as zeros."""
 
 
 class _Source(io.RawIOBase):
@@ -91,8 +94,11 @@ def _rename(entry: tarfile.TarInfo, folder: str, *, is_folder: bool) -> None:
     entry.name = _below(folder, entry.name) if is_folder else folder
     if entry.islnk():
         entry.linkname = _below(folder, entry.linkname)
-    old_names = ("path", "linkpath")
-    entry.pax_headers = {name: value for name, value in entry.pax_headers.items() if name not in old_names}
+    entry.pax_headers = {
+        name: value
+        for name, value in entry.pax_headers.items()
+        if name not in _OLD_NAMES and not name.startswith(_SPARSE)
+    }
 
 
 def _below(folder: str, name: str) -> str:

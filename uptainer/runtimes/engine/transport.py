@@ -20,7 +20,7 @@ from uptainer.core.errors import InvalidInputError, UnsupportedError, UptainerEr
 from uptainer.core.secrets import HostSecret, SshSecret, TlsSecret
 from uptainer.core.workloads import HostAddress
 from uptainer.runtimes.addresses import LOOPBACK, tls_folder
-from uptainer.runtimes.engine.commands import Ran, run_here
+from uptainer.runtimes.engine.commands import Ran, here, run_here
 from uptainer.runtimes.engine.sockets import PatientSocket, dial_tcp, dial_tls, dial_unix
 from uptainer.runtimes.engine.ssh import SshTunnel
 from uptainer.runtimes.engine.tls import client_context, read_folder
@@ -79,6 +79,14 @@ class Transport:
             f"{self._address.name}: {command[0]} can't be run there: {self._address.url} leads to the engine only; "
             "reach it by SSH"
         )
+
+    def words(self, command: Sequence[str]) -> list[str]:
+        """What to start here so that `command` runs on the engine's machine with its streams; raises as `run`."""
+        if self._tunnel is not None:
+            return self._tunnel.words(command, timeout=self._address.timeout)
+        if self._address.connection is not ConnectionType.UNIX:
+            raise UnsupportedError(f"{self._address.name}: {command[0]} can't be run there")
+        return here(command, host=self._address.name)
 
     @contextmanager
     def open(

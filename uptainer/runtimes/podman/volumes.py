@@ -1,7 +1,8 @@
-"""The content of a mount as a tar stream, read and written by Podman itself: no image needs a shell for it.
+"""The content of a mount as a tar stream, by tar on Podman's machine: no image needs a shell for it.
 
-Source: libpod API, "Copy files into a container"; buildah `copier/copier.go`, where a plain file takes the place of a
-folder of its name with all that is in it, as it does with Docker.
+Podman's own archive calls won't do: they give every file the owner that the container runs as.
+
+Source: podman `libpod/container_copy_common.go`; podman-unshare(1).
 """
 
 from collections.abc import Iterator, Mapping, Sequence
@@ -12,6 +13,7 @@ from typing import Any
 from uptainer.core.errors import NotFoundError, RefusedError
 from uptainer.core.workloads import Mount
 from uptainer.runtimes.engine import archives, inspection, names
+from uptainer.runtimes.engine.machine_tar import MachineTar
 from uptainer.runtimes.engine.names import Role
 from uptainer.runtimes.podman import discovery, exchange
 from uptainer.runtimes.podman.client import Podman
@@ -20,8 +22,12 @@ from uptainer.runtimes.podman.dependants import find_dependants
 Json = Mapping[str, Any]
 
 
-def check_mount(podman: Podman, key: str, mount: Mount) -> None:
-    """Raises RefusedError, in plain words, where the mount could not be restored; touches nothing that runs."""
+def check_mount(podman: Podman, key: str, mount: Mount) -> str:
+    """What its archive would leave out: "", for nothing. Touches nothing that runs.
+
+    Raises:
+        RefusedError: in plain words, why the mount could not be restored.
+    """
     place = _place(podman, key, mount)
     containers = discovery.inspect_all(podman)
     own = next((each for each in containers if inspection.key(each) == key), None)
@@ -31,7 +37,8 @@ def check_mount(podman: Podman, key: str, mount: Mount) -> None:
     others = [each for each in containers if each["Id"] not in stopped_with_it]
     _refuse_shared(others, key, replace(mount, source=place.whole))
     with _helper(podman, key, place, "ro") as helper:
-        archives.is_folder(podman, helper, place)
+        _tar(podman, helper, place)
+    return ""
 
 
 @contextmanager
@@ -40,9 +47,9 @@ def read_mount(podman: Podman, key: str, mount: Mount) -> Iterator[Iterator[byte
     place = _place(podman, key, mount)
     with (
         _helper(podman, key, place, "ro") as helper,
-        archives.content(podman, helper, place) as answer,
+        _tar(podman, helper, place).read() as tar,
     ):
-        yield iter(answer)
+        yield tar
 
 
 def write_mount(podman: Podman, key: str, mount: Mount, tar: Iterator[bytes]) -> None:
@@ -50,7 +57,22 @@ def write_mount(podman: Podman, key: str, mount: Mount, tar: Iterator[bytes]) ->
     place = _place(podman, key, mount)
     _refuse_shared(discovery.inspect_all(podman), key, replace(mount, source=place.whole))
     with _helper(podman, key, place, "rw") as helper:
-        archives.replace_content(podman, helper, place, tar, within=f"/{archives.INSIDE}")
+        _tar(podman, helper, place).write(tar)
+
+
+def _tar(podman: Podman, helper: str, place: archives.Place) -> MachineTar:
+    """As root, who sees another user's containers' files too; else in the user's own namespace."""
+    found = archives.by_tar(podman, helper, place)
+    if isinstance(found, str):
+        info = podman.get("/info", about="itself")
+        if info["host"]["security"]["rootless"]:
+            found = archives.by_tar(podman, helper, place, ("podman", "unshare"))
+    if isinstance(found, str):
+        raise RefusedError(
+            f"{place.words} can't be kept exactly: Podman's own calls leave out who owns what, and tar on its machine can't "
+            f"be used, for {found}. Run Uptainer there as root or as the user whose Podman it is, or reach it by SSH so"
+        )
+    return found
 
 
 def _place(podman: Podman, key: str, mount: Mount) -> archives.Place:
