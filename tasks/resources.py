@@ -15,7 +15,7 @@ from uptainer.advice.advisor import Advisor
 from uptainer.advice.model import AdviceModel as Model
 from uptainer.advice.model import ModelAnswer
 from uptainer.advice.model import connect as connect_model
-from uptainer.advice.release_notes import GitHubReleases
+from uptainer.advice.release_notes import ReleaseReader
 from uptainer.backups.local import local_stores
 from uptainer.backups.store import Stores
 from uptainer.core.errors import InvalidInputError, UnsupportedError
@@ -137,7 +137,7 @@ def scanner() -> Scanner:
 def advisor() -> Advisor:
     """The rules, release notes, and the language model of the block `uptainer` where there is one."""
     block = asyncio.run(find(AdviceModel))
-    return Advisor(GitHubReleases(), _model(block) if block else None)
+    return Advisor(ReleaseReader(), _model(block) if block else None)
 
 
 def _model(block: AdviceModel) -> Model:

@@ -7,24 +7,25 @@ import anyio
 
 from uptainer.advice.model import AdviceModel, consult
 from uptainer.advice.notes import ReleaseNotes
-from uptainer.advice.release_notes import LABELS, GitHubReleases
+from uptainer.advice.projects import LABELS
+from uptainer.advice.release_notes import ReleaseReader
 from uptainer.advice.rules import advise
 from uptainer.advice.subject import AdviceSubject
 from uptainer.core.errors import UptainerError
 from uptainer.core.findings import Advice
 
-_Question = tuple[str, str | None, str | None]
+_Question = tuple[str, str, str | None, str | None]
 
 
 @dataclass(frozen=True, slots=True)
 class Advisor:
     """For one sweep over a fleet: the notes of a project are read once, however many containers run it, and one
-    project after the other, as GitHub asks its callers to do.
+    project after the other, as hosts ask their callers to do.
 
     Without `model` the rules advise alone, and nothing is said of a model: nobody wanted one.
     """
 
-    releases: GitHubReleases
+    releases: ReleaseReader
     model: AdviceModel | None = None
     _notes: dict[_Question, ReleaseNotes | UptainerError] = field(default_factory=dict)
     _reading: anyio.Lock = field(default_factory=anyio.Lock)
@@ -38,7 +39,7 @@ class Advisor:
     async def _with_notes(self, subject: AdviceSubject) -> AdviceSubject:
         labels = _labels(subject)
         source = " ".join(labels.get(name, "") for name in LABELS)
-        question = (source, subject.version_before, subject.version_after)
+        question = (source, _name(subject), subject.version_before, subject.version_after)
         async with self._reading:
             if question not in self._notes:
                 self._notes[question] = await self._read(labels, subject)
@@ -49,9 +50,15 @@ class Advisor:
 
     async def _read(self, labels: Mapping[str, str], subject: AdviceSubject) -> ReleaseNotes | UptainerError:
         try:
-            return await self.releases.notes_for(labels, subject.version_before, subject.version_after)
+            before, after = subject.version_before, subject.version_after
+            return await self.releases.notes_for(labels, before, after, name=_name(subject))
         except UptainerError as error:
             return error
+
+
+def _name(subject: AdviceSubject) -> str:
+    """The image's own, by which a part of a repository may be called."""
+    return subject.candidate.reference.repository.rpartition("/")[2]
 
 
 def _labels(subject: AdviceSubject) -> Mapping[str, str]:

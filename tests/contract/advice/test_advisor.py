@@ -7,11 +7,12 @@ from datetime import UTC, datetime, timedelta
 import anyio
 import pytest
 
-from tests.lab.github import GitHubServer, releases
+from tests.lab.forges import ReleaseServer, releases
 from tests.lab.llm import LanguageModelServer, Reply
 from uptainer.advice.advisor import Advisor
+from uptainer.advice.forges import Forge, ReleaseHost
 from uptainer.advice.model import ModelSettings, Provider, connect
-from uptainer.advice.release_notes import GitHubReleases
+from uptainer.advice.release_notes import ReleaseReader
 from uptainer.advice.rules import advise
 from uptainer.advice.subject import AdviceSubject
 from uptainer.core.enums import ChangeLevel, RecommendationType, ScanStatus
@@ -41,7 +42,7 @@ SUBJECT = AdviceSubject(
     difference=ScanDifference((), (), (), ()),
     has_healthcheck=True,
 )
-BREAK = "The --legacy flag was taken away."
+BREAK = "Sessions of the old login end at midnight."
 OPINION = {
     "decision": "hold",
     "risk_score": 90,
@@ -54,16 +55,16 @@ OPINION = {
 
 
 @pytest.fixture
-def github() -> Iterator[GitHubServer]:
-    server = GitHubServer()
+def github() -> Iterator[ReleaseServer]:
+    server = ReleaseServer()
     server.answer = lambda path, query: releases(["v1.1.0", "v1.0.0"], body=BREAK)
     yield server
     server.close()
 
 
 @pytest.fixture
-def project(github: GitHubServer) -> GitHubReleases:
-    return GitHubReleases({"github.com": github.url}, timeout=timedelta(seconds=5))
+def project(github: ReleaseServer) -> ReleaseReader:
+    return ReleaseReader({"github.com": ReleaseHost(github.url, Forge.GITHUB)}, timeout=timedelta(seconds=5))
 
 
 def reason(advice: Advice, rule: str) -> str:
@@ -71,7 +72,7 @@ def reason(advice: Advice, rule: str) -> str:
 
 
 async def test_a_model_sees_in_the_notes_what_the_rules_do_not(
-    project: GitHubReleases, llm_server: LanguageModelServer
+    project: ReleaseReader, llm_server: LanguageModelServer
 ) -> None:
     assert (await Advisor(project).advise(SUBJECT)).recommendation is RecommendationType.APPLY
     model = connect(ModelSettings(Provider.OPENAI_COMPATIBLE, "m", f"{llm_server.script(Reply(OPINION))}/v1"))
@@ -83,7 +84,7 @@ async def test_a_model_sees_in_the_notes_what_the_rules_do_not(
 
 
 async def test_a_model_that_fails_leaves_what_the_rules_say(
-    project: GitHubReleases, llm_server: LanguageModelServer
+    project: ReleaseReader, llm_server: LanguageModelServer
 ) -> None:
     url = llm_server.script(Reply("bad key", status=401))
     model = connect(ModelSettings(Provider.OPENAI_COMPATIBLE, "m", f"{url}/v1"))
@@ -94,7 +95,7 @@ async def test_a_model_that_fails_leaves_what_the_rules_say(
 
 
 async def test_notes_that_cannot_be_had_are_said_and_the_rules_go_on(
-    github: GitHubServer, project: GitHubReleases
+    github: ReleaseServer, project: ReleaseReader
 ) -> None:
     github.answer = lambda path, query: (404, {}, b"{}")
     advice = await Advisor(project).advise(SUBJECT)
@@ -103,7 +104,7 @@ async def test_notes_that_cannot_be_had_are_said_and_the_rules_go_on(
 
 
 async def test_the_notes_of_a_project_are_read_once_for_a_fleet(
-    github: GitHubServer, project: GitHubReleases
+    github: ReleaseServer, project: ReleaseReader
 ) -> None:
     advisor = Advisor(project)
     async with anyio.create_task_group() as group:
@@ -112,6 +113,6 @@ async def test_the_notes_of_a_project_are_read_once_for_a_fleet(
     assert len(github.asked) == 1
 
 
-async def test_a_candidate_without_labels_is_looked_up_by_what_runs(project: GitHubReleases) -> None:
+async def test_a_candidate_without_labels_is_looked_up_by_what_runs(project: ReleaseReader) -> None:
     bare = replace(SUBJECT, candidate=replace(SUBJECT.candidate, labels={}))
     assert "names no source" in reason(await Advisor(project).advise(bare), "release notes")
