@@ -15,28 +15,38 @@ from flows.sweeping import sweep
 from flows.telling import tell_people
 from tasks.decisions import advise, decide
 from tasks.registries import check_registry, plan_check, record_unasked
+from uptainer.core.budgets import Urgency
+from uptainer.core.errors import InvalidInputError
+from uptainer.core.reference import Reference
 from uptainer.fleet.scanning import UNSCANNED
 
 
 @flow(
     name="check",
     description="Looks up each distinct image reference once, scans and advises on what is newer, and proposes updates.",
-    flow_run_name=lambda: about("check", "container"),
+    flow_run_name=lambda: about("check", "container", "reference"),
 )
 @plainly
-async def check(container: str | None = None) -> State[Any]:
+async def check(container: str | None = None, reference: str | None = None) -> State[Any]:
     """What could not be looked up is unknown, with the reason; it is never taken for up to date.
 
     Args:
         container: One container, as `host/name`; empty for the whole fleet.
+        reference: An image, as `ghcr.io/me/app:1.2`: only what runs an image of its repository, on all hosts, is
+            looked up. Its registry is asked anew, whatever it said before.
     """
-    plan = await plan_check(container)
+    if container and reference:
+        raise InvalidInputError("give a container or a reference, and not both")
+    repository = Reference.parse(reference).name if reference else None
+    plan = await plan_check(container, repository)
+    if repository and not plan.registries and not plan.settled:
+        return Completed(message=f"nothing that is known here runs {repository}: no registry was asked")
     looked_up = await sweep(plan.registries.items(), lambda item: check_registry(*item))
     for (registry, questions), error in looked_up.failures:
         await record_unasked(registry, questions, str(error))
-    await scan_all(UNSCANNED)
-    await advise(container)
-    decided = await decide(container)
+    await scan_all(UNSCANNED, Urgency.WANTED if container or repository else Urgency.SWEEP)
+    await advise(container, repository)
+    decided = await decide(container, repository)
     await start_updates(decided.proposed)
     await settle_runs()
     await publish("fleet", "waiting", "security")

@@ -13,6 +13,7 @@ from flows.reporting import publish
 from flows.sweeping import Swept, sweep
 from flows.telling import tell_people
 from tasks.scans import plan_scans, record_failed_scan, scan_image
+from uptainer.core.budgets import Urgency
 from uptainer.core.findings import Scan
 from uptainer.fleet.scanning import ScanJob
 
@@ -42,9 +43,10 @@ async def scan(older_than_hours: Hours = 20) -> State[Any]:
     return Completed(message="; ".join([said, *failed]))
 
 
-async def scan_all(older_than: timedelta) -> Swept[ScanJob, Scan]:
+async def scan_all(older_than: timedelta, urgency: Urgency = Urgency.SWEEP) -> Swept[ScanJob, Scan]:
     """Scan what has no younger scan; why one failed is written down for people to see."""
-    swept = await sweep(await plan_scans(older_than), scan_image, at_once=AT_ONCE)
+    jobs = await plan_scans(older_than)
+    swept = await sweep(jobs, lambda job: scan_image(job, urgency), at_once=AT_ONCE)
     for job, error in swept.failures:
         await record_failed_scan(job, str(error))
     return swept

@@ -12,8 +12,8 @@ from uptainer.fleet.deciding import DecisionReport, decide_fleet
     run_name="advise on the candidates",
     description="Reads release notes, runs the advice rules and, where one is configured, asks a language model.",
 )
-def advise(address: str | None) -> int:
-    return advise_fleet(database(), advisor(), utc_now(), address=address)
+def advise(address: str | None, repository: str | None = None) -> int:
+    return advise_fleet(database(), advisor(), utc_now(), address=address, repository=repository)
 
 
 @retryable(
@@ -21,5 +21,5 @@ def advise(address: str | None) -> int:
     run_name="decide on the fleet",
     description="Runs the decision rules on every container, keeps all findings, and proposes updates.",
 )
-def decide(address: str | None) -> DecisionReport:
-    return decide_fleet(database(), utc_now(), address=address)
+def decide(address: str | None, repository: str | None = None) -> DecisionReport:
+    return decide_fleet(database(), utc_now(), address=address, repository=repository)

@@ -15,8 +15,8 @@ from uptainer.fleet.checking import plan_check as plan
     run_name="plan the check",
     description="Works out who is to be asked for what, by the containers and policies in the database.",
 )
-def plan_check(address: str | None) -> CheckPlan:
-    return plan(database(), address=address)
+def plan_check(address: str | None, repository: str | None = None) -> CheckPlan:
+    return plan(database(), address=address, repository=repository)
 
 
 @retryable(

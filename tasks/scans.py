@@ -5,6 +5,7 @@ from datetime import timedelta
 
 from tasks.resources import database, engines, keychain, scanner
 from tasks.retries import retryable
+from uptainer.core.budgets import Urgency
 from uptainer.core.errors import UnsupportedError
 from uptainer.core.findings import Scan
 from uptainer.fleet import scanning
@@ -31,8 +32,8 @@ def plan_scans(older_than: timedelta) -> Sequence[ScanJob]:
     run_name="scan {job.title}",
     description="Scans one image with Trivy, by digest and platform, and keeps every finding.",
 )
-def scan_image(job: ScanJob) -> Scan:
-    return scanning.scan_image(database(), job, scanner(), keychain(), engines())
+def scan_image(job: ScanJob, urgency: Urgency) -> Scan:
+    return scanning.scan_image(database(), job, scanner(), keychain(), engines(), urgency=urgency)
 
 
 @retryable(

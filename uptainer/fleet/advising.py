@@ -19,10 +19,17 @@ GOOD_FOR = timedelta(days=1)
 AT_ONCE = 4
 
 
-def advise_fleet(database: Database, advisor: Advisor, now: datetime, *, address: str | None = None) -> int:
+def advise_fleet(
+    database: Database,
+    advisor: Advisor,
+    now: datetime,
+    *,
+    address: str | None = None,
+    repository: str | None = None,
+) -> int:
     """Advise on every candidate whose advice is missing or outdated, and keep it; how many there were."""
     with database.session() as session:
-        fleet = Fleet.load(session, selected(session, address))
+        fleet = Fleet.load(session, selected(session, address, repository))
         rows = [row.id for known in fleet for row in known.candidates]
         given = RecommendationRepository(session).given_at(rows)
     wanted = {row.id: known.advice_subject(row, now) for known, row in _outdated(fleet, given, now)}

@@ -1,6 +1,7 @@
 """The budgets that lookups and scans share: one short transaction for a handful of requests."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -23,20 +24,25 @@ class SharedBudgets:
         with self.database.session() as session:
             return BudgetRepository(session).exchange(registry, account, wanted, urgency, self.clock())
 
-    def take_scan(self, registry: str, urgency: Urgency) -> None:
-        """Have what a scan of an image of this registry costs.
+    @contextmanager
+    def scanning(self, registry: str, urgency: Urgency) -> Iterator[None]:
+        """Pay for a scan of one of its images; where the registry tells the scanner "not now", all leave it alone.
 
         Raises:
-            RateLimitedError: the budget does not have it.
+            RateLimitedError: the budget does not have it, or the registry did not want it.
         """
-        grant = self.exchange(registry, NO_NEWS, SCAN, urgency)
+        self._pay(registry, SCAN, urgency)
+        try:
+            yield
+        except RateLimitedError as error:
+            now = self.clock()
+            hold = Hold(now + (error.retry_after or UNSAID), "it answered a scan with 429")
+            fault = Fault(f"{registry} answered a scan with 429: too many requests", now)
+            self.exchange(registry, Account(hold=hold, fault=fault), NOTHING, urgency)
+            raise
+
+    def _pay(self, registry: str, cost: Cost, urgency: Urgency) -> None:
+        grant = self.exchange(registry, NO_NEWS, cost, urgency)
         if grant.refusal is not None:
             self.exchange(registry, Account(unused=grant.allowed), NOTHING, urgency)
             raise refused(registry, grant.refusal, self.clock())
-
-    def hold(self, registry: str, error: RateLimitedError) -> None:
-        """A scanner was told "not now": all others leave the registry alone as well."""
-        now = self.clock()
-        hold = Hold(now + (error.retry_after or UNSAID), "a scan was answered 429")
-        fault = Fault(f"{registry} answered a scan with 429: too many requests", now)
-        self.exchange(registry, Account(hold=hold, fault=fault), NOTHING, Urgency.WANTED)

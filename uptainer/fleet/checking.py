@@ -3,15 +3,18 @@
 import asyncio
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import anyio
+from sqlalchemy import select
 from sqlalchemy.orm import Session
 
+from uptainer.core.budgets import Urgency
 from uptainer.core.clock import utc_now
-from uptainer.core.enums import CheckResult, ContainerStatus, PolicyMode
+from uptainer.core.enums import CheckResult, ContainerStatus, PolicyMode, UpdateStatus
 from uptainer.core.errors import InvalidInputError
 from uptainer.core.platform import Platform
+from uptainer.fleet.budgeting import SharedBudgets
 from uptainer.fleet.policies import PolicyBook
 from uptainer.fleet.pull_logins import WorkloadLogins, read_pull_logins
 from uptainer.fleet.scope import left_alone
@@ -19,10 +22,13 @@ from uptainer.fleet.updating import Opens
 from uptainer.fleet.views import candidate_of, facts_of, platform_of
 from uptainer.images.credentials import Credential, Keychain
 from uptainer.images.lookups import look_up
+from uptainer.images.metering import Meter, SharedMeter
 from uptainer.images.queries import Lookup as Answer
 from uptainer.images.queries import Query, Remembered
 from uptainer.images.registry import Head, RegistryClient
+from uptainer.store.bulk import any_of
 from uptainer.store.database import Database
+from uptainer.store.models import Update
 from uptainer.store.repositories.checks import CheckRepository, Lookup
 from uptainer.store.repositories.checks import Remembered as RememberedHead
 from uptainer.store.repositories.containers import ContainerRepository, ContainerView
@@ -31,16 +37,21 @@ from uptainer.store.repositories.hosts import HostRepository
 
 @dataclass(frozen=True, slots=True)
 class Question:
-    """What is asked for one container; `reference` is as the container has it."""
+    """What is asked for one container; `reference` is as the container has it.
+
+    `wanted`: somebody waits for the answer, or has approved what comes of it, so that it may use the budget's reserve.
+    """
 
     container_id: int
     reference: str
     query: Query
+    wanted: bool = False
 
 
 NO_LOGINS = WorkloadLogins()
 Group = tuple[Sequence[Question], Keychain]
 """What is asked with the same logins."""
+APPROVED = (UpdateStatus.APPROVED, UpdateStatus.WAITING_FOR_WINDOW)
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,20 +73,36 @@ class CheckReport:
     requests: int
 
 
-def plan_check(database: Database, *, address: str | None = None) -> CheckPlan:
-    """Who is to be asked for what, for the whole fleet or for one container (`host/name`)."""
+def plan_check(database: Database, *, address: str | None = None, repository: str | None = None) -> CheckPlan:
+    """Who is to be asked for what, for the whole fleet, for one container (`host/name`), or for all of a repository.
+
+    Where a repository is named, something was pushed to it: what its registry said before is not brought up again.
+    """
     with database.session() as session:
-        views = selected(session, address)
+        views = selected(session, address, repository)
         book = PolicyBook.load(session)
-        known = CheckRepository(session).remembered(view.container.image_reference for view in views)
+        known = {} if repository else _known(session, views)
         asked = [_question(view, book, known) for view in views]
         settled = [each for each in asked if isinstance(each, Lookup)]
         CheckRepository(session).record(settled, utc_now())
+        questions = [each for each in asked if isinstance(each, Question)]
+        hurried = None if address or repository else _approved(session, questions)
     by_registry: dict[str, list[Question]] = {}
-    for each in asked:
-        if isinstance(each, Question):
-            by_registry.setdefault(each.query.reference.registry, []).append(each)
+    for each in questions:
+        wanted = hurried is None or each.container_id in hurried
+        by_registry.setdefault(each.query.reference.registry, []).append(replace(each, wanted=wanted))
     return CheckPlan({name: tuple(each) for name, each in by_registry.items()}, len(settled))
+
+
+def _known(session: Session, views: Sequence[ContainerView]) -> Mapping[str, RememberedHead]:
+    return CheckRepository(session).remembered(view.container.image_reference for view in views)
+
+
+def _approved(session: Session, questions: Sequence[Question]) -> frozenset[int]:
+    """Containers that an approved update waits to be carried out on."""
+    ids = [each.container_id for each in questions]
+    wanted = select(Update.container_id).where(any_of(Update.container_id, ids), Update.status.in_(APPROVED))
+    return frozenset(session.scalars(wanted))
 
 
 def check_registry(
@@ -88,8 +115,8 @@ def check_registry(
     """Ask one registry for all that the fleet wants of it, and record each container's answer.
 
     A container whose cluster has a login for this registry is asked for with that one, and with no other's; `opens`
-    reaches the clusters. A registry that does not answer gives UNKNOWN with its reason for each container; that is
-    recorded, not raised.
+    reaches the clusters. What is wanted most is asked first. A registry that does not answer, or whose budget is used
+    up, gives UNKNOWN with its reason for each container; that is recorded, not raised.
     """
     logins = (
         read_pull_logins(database, [each.container_id for each in questions], opens) if opens else NO_LOGINS
@@ -97,14 +124,22 @@ def check_registry(
     with database.session() as session:
         remembered = _remembered(session, questions)
         insecure = insecure_registries(session)
-    groups = _by_keychain(registry, questions, keychain, logins)
-    answered = anyio.run(_ask_all, groups, remembered, insecure)
+    asked: list[Question] = []
+    answers: list[Answer] = []
+    requests = 0
+    for urgency, some in _by_urgency(questions):
+        groups = _by_keychain(registry, some, keychain, logins)
+        meters = [SharedMeter(SharedBudgets(database), urgency) for _ in groups]
+        for (given, _), (found, made) in zip(
+            groups, anyio.run(_ask_all, groups, meters, remembered, insecure), strict=True
+        ):
+            asked += given
+            answers += found
+            requests += made
     lookups = [
         _lookup(each, answer, logins.faults.get(each.container_id))
-        for (asked, _), (answers, _) in zip(groups, answered, strict=True)
         for each, answer in zip(asked, answers, strict=True)
     ]
-    requests = sum(made for _, made in answered)
     with database.session() as session:
         CheckRepository(session).record(lookups, utc_now())
     return CheckReport(
@@ -129,9 +164,11 @@ def insecure_registries(session: Session) -> frozenset[str]:
     return frozenset(name for engine in engines for name in engine.get("insecure_registries", ()))
 
 
-def selected(session: Session, address: str | None) -> Sequence[ContainerView]:
-    """The whole fleet, or the one container that is named."""
+def selected(session: Session, address: str | None, repository: str | None = None) -> Sequence[ContainerView]:
+    """The whole fleet, the one container that is named, or those that run an image of the repository."""
     containers = ContainerRepository(session)
+    if address is None and repository is not None:
+        return containers.running(repository)
     return containers.listing() if address is None else [containers.by_address(address)]
 
 
@@ -171,6 +208,16 @@ def _settled(view: ContainerView, result: CheckResult, reason: str) -> Lookup:
     return Lookup(view.container.id, view.container.image_reference, result, reason)
 
 
+def _by_urgency(questions: Sequence[Question]) -> Sequence[tuple[Urgency, Sequence[Question]]]:
+    """The most wanted first; one that is asked as wanted for one container is not asked again for another."""
+    wanted = {each.query for each in questions if each.wanted}
+    parts = (
+        (Urgency.WANTED, [each for each in questions if each.query in wanted]),
+        (Urgency.SWEEP, [each for each in questions if each.query not in wanted]),
+    )
+    return [part for part in parts if part[1]]
+
+
 def _by_keychain(
     registry: str, questions: Sequence[Question], keychain: Keychain, logins: WorkloadLogins
 ) -> list[Group]:
@@ -185,16 +232,23 @@ def _by_keychain(
 
 
 async def _ask_all(
-    groups: Sequence[Group], remembered: Remembered, insecure: frozenset[str]
+    groups: Sequence[Group], meters: Sequence[Meter], remembered: Remembered, insecure: frozenset[str]
 ) -> Sequence[tuple[Sequence[Answer], int]]:
     """Side by side: a registry that does not answer costs its time once."""
-    return await asyncio.gather(*(_ask(asked, keys, remembered, insecure) for asked, keys in groups))
+    pairs = zip(groups, meters, strict=True)
+    return await asyncio.gather(
+        *(_ask(asked, keys, meter, remembered, insecure) for (asked, keys), meter in pairs)
+    )
 
 
 async def _ask(
-    questions: Sequence[Question], keychain: Keychain, remembered: Remembered, insecure: frozenset[str]
+    questions: Sequence[Question],
+    keychain: Keychain,
+    meter: Meter,
+    remembered: Remembered,
+    insecure: frozenset[str],
 ) -> tuple[Sequence[Answer], int]:
-    async with RegistryClient(keychain, insecure=insecure) as client:
+    async with RegistryClient(keychain, insecure=insecure, meter=meter) as client:
         answers = await look_up([each.query for each in questions], client, remembered=remembered)
         return answers, client.requests
 

@@ -43,11 +43,13 @@ class DecisionReport:
     proposed: tuple[NewUpdate, ...]
 
 
-def decide_fleet(database: Database, now: datetime, *, address: str | None = None) -> DecisionReport:
+def decide_fleet(
+    database: Database, now: datetime, *, address: str | None = None, repository: str | None = None
+) -> DecisionReport:
     """Decide on every container, and propose what may go ahead or must be asked for; one transaction."""
     with database.session() as session:
         give_up_outlived(session, now)
-        fleet = Fleet.load(session, selected(session, address))
+        fleet = Fleet.load(session, selected(session, address, repository))
         decisions = {known.view.container.id: decide_one(known, now) for known in fleet}
         CheckRepository(session).keep_decisions(
             {container: as_json(decision) for container, (decision, _) in decisions.items()}

@@ -1,18 +1,22 @@
 """Scans of what runs and of what is offered: each digest on each platform once, whoever runs it."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from datetime import timedelta
+from functools import partial
 from typing import Protocol
 
 import anyio
 from sqlalchemy import Select, or_, select
 
+from uptainer.core.budgets import Urgency
 from uptainer.core.clock import utc_now
 from uptainer.core.enums import ConnectionType, ScanStatus
 from uptainer.core.findings import Scan
 from uptainer.core.platform import Platform
 from uptainer.core.reference import Reference
+from uptainer.fleet.budgeting import SharedBudgets
 from uptainer.fleet.checking import insecure_registries
 from uptainer.fleet.noticing import note_vulnerabilities
 from uptainer.fleet.pull_logins import read_pull_logins
@@ -80,11 +84,18 @@ def plan_scans(database: Database, *, older_than: timedelta) -> Sequence[ScanJob
 
 
 def scan_image(
-    database: Database, job: ScanJob, scanner: Scans, keychain: Keychain, opens: Opens | None = None
+    database: Database,
+    job: ScanJob,
+    scanner: Scans,
+    keychain: Keychain,
+    opens: Opens | None = None,
+    *,
+    urgency: Urgency = Urgency.SWEEP,
 ) -> Scan:
     """Scan one image and keep every finding; a critical one that is new in what runs is told.
 
     Where a cluster that has it, or is offered it, has a login for it, that one is used; `opens` reaches the clusters.
+    An image that is read from its registry is paid for out of the registry's budget.
 
     Raises:
         TemporaryError: the registry, the engine or the scanner's server did not answer; nothing is recorded.
@@ -96,7 +107,8 @@ def scan_image(
         own = read_pull_logins(database, concerned, opens).credentials
         if login := next(iter(own.values()), None):
             keychain = keychain.preferring(Reference.parse(job.name).registry, login)
-    scan = anyio.run(_scan, job, scanner, keychain, insecure)
+    paying = partial(SharedBudgets(database).scanning, urgency=urgency)
+    scan = anyio.run(_scan, job, scanner, keychain, insecure, paying)
     with database.session() as session:
         row = ScanRepository(session).record(scan, job.image_pk, utc_now())
         note_vulnerabilities(session, row.id, scan.vulnerabilities)
@@ -129,7 +141,13 @@ def _concerned(image_pk: int) -> Select[tuple[int]]:
     )
 
 
-async def _scan(job: ScanJob, scanner: Scans, keychain: Keychain, insecure: frozenset[str]) -> Scan:
+async def _scan(
+    job: ScanJob,
+    scanner: Scans,
+    keychain: Keychain,
+    insecure: frozenset[str],
+    paying: Callable[[str], AbstractContextManager[None]],
+) -> Scan:
     if job.platform == UNKNOWN_PLATFORM:
         return Scan(job.digest, job.platform, ScanStatus.FAILED, NO_PLATFORM, scanned_at=utc_now())
     platform = Platform.parse(job.platform)
@@ -143,7 +161,8 @@ async def _scan(job: ScanJob, scanner: Scans, keychain: Keychain, insecure: froz
     reference = Reference.parse(f"{job.name}@{job.digest}")
     login = await keychain.find(reference.registry) or Credential()
     source = RegistrySource(login.username, login.password, insecure=reference.registry in insecure)
-    return await scanner.scan(reference, platform, source)
+    with paying(reference.registry):
+        return await scanner.scan(reference, platform, source)
 
 
 def _job(image: Image, engine: str | None) -> ScanJob:

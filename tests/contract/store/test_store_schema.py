@@ -36,7 +36,7 @@ TABLES = {
     ),
     *("container_vulnerabilities", "ai_recommendations", "container_backups", "update_notifications"),
     *("notice_deliveries", "image_secrets", "allowances", "vex_documents"),
-    *("registry_credentials", "audit_log"),
+    *("registry_credentials", "registry_budgets", "audit_log"),
 }
 
 
