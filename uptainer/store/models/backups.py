@@ -13,8 +13,10 @@ class ContainerBackup(Base):
     """What was kept of a workload, and where: `location` is a directory or a URL, and `store` the block that opens it,
     "" for the local directory. Each of `archives` names its mount, file, bytes and sha256.
 
-    `was_running` says that the workload was stopped for it, and must run again; `restores_id` that this is the safety
-    copy of restoring that backup, which is RUNNING until the restore is over.
+    `was_running` says that the workload was stopped for it, and must run again; `was_paused` that it was paused for it;
+    `after_hook` is what is to be run in it at the end, until that was done (`uptainer.backups.hooks`). `restores_id` says
+    that this is the safety copy of restoring that backup, which is RUNNING until the restore is over. `tested_at` is when
+    a restore of it was last tried, and `test_said` what came of that.
     """
 
     __tablename__ = "container_backups"
@@ -32,6 +34,8 @@ class ContainerBackup(Base):
     location: Mapped[str]
     store: Mapped[str] = mapped_column(server_default="")
     was_running: Mapped[bool] = mapped_column(server_default=text("false"))
+    was_paused: Mapped[bool] = mapped_column(server_default=text("false"))
+    after_hook: Mapped[JsonObject | None]
     restores_id: Mapped[int | None] = mapped_column(
         ForeignKey("uptainer.container_backups.id", ondelete="SET NULL")
     )
@@ -41,3 +45,6 @@ class ContainerBackup(Base):
     created_at: Mapped[CreatedAt]
     finished_at: Mapped[Instant | None]
     verified_at: Mapped[Instant | None]
+    tested_at: Mapped[Instant | None]
+    test_passed: Mapped[bool | None]
+    test_said: Mapped[str | None]

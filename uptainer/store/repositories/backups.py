@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import func, select, update
+from sqlalchemy import func, select, true, update
 from sqlalchemy.orm import Session
 
 from uptainer.core.enums import BackupStatus
@@ -31,6 +31,8 @@ class BackupRepository:
         store: str = "",
         update_id: int | None = None,
         was_running: bool = False,
+        was_paused: bool = False,
+        after_hook: Mapping[str, Any] | None = None,
         restores_id: int | None = None,
     ) -> ContainerBackup:
         """Written before the first byte is copied, so that a place without an end is known for what it is."""
@@ -46,6 +48,8 @@ class BackupRepository:
             location=location,
             store=store,
             was_running=was_running,
+            was_paused=was_paused,
+            after_hook=None if after_hook is None else dict(after_hook),
             restores_id=restores_id,
             created_at=now,
         )
@@ -64,6 +68,10 @@ class BackupRepository:
 
     def fail(self, backup_id: int, error: str, now: datetime) -> ContainerBackup:
         return self._set(backup_id, status=BackupStatus.FAILED, error=error, finished_at=now)
+
+    def tested(self, backup_id: int, now: datetime, *, passed: bool, said: str) -> ContainerBackup:
+        """What came of trying to restore it."""
+        return self._set(backup_id, tested_at=now, test_passed=passed, test_said=said)
 
     def verified(self, backup_id: int, now: datetime) -> ContainerBackup:
         return self._set(backup_id, verified_at=now)
@@ -94,6 +102,29 @@ class BackupRepository:
         """Begun and not ended: a living process is at them, or was when it died. The oldest first."""
         wanted = select(ContainerBackup).where(ContainerBackup.status == BackupStatus.RUNNING)
         return self._session.scalars(wanted.order_by(ContainerBackup.id)).all()
+
+    def to_test(self, container_ids: Sequence[int], tested_before: datetime) -> Sequence[ContainerBackup]:
+        """The newest whole backup with data of each container, where no restore of it was tried since `tested_before`;
+        those first that were never tried, then those whose last try is longest ago.
+        """
+        newest = (
+            select(ContainerBackup.id)
+            .where(
+                any_of(ContainerBackup.container_id, container_ids),
+                ContainerBackup.status == BackupStatus.SUCCEEDED,
+                func.jsonb_array_length(ContainerBackup.archives) > 0,
+            )
+            .distinct(ContainerBackup.container_id)
+            .order_by(
+                ContainerBackup.container_id, ContainerBackup.created_at.desc(), ContainerBackup.id.desc()
+            )
+        )
+        wanted = select(ContainerBackup).where(
+            ContainerBackup.id.in_(newest),
+            func.coalesce(ContainerBackup.tested_at < tested_before, true()),
+        )
+        first = wanted.order_by(ContainerBackup.tested_at.asc().nulls_first(), ContainerBackup.id)
+        return self._session.scalars(first).all()
 
     def last_success(self, container_ids: Sequence[int]) -> Mapping[int, datetime]:
         """When each was last backed up, data and all, by container; an update's backup without data does not count."""
