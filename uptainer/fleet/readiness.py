@@ -14,6 +14,7 @@ from uptainer.fleet.durations import durations
 from uptainer.fleet.scope import left_alone
 from uptainer.fleet.subjects import Fleet, Known
 from uptainer.policy.decisions import Decision, Outcome, decide
+from uptainer.policy.signing import SIGNATURE
 from uptainer.policy.windows import closes_at, next_opening
 from uptainer.store.bulk import any_of
 from uptainer.store.database import Database
@@ -120,7 +121,14 @@ def _changes(update: Update, known: Known, row: CandidateRow, decision: Decision
     if known.by_policy:
         asked = [each.reason for each in decision.findings if each.verdict is Verdict.ASK]
         return () if decision.outcome in _UNATTENDED else tuple(asked) or (_reason(decision),)
-    return worse_since(update, known, row)
+    return (*worse_since(update, known, row), *_signature_lost(update, decision))
+
+
+def _signature_lost(update: Update, decision: Decision) -> tuple[str, ...]:
+    """What was signed when a person looked, and is not any more: its trust is another one since."""
+    before = {each["rule"]: each["verdict"] for each in update.decision.get("findings", ())}
+    now = [each for each in decision.findings if each.rule == SIGNATURE and each.verdict is Verdict.ASK]
+    return tuple(each.reason for each in now if before.get(SIGNATURE) == Verdict.ALLOW)
 
 
 def worse_since(update: Update, known: Known, row: CandidateRow) -> tuple[str, ...]:

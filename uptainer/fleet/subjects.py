@@ -13,6 +13,7 @@ from uptainer.advice.subject import AdviceSubject, EarlierFailure
 from uptainer.core.enums import CheckResult, ContainerStatus
 from uptainer.core.findings import Advice, Scan, ScanDifference
 from uptainer.core.reference import Reference
+from uptainer.core.signatures import Verification
 from uptainer.core.workloads import ContainerFacts
 from uptainer.fleet.policies import ContainerPolicy, PolicyBook
 from uptainer.fleet.scope import left_alone, lookup_of
@@ -26,6 +27,7 @@ from uptainer.store.repositories.containers import ContainerView
 from uptainer.store.repositories.outcomes import Outcome, outcomes
 from uptainer.store.repositories.recommendations import RecommendationRepository
 from uptainer.store.repositories.scans import ScanRepository
+from uptainer.store.repositories.signatures import SignatureRepository
 from uptainer.store.repositories.updates import UpdateRepository
 
 _SHORT_ID = re.compile(r"[0-9a-f]{12}")
@@ -44,6 +46,7 @@ class Known:
     running_scan: Scan | None
     candidate_scans: Mapping[int, Scan]
     advice: Mapping[int, Advice]
+    signatures: Mapping[int, Mapping[str, Verification]]
     by_policy: bool = False
     """The open update was approved by the policy, and by no person."""
 
@@ -60,6 +63,20 @@ class Known:
 
     def scan_of(self, row: CandidateRow) -> Scan | None:
         return None if row.image_pk is None else self.candidate_scans.get(row.image_pk)
+
+    def signatures_of(self, row: CandidateRow) -> Mapping[str, Verification]:
+        """By trust, what was verified against it as it is now; on several platforms, only over all of the image."""
+        found = {} if row.image_pk is None else self.signatures.get(row.image_pk, {})
+        if not self.has_platforms:
+            return found
+        return {
+            name: each for name, each in found.items() if not each.holds or each.signed_digest == row.digest
+        }
+
+    @property
+    def has_platforms(self) -> bool:
+        """Whether its pods run on machines of several kinds."""
+        return len(self.facts.details.get("platforms") or ()) > 1
 
     def brings(self, row: CandidateRow) -> list[str]:
         """What the candidate adds to what runs now, by name and severity; sorted, to be compared later."""
@@ -93,6 +110,7 @@ class Known:
             running_scan=self.running_scan,
             candidate_scan=self.scan_of(row) if row else None,
             difference=self.difference(row) if row else None,
+            signatures=self.signatures_of(row) if row else {},
             label_faults=self.policy.faults,
             earlier=tuple(_earlier(each) for each in self.outcomes),
             open_update=None if ignoring_open else _open(self.open_update),
@@ -157,6 +175,7 @@ class Fleet:
         rows = [row for found in candidates.values() for row in found]
         scans = ScanRepository(session).latest(sorted(_images(views, rows)))
         advice = RecommendationRepository(session).latest([row.id for row in rows])
+        signatures = SignatureRepository(session).current(sorted(_images((), rows)))
         open_updates = {row.container_id: row for row in UpdateRepository(session).open()}
         by_policy = ApprovalRepository(session).of_policy([row.id for row in open_updates.values()])
         return cls(
@@ -171,6 +190,7 @@ class Fleet:
                     running_scan=scans.get(view.container.image_pk or 0),
                     candidate_scans=scans,
                     advice=advice,
+                    signatures=signatures,
                     by_policy=_id_of(open_updates.get(view.container.id)) in by_policy,
                 )
                 for view in views

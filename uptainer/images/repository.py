@@ -36,15 +36,17 @@ class Repository:
         except ProtocolError as error:
             raise NotFoundError(f"{self.reference.registry} has no list of referrers: {error}") from error
 
-    async def manifests_of(self, digest: str, platform: Platform) -> dict[str, bytes]:
+    async def manifests_of(self, digest: str, platform: Platform | None) -> dict[str, bytes]:
         """What will run, by digest: the digest that is pulled, and the platform's own manifest where that is an index.
+
+        Without a platform, the digest that is pulled alone.
 
         Raises:
             NotFoundError: there is nothing for this platform.
         """
         body = await self.manifest(digest)
         found = read_manifest(body, digest, f"{self.reference.name}@{digest}")
-        if not isinstance(found, Index):
+        if platform is None or not isinstance(found, Index):
             return {digest: body}
         inner = found.digest_for(platform)
         if inner is None:
