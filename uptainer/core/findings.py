@@ -98,10 +98,6 @@ class ScanDifference:
     unchanged: tuple[Vulnerability, ...]
 
 
-def worst(severities: Iterable[Severity]) -> Severity | None:
-    return max(severities, key=SEVERITY_ORDER.index, default=None)
-
-
 def count_by_severity(vulnerabilities: Iterable[Vulnerability]) -> dict[Severity, int]:
     """How many of each severity, the worst first; severities that do not occur are left out."""
     found = [vulnerability.severity for vulnerability in vulnerabilities]

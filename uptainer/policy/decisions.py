@@ -9,6 +9,7 @@ from uptainer.core.enums import ChangeLevel, CheckResult, PolicyMode
 from uptainer.core.errors import InvalidInputError
 from uptainer.core.findings import Finding, Verdict
 from uptainer.core.images import Candidate
+from uptainer.policy.counting import urgency_of
 from uptainer.policy.rules import CANDIDATE_RULES, ENABLED, STATE_RULES, WINDOW
 from uptainer.policy.subjects import DecisionSubject
 
@@ -26,7 +27,10 @@ class Outcome(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Decision:
-    """`urgency` is the subject's; `candidate` the one that it is about."""
+    """`urgency` is how bad the worst vulnerability is that the candidate fixes: 4 critical, 3 high, 2, 1, and 0 for none.
+
+    `candidate` is the one that it is about.
+    """
 
     outcome: Outcome
     findings: tuple[Finding, ...]
@@ -50,7 +54,7 @@ def decide(subject: DecisionSubject, now: datetime) -> Decision:
     """Run every rule and weigh what they found."""
     rules = STATE_RULES if subject.candidate is None else STATE_RULES + CANDIDATE_RULES
     findings = tuple(rule(subject, now) for rule in rules)
-    return Decision(_weigh(subject, findings), findings, subject.candidate, subject.urgency)
+    return Decision(_weigh(subject, findings), findings, subject.candidate, urgency_of(subject, now))
 
 
 def choose(subjects: Iterable[DecisionSubject], now: datetime) -> tuple[Decision, ...]:

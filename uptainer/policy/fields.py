@@ -41,6 +41,14 @@ class Unscanned(StrEnum):
 
 
 class Unsigned(StrEnum):
+class Tolerance(StrEnum):
+    """What is done where something bad was found: stop, leave it to a person, or go on."""
+
+    BLOCK = "block"
+    ASK = "ask"
+    ALLOW = "allow"
+
+
     """What is done with an image that nobody who is trusted is known to have signed: stop, or leave it to a person."""
 
     BLOCK = "block"

@@ -129,6 +129,12 @@ _OWN: dict[str, tuple[str, Callable[[str], Any]]] = {
     "uptainer.security.signed-by": ("signed_by", _read_list),
     "uptainer.security.unsigned": ("unsigned", _read_word),
     "uptainer.security.fast-track": ("fast_track", _read_word),
+    "uptainer.security.critical": ("critical_allowed", _read_word),
+    "uptainer.security.high": ("high_allowed", _read_word),
+    "uptainer.security.only-fixable": ("only_fixable", _read_flag),
+    "uptainer.security.end-of-life": ("end_of_life", _read_word),
+    "uptainer.security.secrets": ("secrets", _read_word),
+    "uptainer.security.vex": ("vex", _read_list),
     "uptainer.approval.expiry": ("approval_expiry", str),
     "uptainer.gitops": ("gitops", _read_word),
 }

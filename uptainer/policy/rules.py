@@ -11,7 +11,15 @@ from uptainer.core.findings import Finding, Verdict
 from uptainer.core.transitions import WAITING
 from uptainer.policy.durations import format_duration
 from uptainer.policy.fields import GitOps
-from uptainer.policy.security import check_fast_track, check_vulnerabilities, is_fast
+from uptainer.policy.security import (
+    check_end_of_life,
+    check_excused,
+    check_fast_track,
+    check_secrets,
+    check_total,
+    check_vulnerabilities,
+    is_fast,
+)
 from uptainer.policy.signing import check_signature
 from uptainer.policy.subjects import DecisionSubject, EarlierUpdate
 from uptainer.policy.windows import SEARCHED, is_open, next_opening
@@ -221,6 +229,10 @@ CANDIDATE_RULES: tuple[Rule, ...] = (
     check_skip,
     check_open_update,
     check_vulnerabilities,
+    check_total,
+    check_end_of_life,
+    check_secrets,
+    check_excused,
     check_fast_track,
     check_signature,
     check_advice,

@@ -23,6 +23,7 @@ from uptainer.policy.fields import (
     TagScheme,
     Transform,
     Unscanned,
+    Tolerance,
     Unsigned,
     Windows,
 )
@@ -66,6 +67,12 @@ class PolicySettings(_Model):
     new_high_allowed: Limit | None = None
     unscanned: Unscanned | None = None
     signed_by: Names | None = None
+    critical_allowed: Limit | None = None
+    high_allowed: Limit | None = None
+    only_fixable: bool | None = None
+    end_of_life: Tolerance | None = None
+    secrets: Tolerance | None = None
+    vex: Names | None = None
     unsigned: Unsigned | None = None
     fast_track: FastTrack | None = None
     fast_track_unattended: bool | None = None
@@ -135,9 +142,9 @@ class EffectivePolicy(_Model):
     """A whole policy: its defaults are the built-in ones, and `sources` says where each other field came from.
 
     `level` is the farthest change that is offered, `auto_level` the farthest that is applied without a person
-    in an automatic mode. The allowed counts are of vulnerabilities that a candidate brings; "any" switches the
-    check off. `stop_timeout` None: the container's own. `backup_every` None: only before updates. `soak` is how long
-    it must run without a restart.
+    in an automatic mode. The allowed counts are of vulnerabilities that a candidate brings (`new_...`) or has at all;
+    "any" switches the check off. `vex` are names of stored documents. `stop_timeout` None: the container's own.
+    `backup_every` None: only before updates. `soak` is how long it must run without a restart.
     """
 
     enabled: bool = True
@@ -161,6 +168,12 @@ class EffectivePolicy(_Model):
     fast_track: FastTrack = Severity.CRITICAL
     fast_track_unattended: bool = False
     backup_volumes: bool = False
+    critical_allowed: Limit = "any"
+    high_allowed: Limit = "any"
+    only_fixable: bool = False
+    end_of_life: Tolerance = Tolerance.ALLOW
+    secrets: Tolerance = Tolerance.ALLOW
+    vex: Names = ()
     backup_every: Duration | None = None
     backup_keep: Count = 3
     probes: tuple[Probe, ...] = ()

@@ -5,10 +5,11 @@ from dataclasses import dataclass, field
 from datetime import datetime
 
 from uptainer.core.enums import CheckResult, UpdateStatus
-from uptainer.core.findings import SEVERITY_ORDER, Advice, Scan, ScanDifference, worst
+from uptainer.core.findings import Advice, Scan, ScanDifference
 from uptainer.core.images import Candidate
 from uptainer.core.signatures import Verification
 from uptainer.core.workloads import ContainerFacts
+from uptainer.policy.excuses import Excuses
 from uptainer.policy.labels import LabelFault
 from uptainer.policy.settings import EffectivePolicy
 
@@ -38,7 +39,8 @@ class DecisionSubject:
 
     `check_reason` says why the check found nothing, or could not tell. `first_seen_at` is when the candidate's
     digest was first looked up. `skipped` holds the versions and digests that a person does not want. `difference`
-    is None where one of the two scans did not succeed. `approved`: a person has said yes to exactly this digest.
+    is None where one of the two scans did not succeed; `excuses` is what keeps some of what they found from counting.
+    `approved`: a person has said yes to exactly this digest.
     `is_self`: the container runs Uptainer itself. `signatures` are the candidate's, by the name of the trust.
     """
 
@@ -53,6 +55,7 @@ class DecisionSubject:
     candidate_scan: Scan | None = None
     difference: ScanDifference | None = None
     signatures: Mapping[str, Verification] = field(default_factory=dict)
+    excuses: Excuses = field(default_factory=Excuses)
     label_faults: tuple[LabelFault, ...] = ()
     earlier: tuple[EarlierUpdate, ...] = ()
     open_update: OpenUpdate | None = None
@@ -66,10 +69,3 @@ class DecisionSubject:
         """The candidate, for the rules that run only where there is one."""
         assert self.candidate is not None, "this rule runs only where there is a candidate"
         return self.candidate
-
-    @property
-    def urgency(self) -> int:
-        """How bad the worst vulnerability is that the candidate fixes: 4 critical, 3 high, 2, 1, and 0 for none."""
-        fixed = self.difference.fixed if self.difference is not None else ()
-        severity = worst(each.severity for each in fixed)
-        return 0 if severity is None else SEVERITY_ORDER.index(severity)

@@ -1,0 +1,87 @@
+"""From the bytes of a VEX document to its statements, whichever form it has."""
+
+import hashlib
+import json
+from collections.abc import Mapping
+from dataclasses import replace
+from datetime import UTC
+from functools import lru_cache
+from typing import Any
+
+from pydantic import ValidationError
+
+from uptainer.core.enums import VexFormat
+from uptainer.core.errors import InvalidInputError
+from uptainer.policy.vex.csaf import Csaf
+from uptainer.policy.vex.cyclonedx import CycloneDx
+from uptainer.policy.vex.openvex import OpenVex
+from uptainer.policy.vex.products import NO_PRODUCT
+from uptainer.policy.vex.statements import Document, Statement, VexStatus
+
+MAX_BYTES = 10 * 1024 * 1024
+_MODELS: Mapping[VexFormat, type[OpenVex | CycloneDx | Csaf]] = {
+    VexFormat.OPENVEX: OpenVex,
+    VexFormat.CYCLONEDX: CycloneDx,
+    VexFormat.CSAF: Csaf,
+}
+
+
+@lru_cache(maxsize=64)
+def read_document(name: str, content: str) -> Document:
+    """Read it whole; `name` is what policies call it by.
+
+    Raises:
+        InvalidInputError: it is too large, or none of the three forms; the message says what is wrong where.
+    """
+    raw = content.encode()
+    if len(raw) > MAX_BYTES:
+        raise InvalidInputError(
+            f"{name} has {len(raw)} bytes, more than the {MAX_BYTES} that a VEX document may have"
+        )
+    body = _parse(name, content)
+    form = _form_of(name, body)
+    try:
+        statements = tuple(_aware(each) for each in _MODELS[form].model_validate(body).read())
+    except ValidationError as error:
+        fault = error.errors(include_input=False, include_url=False)[0]
+        where = ".".join(str(each) for each in fault["loc"])
+        raise InvalidInputError(f"{name} is no {form} document: {where}: {fault['msg']}") from error
+    unusable = {each.number: why for each in statements if (why := _why_unusable(each))}
+    return Document(name, form, hashlib.sha256(raw).hexdigest(), statements, unusable)
+
+
+def _parse(name: str, content: str) -> Mapping[str, Any]:
+    try:
+        body = json.loads(content)
+    except (ValueError, RecursionError) as error:
+        raise InvalidInputError(f"{name} is not JSON, which a VEX document is here: {error}") from error
+    if not isinstance(body, dict):
+        raise InvalidInputError(f"{name} is JSON, and no VEX document: it has no fields")
+    return body
+
+
+def _form_of(name: str, body: Mapping[str, Any]) -> VexFormat:
+    about = body.get("document")
+    category = about.get("category") if isinstance(about, dict) else None
+    if str(body.get("@context", "")).startswith("https://openvex.dev/ns"):
+        return VexFormat.OPENVEX
+    if body.get("bomFormat") == "CycloneDX":
+        return VexFormat.CYCLONEDX
+    if category == "csaf_vex":
+        return VexFormat.CSAF
+    said = f" (its category is {category!r}, and only csaf_vex states who is affected)" if category else ""
+    raise InvalidInputError(f"{name} is neither OpenVEX, nor CycloneDX, nor CSAF with the VEX profile{said}")
+
+
+def _aware(statement: Statement) -> Statement:
+    """A time without a zone is UTC, so that all can be compared."""
+    at = statement.at
+    return statement if at.tzinfo else replace(statement, at=at.replace(tzinfo=UTC))
+
+
+def _why_unusable(statement: Statement) -> str:
+    if not statement.products:
+        return NO_PRODUCT
+    if statement.status is VexStatus.NOT_AFFECTED and not statement.excuses:
+        return "it says not_affected without a justification"
+    return ""
