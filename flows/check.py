@@ -15,6 +15,7 @@ from flows.sweeping import sweep
 from flows.telling import tell_people
 from tasks.decisions import advise, decide
 from tasks.registries import check_registry, plan_check, record_unasked
+from tasks.signatures import plan_verifications, verify_registry
 from uptainer.core.budgets import Urgency
 from uptainer.core.errors import InvalidInputError
 from uptainer.core.reference import Reference
@@ -45,6 +46,8 @@ async def check(container: str | None = None, reference: str | None = None) -> S
     for (registry, questions), error in looked_up.failures:
         await record_unasked(registry, questions, str(error))
     await scan_all(UNSCANNED, Urgency.WANTED if container or repository else Urgency.SWEEP)
+    signatures = await plan_verifications(container)
+    await sweep(signatures.items(), lambda item: verify_registry(*item))
     await advise(container, repository)
     decided = await decide(container, repository)
     await start_updates(decided.proposed)

@@ -13,6 +13,7 @@ from flows.reporting import publish
 from flows.sweeping import sweep
 from flows.update import update
 from tasks.maintenance import plan_maintenance
+from tasks.signatures import verify_updates
 from uptainer.fleet.maintenance import Due
 
 
@@ -28,6 +29,7 @@ async def maintain(window: str | None = None) -> State[Any]:  # noqa: ARG001 -- 
     Args:
         window: The window that opened, for the run's name; what is due is the same with any.
     """
+    await verify_updates(None)
     plans = await plan_maintenance()
     swept = await sweep(plans, lambda plan: apply_due(plan, _apply))
     await publish("fleet", "waiting", "night")

@@ -16,6 +16,7 @@ from flows.naming import about, name_run
 from flows.progress import shown
 from flows.refusals import plainly
 from flows.telling import start_told, tell_people
+from tasks.signatures import verify_updates
 from tasks.updates import (
     apply_update,
     ask_readiness,
@@ -122,6 +123,7 @@ async def _ask(gate: Gate) -> None:
 async def _go_on(update_id: int) -> State[Any]:
     situation = await read_update(update_id)
     if situation.status not in CLOSED:
+        await verify_updates([update_id])
         ready = await ask_readiness(update_id)
         if not ready.go:
             when = f" It opens at {ready.opens_at:%Y-%m-%d %H:%M %Z}." if ready.opens_at else ""
