@@ -10,7 +10,7 @@ from typing import Self
 from sqlalchemy.orm import Session
 
 from uptainer.advice.subject import AdviceSubject, EarlierFailure
-from uptainer.core.enums import CheckResult, ContainerStatus
+from uptainer.core.enums import CheckResult, ContainerStatus, SignatureStatus
 from uptainer.core.findings import Advice, Scan, ScanDifference
 from uptainer.core.reference import Reference
 from uptainer.core.signatures import Verification
@@ -30,6 +30,7 @@ from uptainer.store.repositories.scans import ScanRepository
 from uptainer.store.repositories.signatures import SignatureRepository
 from uptainer.store.repositories.updates import UpdateRepository
 
+NO_TRUST = "there is no trust of that name: see `uptainer trust list`"
 _SHORT_ID = re.compile(r"[0-9a-f]{12}")
 
 
@@ -47,6 +48,7 @@ class Known:
     candidate_scans: Mapping[int, Scan]
     advice: Mapping[int, Advice]
     signatures: Mapping[int, Mapping[str, Verification]]
+    trusts: frozenset[str]
     by_policy: bool = False
     """The open update was approved by the policy, and by no person."""
 
@@ -66,12 +68,12 @@ class Known:
 
     def signatures_of(self, row: CandidateRow) -> Mapping[str, Verification]:
         """By trust, what was verified against it as it is now; on several platforms, only over all of the image."""
-        found = {} if row.image_pk is None else self.signatures.get(row.image_pk, {})
-        if not self.has_platforms:
-            return found
-        return {
-            name: each for name, each in found.items() if not each.holds or each.signed_digest == row.digest
-        }
+        missing = set(self.policy.policy.signed_by) - self.trusts
+        found = {name: Verification(name, SignatureStatus.UNKNOWN, NO_TRUST) for name in missing}
+        for name, each in self.signatures.get(row.image_pk or 0, {}).items():
+            if not (each.holds and self.has_platforms and each.signed_digest != row.digest):
+                found[name] = each
+        return found
 
     @property
     def has_platforms(self) -> bool:
@@ -175,7 +177,8 @@ class Fleet:
         rows = [row for found in candidates.values() for row in found]
         scans = ScanRepository(session).latest(sorted(_images(views, rows)))
         advice = RecommendationRepository(session).latest([row.id for row in rows])
-        signatures = SignatureRepository(session).current(sorted(_images((), rows)))
+        trusts = frozenset(trust.name for trust in SignatureRepository(session).trusts())
+        signatures = SignatureRepository(session).current(sorted(_images((), rows))) if trusts else {}
         open_updates = {row.container_id: row for row in UpdateRepository(session).open()}
         by_policy = ApprovalRepository(session).of_policy([row.id for row in open_updates.values()])
         return cls(
@@ -191,6 +194,7 @@ class Fleet:
                     candidate_scans=scans,
                     advice=advice,
                     signatures=signatures,
+                    trusts=trusts,
                     by_policy=_id_of(open_updates.get(view.container.id)) in by_policy,
                 )
                 for view in views
