@@ -123,6 +123,13 @@ class Budget:
     hold: Hold | None = None
     fault: Fault | None = None
 
+    @property
+    def remaining(self) -> str:
+        """What the registry says is left, for a person."""
+        if self.quota is None:
+            return "not said"
+        return f"{self.quota.remaining}/{self.quota.limit or '?'}"
+
     def at(self, now: datetime) -> Self:
         """As it stands now: what has run out meanwhile is no longer there."""
         fresh = self

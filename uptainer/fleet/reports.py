@@ -11,6 +11,7 @@ from uptainer.core.enums import ScanStatus
 from uptainer.fleet.deciding import title_of
 from uptainer.fleet.listing import list_fleet
 from uptainer.store.models import Container, Image, Update, VulnerabilityScan
+from uptainer.store.repositories.budgets import BudgetRepository
 from uptainer.store.repositories.hosts import HostRepository
 from uptainer.store.repositories.updates import UpdateRepository
 from uptainer.updates.markdown import bullets, plain, table
@@ -20,7 +21,7 @@ SHOWN = 500
 """Rows in one table of a page; the rest is counted, and `uptainer` lists all."""
 
 
-def report_fleet(session: Session, _now: datetime) -> str:
+def report_fleet(session: Session, now: datetime) -> str:
     lines = list_fleet(session)
     hosts = HostRepository(session).all()
     silent = [
@@ -31,7 +32,23 @@ def report_fleet(session: Session, _now: datetime) -> str:
     ]
     head = f"# The fleet\n\n{len(lines)} containers on {len(hosts)} hosts."
     columns = ("Workload", "State", "Image", "Version", "Candidate", "Why")
-    return _page(head, bullets(silent), _cut(columns, rows))
+    return _page(head, bullets(silent), _cut(columns, rows), _registries(session, now))
+
+
+def _registries(session: Session, now: datetime) -> str:
+    """What each registry may still be asked; "" before the first check."""
+    rows = [
+        (
+            each.registry,
+            f"{each.remaining} {each.quota.unit}s" if each.quota else each.remaining,
+            f"{each.quota.resets_at:%Y-%m-%d %H:%M}" if each.quota and each.quota.resets_at else "",
+            f"{each.hold.until:%Y-%m-%d %H:%M}: {each.hold.reason}" if each.hold else "",
+            f"{each.fault.at:%Y-%m-%d %H:%M}: {each.fault.message}" if each.fault else "",
+        )
+        for each in BudgetRepository(session).all(now)
+    ]
+    columns = ("Registry", "Left", "All back by (UTC)", "Left alone until (UTC)", "Last refusal (UTC)")
+    return "## Registries\n\n" + _cut(columns, rows) if rows else ""
 
 
 def report_waiting(session: Session, now: datetime) -> str:

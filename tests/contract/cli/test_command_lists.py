@@ -23,6 +23,7 @@ LISTS = [
     ("policy",),
     ("window",),
     ("credentials",),
+    ("registries",),
     ("notices",),
     ("notices", "--failed"),
 ]
