@@ -1,5 +1,6 @@
 """The types that a policy's fields are made of, each checked where it enters."""
 
+import shlex
 from collections.abc import Callable
 from enum import StrEnum
 from functools import partial
@@ -40,7 +41,6 @@ class Unscanned(StrEnum):
     ALLOW = "allow"
 
 
-class Unsigned(StrEnum):
 class Tolerance(StrEnum):
     """What is done where something bad was found: stop, leave it to a person, or go on."""
 
@@ -49,10 +49,19 @@ class Tolerance(StrEnum):
     ALLOW = "allow"
 
 
+class Unsigned(StrEnum):
     """What is done with an image that nobody who is trusted is known to have signed: stop, or leave it to a person."""
 
     BLOCK = "block"
     ASK = "ask"
+
+
+class Consistency(StrEnum):
+    """How a workload is held still while its volumes are read: stopped, paused, or not at all."""
+
+    STOP = "stop"
+    PAUSE = "pause"
+    LIVE = "live"
 
 
 class GitOps(StrEnum):
@@ -77,6 +86,11 @@ def _read_window(kind: type[Window], value: object, info: ValidationInfo) -> Win
         if " " in value.strip():
             raise ValueError(str(error)) from error
         raise ValueError(f"there is no {kind.noun} named {value!r}") from error
+
+
+def _read_command(value: object) -> object:
+    """A text is split as a shell would, and run by none."""
+    return tuple(shlex.split(value)) if isinstance(value, str) else value
 
 
 def _one_or_more(value: object) -> object:
@@ -109,6 +123,7 @@ FreezeField = Annotated[InstanceOf[Freeze], BeforeValidator(partial(_read_window
 Windows = Annotated[tuple[WindowField, ...], BeforeValidator(_one_or_more)]
 Freezes = Annotated[tuple[FreezeField, ...], BeforeValidator(_one_or_more)]
 Names = Annotated[tuple[Annotated[str, Field(min_length=1)], ...], BeforeValidator(_one_or_more)]
+Command = Annotated[tuple[Annotated[str, Field(min_length=1)], ...], BeforeValidator(_read_command)]
 
 Pattern = Annotated[str, AfterValidator(_check_pattern)]
 Transform = Annotated[str, AfterValidator(_check_transform)]

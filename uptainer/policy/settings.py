@@ -12,6 +12,8 @@ from uptainer.core.errors import InvalidInputError
 from uptainer.policy.durations import Duration
 from uptainer.policy.fields import (
     AutoLevel,
+    Command,
+    Consistency,
     Count,
     FastTrack,
     Freezes,
@@ -21,9 +23,9 @@ from uptainer.policy.fields import (
     Names,
     Pattern,
     TagScheme,
+    Tolerance,
     Transform,
     Unscanned,
-    Tolerance,
     Unsigned,
     Windows,
 )
@@ -65,20 +67,26 @@ class PolicySettings(_Model):
     freezes: Freezes | None = None
     new_critical_allowed: Limit | None = None
     new_high_allowed: Limit | None = None
-    unscanned: Unscanned | None = None
-    signed_by: Names | None = None
     critical_allowed: Limit | None = None
     high_allowed: Limit | None = None
     only_fixable: bool | None = None
     end_of_life: Tolerance | None = None
     secrets: Tolerance | None = None
     vex: Names | None = None
+    unscanned: Unscanned | None = None
+    signed_by: Names | None = None
     unsigned: Unsigned | None = None
     fast_track: FastTrack | None = None
     fast_track_unattended: bool | None = None
     backup_volumes: bool | None = None
     backup_every: Duration | None = None
     backup_keep: Count | None = None
+    backup_keep_for: Duration | None = None
+    backup_store: str | None = None
+    backup_consistency: Consistency | None = None
+    backup_before: Command | None = None
+    backup_after: Command | None = None
+    backup_hook_timeout: Duration | None = None
     probes: tuple[Probe, ...] | None = None
     soak: Duration | None = None
     health_deadline: Duration | None = None
@@ -162,20 +170,26 @@ class EffectivePolicy(_Model):
     freezes: Freezes = ()
     new_critical_allowed: Limit = 0
     new_high_allowed: Limit = 0
-    unscanned: Unscanned = Unscanned.ASK
-    signed_by: Names = ()
-    unsigned: Unsigned = Unsigned.BLOCK
-    fast_track: FastTrack = Severity.CRITICAL
-    fast_track_unattended: bool = False
-    backup_volumes: bool = False
     critical_allowed: Limit = "any"
     high_allowed: Limit = "any"
     only_fixable: bool = False
     end_of_life: Tolerance = Tolerance.ALLOW
     secrets: Tolerance = Tolerance.ALLOW
     vex: Names = ()
+    unscanned: Unscanned = Unscanned.ASK
+    signed_by: Names = ()
+    unsigned: Unsigned = Unsigned.BLOCK
+    fast_track: FastTrack = Severity.CRITICAL
+    fast_track_unattended: bool = False
+    backup_volumes: bool = False
     backup_every: Duration | None = None
     backup_keep: Count = 3
+    backup_keep_for: Duration = timedelta(days=7)
+    backup_store: str = ""
+    backup_consistency: Consistency = Consistency.STOP
+    backup_before: Command = ()
+    backup_after: Command = ()
+    backup_hook_timeout: Duration = timedelta(minutes=10)
     probes: tuple[Probe, ...] = ()
     soak: Duration = timedelta(seconds=30)
     health_deadline: Duration = timedelta(minutes=5)

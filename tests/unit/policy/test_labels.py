@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from uptainer.core.enums import ChangeLevel, PolicyMode, PolicyScope, Severity
-from uptainer.policy.fields import GitOps, TagScheme, Unscanned
+from uptainer.policy.fields import Consistency, GitOps, TagScheme, Unscanned
 from uptainer.policy.labels import LabelReading, read_labels
 from uptainer.policy.layers import Layer, merge
 from uptainer.policy.probes import ExecProbe, HttpProbe, TcpProbe
@@ -44,6 +44,12 @@ FOLLOWED: list[tuple[str, str, dict[str, Any]]] = [
     ("uptainer.backup.volumes", "true", {"backup_volumes": True}),
     ("uptainer.backup.every", "1d", {"backup_every": timedelta(days=1)}),
     ("uptainer.backup.keep", "5", {"backup_keep": 5}),
+    ("uptainer.backup.keep-for", "30d", {"backup_keep_for": timedelta(days=30)}),
+    ("uptainer.backup.store", "offsite", {"backup_store": "offsite"}),
+    ("uptainer.backup.consistency", "Pause", {"backup_consistency": Consistency.PAUSE}),
+    ("uptainer.hook.backup-before", "sh -c 'dump > /data/d'", {"backup_before": ("sh", "-c", "dump > /data/d")}),
+    ("uptainer.hook.backup-after", "rm /data/d", {"backup_after": ("rm", "/data/d")}),
+    ("uptainer.hook.timeout", "90s", {"backup_hook_timeout": timedelta(seconds=90)}),
     ("uptainer.security.new-critical", "any", {"new_critical_allowed": "any"}),
     ("uptainer.security.new-high", "2", {"new_high_allowed": 2}),
     ("uptainer.security.unscanned", "block", {"unscanned": Unscanned.BLOCK}),
@@ -100,6 +106,8 @@ REFUSED = [
     ("uptainer.probe.exec", "", "at least 1 item"),
     ("uptainer.probe.timeout", "5s", "no probe label"),
     ("uptainer.backup.keep", "0", "greater than or equal to 1"),
+    ("uptainer.backup.consistency", "frozen", "'stop', 'pause' or 'live'"),
+    ("uptainer.hook.backup-before", "sh -c 'dump", "No closing quotation"),
     (f"{WATCHTOWER}.enable", "maybe", "neither true nor false"),
     (f"{WATCHTOWER}.lifecycle.pre-update", "/dump.sh", "hooks are not run here"),
     (f"{WATCHTOWER}.no-pull", "true", "pulled by digest"),
