@@ -1,0 +1,55 @@
+"""Holding a workload still while its data is read, with what it asked to have run around that."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass
+
+from uptainer.backups.hooks import Hooks
+from uptainer.core.enums import ContainerStatus
+from uptainer.core.errors import UptainerError
+from uptainer.runtimes.port import Runtime
+
+_NO_HOOKS = Hooks()
+
+
+@dataclass(frozen=True, slots=True)
+class Hold:
+    """`stops` or `pauses` it, or neither: then what it writes meanwhile may be half in the backup."""
+
+    stops: bool = False
+    pauses: bool = False
+    hooks: Hooks = _NO_HOOKS
+
+    @contextmanager
+    def around(self, runtime: Runtime, key: str) -> Iterator[None]:
+        """It runs again afterwards, and the last command is run, whatever came of it.
+
+        Raises:
+            PermanentError, TemporaryError: a command failed, or the engine's.
+        """
+        try:
+            self.hooks.run_before(runtime, key)
+            with self._still(runtime, key):
+                yield
+        except BaseException:
+            with suppress(UptainerError):  # the first fault is the one that counts
+                self.hooks.run_after(runtime, key)
+            raise
+        self.hooks.run_after(runtime, key)
+
+    @contextmanager
+    def _still(self, runtime: Runtime, key: str) -> Iterator[None]:
+        try:
+            if self.stops:
+                runtime.stop(key)
+            if self.pauses:
+                runtime.pause(key)
+            yield
+        finally:
+            self._lift(runtime, key)
+
+    def _lift(self, runtime: Runtime, key: str) -> None:
+        if self.stops:
+            runtime.start(key)
+        if self.pauses and runtime.state(key).status is ContainerStatus.PAUSED:
+            runtime.unpause(key)
