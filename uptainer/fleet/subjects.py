@@ -70,10 +70,12 @@ class Known:
         """By trust, what was verified against it as it is now; on several platforms, only over all of the image."""
         missing = set(self.policy.policy.signed_by) - self.trusts
         found = {name: Verification(name, SignatureStatus.UNKNOWN, NO_TRUST) for name in missing}
-        for name, each in self.signatures.get(row.image_pk or 0, {}).items():
-            if not (each.holds and self.has_platforms and each.signed_digest != row.digest):
-                found[name] = each
-        return found
+        verified = self.signatures.get(row.image_pk or 0, {})
+        return found | {
+            name: each
+            for name, each in verified.items()
+            if not (each.holds and self.has_platforms and each.signed_digest != row.digest)
+        }
 
     @property
     def has_platforms(self) -> bool:
