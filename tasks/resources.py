@@ -8,8 +8,8 @@ from functools import cache, partial
 from blocks.advice_model import AdviceModel
 from blocks.database import Database as DatabaseBlock
 from blocks.hosts import load_secret
-from blocks.loading import find, load_all
-from blocks.registry_credentials import RegistryCredentials
+from blocks.loading import find
+from blocks.registries import load_keychain
 from blocks.trivy import Trivy
 from uptainer.advice.advisor import Advisor
 from uptainer.advice.model import AdviceModel as Model
@@ -23,7 +23,8 @@ from uptainer.core.secrets import HostSecret
 from uptainer.core.settings import Settings
 from uptainer.core.workloads import HostAddress
 from uptainer.fleet.updating import Opens, backups_below, opener
-from uptainer.images.credentials import Credential, DockerConfig, Keychain
+from uptainer.images.credentials import DockerConfig, Keychain
+from uptainer.images.issuing import IssuedLogins
 from uptainer.runtimes import connections
 from uptainer.runtimes.port import Runtime
 from uptainer.scanning.server import TrivyServer
@@ -80,35 +81,25 @@ def stores() -> Stores:
 
 
 def keychain() -> Keychain:
-    """The logins of all registry credential blocks, then those of Docker's `config.json`.
+    """The logins of all blocks for registries, then those of Docker's `config.json`; and how registries are reached.
 
     Where several blocks are for one registry, the table `registry_credentials` says which counts.
     """
-    blocks = asyncio.run(load_all(RegistryCredentials))
     with database().session() as session:
         chosen = PolicyRepository(session).credentials()
-    return Keychain(_logins(blocks, chosen), DockerConfig.load())
+    return asyncio.run(load_keychain(chosen, DockerConfig.load(), issued_logins()))
 
 
-def _logins(blocks: Mapping[str, RegistryCredentials], chosen: Mapping[str, str]) -> dict[str, Credential]:
-    logins = {block.registry: block.credential() for _, block in sorted(blocks.items())}
-    for registry, name in chosen.items():
-        if name not in blocks:
-            raise InvalidInputError(
-                f"the credentials for {registry} should be in the block {name!r}, which is not there"
-            )
-        logins[registry] = blocks[name].credential()
-    return logins
+@cache
+def issued_logins() -> IssuedLogins:
+    """What providers gave this process: kept here until shortly before it ends, and nowhere else."""
+    return IssuedLogins()
 
 
 def registry_auth(registry: str) -> Mapping[str, str] | None:
     """What a pull from this registry is to be done with, as an engine takes it; None for an anonymous one."""
     found = asyncio.run(keychain().find(registry))
-    if found is None:
-        return None
-    if found.identity_token:
-        return {"identitytoken": found.identity_token}
-    return {"username": found.username, "password": found.password}
+    return None if found is None else found.engine_auth
 
 
 def scanner() -> Scanner:

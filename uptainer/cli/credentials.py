@@ -9,7 +9,7 @@ from uptainer.cli.groups import examples, group
 from uptainer.cli.output import AsJson
 
 Registry = Annotated[str, typer.Argument(help="Its host name, with the port where it has one: ghcr.io.")]
-Block = Annotated[str, typer.Option("--block", help="The Registry credentials block that holds the login.")]
+Block = Annotated[str, typer.Option("--block", help="The block that holds the login, of whatever kind.")]
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,7 +52,7 @@ def list_(as_json: AsJson = False) -> None:
     with database() as opened, opened.session() as session:
         found = PolicyRepository(session).credentials()
     lines = [CredentialLine(name, block) for name, block in sorted(found.items())]
-    nothing = "None is said here: every Registry credentials block counts for its registry, then Docker's config.json."
+    nothing = "None is said here: every block with a registry's login counts for that one, then Docker's config.json."
     print_rows(lines, ("registry", "block"), as_json=as_json, nothing=nothing)
 
 
@@ -72,15 +72,6 @@ def registry_name(text: str) -> str:
     Raises:
         InvalidInputError: it is not a registry's host name.
     """
-    from uptainer.core.errors import InvalidInputError  # noqa: PLC0415 -- help and completion need none of it
-    from uptainer.core.reference import Reference  # noqa: PLC0415 -- as above
+    from uptainer.images.access import registry_name as read  # noqa: PLC0415 -- help and completion need none of it
 
-    hint = f"{text!r} is not a registry's host name: write it like ghcr.io, with no path"
-    name = text.strip().removeprefix("https://").rstrip("/")
-    try:
-        found = Reference.parse(f"{name}/repository").registry
-    except InvalidInputError as error:
-        raise InvalidInputError(hint) from error
-    if name not in {found, "index.docker.io"}:
-        raise InvalidInputError(hint)
-    return found
+    return read(text)

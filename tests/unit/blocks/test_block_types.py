@@ -10,18 +10,26 @@ from pydantic import SecretStr, ValidationError
 from blocks import (
     BLOCKS,
     AdviceModel,
+    AmazonEcr,
+    AzureContainerRegistry,
     Database,
     DockerHost,
+    GoogleArtifactRegistry,
     KubernetesCluster,
     PodmanHost,
+    Registry,
     RegistryCredentials,
     Trivy,
 )
+from blocks.registry_login import RegistryLogin
 from tests.lab.certificates import Authority
 from uptainer.core.enums import ConnectionType, RuntimeType
 from uptainer.core.secrets import ClusterSecret, SshSecret, TlsSecret
 from uptainer.core.workloads import HostAddress
-from uptainer.images.credentials import Credential
+from uptainer.images.access import Certificates, Mirror
+from uptainer.images.credential import Credential
+from uptainer.images.issuing import Login
+from uptainer.images.owners import AllowedHosts
 
 SSH_KEY = """-----BEGIN OPENSSH PRIVATE KEY-----
 b3BlbnNzaC1rZXktdjEAAAAABG5vbmUAAAAEbm9uZQAAAAAAAAABAAAAMwAAAAtzc2gtZW
@@ -36,6 +44,11 @@ KUBECONFIG = json.dumps(
         "contexts": [{"name": "prod", "context": {"cluster": "c", "user": "u"}}],
     }
 )
+ECR = "123456789012.dkr.ecr.eu-west-1.amazonaws.com"
+GOOGLE_KEY = json.dumps(
+    {"client_email": "a@b", "private_key": "hunter2", "token_uri": "https://oauth2.googleapis.com/token"}
+)
+AZURE = {"registry": "shop.azurecr.io", "tenant": "t", "client_id": "c"}
 
 
 @pytest.mark.parametrize("block", BLOCKS, ids=lambda block: block.__name__)
@@ -60,6 +73,10 @@ def test_no_block_holds_another_one(block: type[Block]) -> None:
         (KubernetesCluster(kubeconfig=SecretStr(KUBECONFIG)), "hunter2"),
         (RegistryCredentials(registry="ghcr.io", username="u", password=SecretStr("hunter2")), "hunter2"),
         (RegistryCredentials(registry="ghcr.io", identity_token=SecretStr("hunter2")), "hunter2"),
+        (RegistryCredentials(registry="ghcr.io", bearer_token=SecretStr("hunter2")), "hunter2"),
+        (AmazonEcr(registry=ECR, access_key_id="A", secret_access_key=SecretStr("hunter2")), "hunter2"),
+        (GoogleArtifactRegistry(registry="gcr.io", service_account=SecretStr(GOOGLE_KEY)), "hunter2"),
+        (AzureContainerRegistry(**AZURE, client_secret=SecretStr("hunter2")), "hunter2"),
         (Trivy(server_url="http://127.0.0.1:4954", token=SecretStr("hunter2")), "hunter2"),
         (AdviceModel(provider="anthropic", model="m", api_key=SecretStr("hunter2")), "hunter2"),
         (Database(url=SecretStr("postgresql://u:hunter2@h/d")), "hunter2"),
@@ -97,6 +114,47 @@ def test_no_secret_is_shown(block: Block, secret: str) -> None:
         (RegistryCredentials, {"registry": "two words", "username": "u", "password": "p"}, "not"),
         (RegistryCredentials, {"registry": "ghcr.io"}, "a user name and a password"),
         (RegistryCredentials, {"registry": "ghcr.io", "username": "u"}, "a user name and a password"),
+        (
+            RegistryCredentials,
+            {"registry": "docker.io", "username": "me@home", "password": "p"},
+            "not the mail",
+        ),
+        (
+            RegistryCredentials,
+            {"registry": "ghcr.io", "username": "u", "password": "github_pat_x"},
+            "read:packages",
+        ),
+        (AmazonEcr, {"registry": "ghcr.io"}, "is not a registry of ECR"),
+        (AmazonEcr, {"registry": ECR, "access_key_id": "A"}, "give both, or neither"),
+        (AmazonEcr, {"registry": ECR, "session_token": "hunter2"}, "goes with its access key"),
+        (
+            GoogleArtifactRegistry,
+            {"registry": "gcr.io", "service_account": "hunter2"},
+            "paste the whole file",
+        ),
+        (
+            GoogleArtifactRegistry,
+            {"registry": "gcr.io", "service_account": "{}"},
+            "not a service account's key",
+        ),
+        (
+            GoogleArtifactRegistry,
+            {"registry": "gcr.io", "service_account": GOOGLE_KEY.replace("https", "http")},
+            "is not https",
+        ),
+        (AzureContainerRegistry, {"registry": "a.azurecr.io", "client_secret": "hunter2"}, "give all three"),
+        (Registry, {"registry": "r.lan", "ca_certificate": "hunter2"}, "CA certificate is not in PEM"),
+        (Registry, {"registry": "r.lan", "client_certificate": "x", "client_key": "hunter2"}, "of one pair"),
+        (Registry, {"registry": "r.lan", "client_key": "hunter2"}, "give both, or neither"),
+        (Registry, {"registry": "docker.io", "mirrors": ["https://a.lan/v2/?x"]}, "is not a mirror"),
+        (Registry, {"registry": "docker.io", "mirrors": ["two words"]}, "is not a mirror"),
+        (Registry, {"registry": "docker.io", "mirrors": ["index.docker.io/x"]}, "no mirror of itself"),
+        (Registry, {"registry": "docker.io", "mirrors_only": True}, "needs a mirror"),
+        (
+            Registry,
+            {"registry": "r.lan", "other_hosts": ["https://a.lan"]},
+            "neither a host's name nor a network",
+        ),
         (AdviceModel, {"provider": "anthropic", "model": "m"}, "wants a key"),
         (AdviceModel, {"provider": "ollama", "model": "m"}, "address"),
         (AdviceModel, {"model": "", "base_url": "http://127.0.0.1:1/v1"}, "at least 1"),
@@ -189,6 +247,47 @@ def test_a_registry_is_known_by_one_name(written: str, registry: str) -> None:
     block = RegistryCredentials(registry=written, username="u", password=SecretStr("p"))
     assert block.registry == registry
     assert block.credential() == Credential(username="u", password="p")
+
+
+@pytest.mark.parametrize(
+    "block",
+    [
+        AmazonEcr(registry=ECR, access_key_id="A", secret_access_key=SecretStr("hunter2")),
+        GoogleArtifactRegistry(registry="gcr.io", service_account=SecretStr(GOOGLE_KEY)),
+        AzureContainerRegistry(**AZURE, client_secret=SecretStr("hunter2")),
+    ],
+    ids=lambda block: type(block).__name__,
+)
+def test_a_providers_login_is_a_value_that_shows_no_secret(block: RegistryLogin) -> None:
+    assert {block.login(), block.login()} == {block.login()}
+    assert isinstance(block.login(), Login)
+    assert "hunter2" not in repr(block.login())
+
+
+def test_a_registry_block_says_how_it_is_reached() -> None:
+    block = Registry(
+        registry="docker.io",
+        mirrors=["https://cache.lan:5000/", "harbor.example.org/hub/proxy"],
+        mirrors_complete=True,
+        other_hosts=["Auth.example.org", "10.1.0.0/16"],
+    )
+    access = block.access()
+    assert access.mirrors == (Mirror("cache.lan:5000"), Mirror("harbor.example.org", "hub/proxy"))
+    assert (access.complete, access.mirrors_only, access.certificates) == (True, False, None)
+    assert access.allowed == AllowedHosts.parse(["auth.example.org", "10.1.0.0/16"])
+
+
+def test_a_registrys_certificates_are_whole_again_after_a_field_that_makes_one_line_of_them() -> None:
+    authority = Authority()
+    client = authority.client()
+    block = Registry(
+        registry="r.lan",
+        ca_certificate=authority.certificate.replace("\n", " "),
+        client_certificate=client.certificate.replace("\n", " "),
+        client_key=SecretStr(client.key.replace("\n", " ")),
+    )
+    parts = (authority.certificate, client.certificate, client.key)
+    assert block.access().certificates == Certificates(*(text.strip() for text in parts))
 
 
 def test_a_trivy_block_becomes_a_server_address() -> None:

@@ -7,7 +7,7 @@ from prefect.client.orchestration import PrefectClient
 
 from blocks.loading import load
 from blocks.notifier import Notifier
-from blocks.registry_credentials import RegistryCredentials
+from blocks.registries import load_login
 from deployments.schedules import Changes, keep_in_step
 from uptainer.cli.prefect.requests import ask, plain_errors
 from uptainer.notices.channel import AppriseChannel
@@ -17,7 +17,7 @@ from uptainer.policy.windows import Window
 def credentials_registry(block: str) -> str:
     """The registry that the credentials in this block are for."""
     with plain_errors():
-        return asyncio.run(load(RegistryCredentials, block)).registry
+        return asyncio.run(load_login(block)).registry
 
 
 def notifier(block: str) -> AppriseChannel:
