@@ -2,8 +2,11 @@
 
 from typing import Any
 
+import httpx
 from prefect import flow
 from prefect.client.schemas.objects import State
+from prefect.exceptions import PrefectException
+from prefect.logging import get_run_logger
 from prefect.states import Completed
 
 from flows.naming import about
@@ -12,6 +15,8 @@ from flows.reporting import publish
 from flows.sweeping import HOSTS_AT_ONCE, sweep
 from flows.telling import tell_people
 from tasks.hosts import discover_host, list_hosts
+from tasks.maintenance import keep_schedules
+from uptainer.core.errors import UptainerError
 
 
 @flow(
@@ -28,6 +33,7 @@ async def discover(host: str | None = None) -> State[Any]:
     """
     hosts = await list_hosts(host)
     swept = await sweep(hosts, discover_host, at_once=HOSTS_AT_ONCE)
+    await _follow_windows()
     await publish("fleet")
     await tell_people()
     containers = sum(report.containers for report in swept.results)
@@ -35,3 +41,11 @@ async def discover(host: str | None = None) -> State[Any]:
     return Completed(
         message="; ".join([said, *(f"{address.name}: {error}" for address, error in swept.failures)])
     )
+
+
+async def _follow_windows() -> None:
+    """A label may say a window; what is wrong with the schedules is no fault of the hosts."""
+    try:
+        await keep_schedules()
+    except (UptainerError, PrefectException, httpx.HTTPError) as error:
+        get_run_logger().warning("the schedules of maintain could not follow the windows: %s", error)

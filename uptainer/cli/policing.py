@@ -12,6 +12,7 @@ from uptainer.cli import connection
 from uptainer.cli.output import print_json
 from uptainer.cli.policy_fields import fields_of
 from uptainer.cli.rows import print_rows
+from uptainer.cli.windowing import follow
 from uptainer.core.clock import utc_now
 from uptainer.core.enums import PolicyScope
 from uptainer.core.errors import InvalidInputError, NotFoundError
@@ -19,6 +20,8 @@ from uptainer.fleet.policies import PolicyBook, read_windows, storable
 from uptainer.store.repositories.containers import ContainerRepository
 from uptainer.store.repositories.hosts import HostRepository
 from uptainer.store.repositories.policies import PolicyRepository
+
+WINDOWS = "windows"
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,10 +55,14 @@ def show_all(*, as_json: bool) -> None:
 
 def put(scope: PolicyScope, words: Sequence[str]) -> None:
     """Raises InvalidInputError, NotFoundError: a field, a value or the target is wrong; nothing is stored then."""
-    with connection.database() as database, database.session() as session:
-        exact, settings = as_if_set(session, scope, words)
-        PolicyRepository(session).put_policy(scope, exact, settings, actor=connection.caller(), now=utc_now())
-    typer.echo(f"The {_layer(scope, exact)} says now: {json.dumps(settings)}")
+    with connection.database() as database:
+        with database.session() as session:
+            exact, settings = as_if_set(session, scope, words)
+            actor = connection.caller()
+            PolicyRepository(session).put_policy(scope, exact, settings, actor=actor, now=utc_now())
+        typer.echo(f"The {_layer(scope, exact)} says now: {json.dumps(settings)}")
+        if WINDOWS in settings:
+            follow(database)
 
 
 def as_if_set(session: Session, scope: PolicyScope, words: Sequence[str]) -> tuple[str, Mapping[str, Any]]:
@@ -68,18 +75,27 @@ def as_if_set(session: Session, scope: PolicyScope, words: Sequence[str]) -> tup
 
 def take_out(scope: PolicyScope, words: Sequence[str]) -> None:
     target, names = _target(scope, words)
-    with connection.database() as database, database.session() as session:
-        policies = PolicyRepository(session)
-        stored = _stored(session, scope, target)
-        absent = [name for name in names if name not in stored]
-        if absent:
-            raise NotFoundError(f"the {_layer(scope, target)} does not set {absent[0]!r}")
-        left = {name: value for name, value in stored.items() if name not in names}
-        if names and left:
-            policies.put_policy(scope, target, left, actor=connection.caller(), now=utc_now())
-        else:
-            policies.remove_policy(scope, target, actor=connection.caller())
-    typer.echo(f"The {_layer(scope, target)} says {json.dumps(left) if names and left else 'nothing'} now.")
+    with connection.database() as database:
+        with database.session() as session:
+            stored = _stored(session, scope, target)
+            left = _without(session, scope, target, names)
+        typer.echo(f"The {_layer(scope, target)} says {json.dumps(left) if left else 'nothing'} now.")
+        if WINDOWS in stored:
+            follow(database)
+
+
+def _without(session: Session, scope: PolicyScope, target: str, names: Sequence[str]) -> Mapping[str, Any]:
+    """Take these fields out, or without names the whole layer; what is left of it."""
+    policies, stored = PolicyRepository(session), _stored(session, scope, target)
+    absent = [name for name in names if name not in stored]
+    if absent:
+        raise NotFoundError(f"the {_layer(scope, target)} does not set {absent[0]!r}")
+    left = {name: value for name, value in stored.items() if names and name not in names}
+    if left:
+        policies.put_policy(scope, target, left, actor=connection.caller(), now=utc_now())
+    else:
+        policies.remove_policy(scope, target, actor=connection.caller())
+    return left
 
 
 def read_settings(words: Sequence[str]) -> dict[str, Any]:

@@ -1,7 +1,6 @@
 """What `uptainer window ...` does."""
 
 import re
-from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from itertools import islice
@@ -13,8 +12,7 @@ from uptainer.cli import connection
 from uptainer.cli.rows import print_rows
 from uptainer.core.clock import utc_now
 from uptainer.core.errors import InvalidInputError, RefusedError, UnreachableError, UptainerError
-from uptainer.fleet.policies import PolicyBook
-from uptainer.fleet.previews import preview_openings
+from uptainer.fleet.previews import preview_openings, windows_in_effect
 from uptainer.policy.window_text import describe_window, parse_window
 from uptainer.policy.windows import Freeze, Window
 from uptainer.store.database import Database
@@ -128,7 +126,7 @@ def _named_by(session: Session, name: str) -> tuple[str, ...]:
 def follow(database: Database) -> None:
     """The schedules of `maintain` follow the windows at each start, and now where the server is up."""
     with database.session() as session:
-        windows: Mapping[str, Window] = PolicyBook.load(session).windows
+        windows = windows_in_effect(session)
     try:
         connection.use_server()
     except UnreachableError:

@@ -30,10 +30,11 @@ def register(app: typer.Typer) -> None:
         )
     )(add)
     ours.command("list", epilog=examples("uptainer window list --json"))(list_)
-    ours.command(epilog=examples("uptainer window preview", "uptainer window preview --days 30 --json"))(
+    ours.command(epilog=examples("uptainer window preview", "uptainer windows preview --days 30 --json"))(
         preview
     )
     ours.command(epilog=examples("uptainer window remove nights"))(remove)
+    app.add_typer(ours, name="windows", hidden=True)  # both are said
 
 
 def add(name: NewName, text: Text, freeze: Freeze = False) -> None:

@@ -1,6 +1,6 @@
 """When the fleet's workloads may be changed next: their windows, without the freezes, and what waits for each."""
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -8,7 +8,7 @@ from sqlalchemy.orm import Session
 
 from uptainer.fleet.policies import PolicyBook
 from uptainer.fleet.readiness import APPROVED
-from uptainer.policy.window_text import describe_window
+from uptainer.policy.window_text import describe_window, format_window
 from uptainer.policy.windows import Freeze, Opening, Window, openings
 from uptainer.store.models import Update
 from uptainer.store.repositories.containers import ContainerRepository, ContainerView
@@ -44,6 +44,21 @@ def preview_openings(
         for opening in openings(*choice, start, end)
     )
     return sorted(found, key=lambda each: (each.opens, each.closes, each.workloads))
+
+
+def windows_in_effect(session: Session) -> Mapping[str, Window]:
+    """Each window at whose opening something may be due: the stored ones by name, and those that policies and labels of
+    the fleet's workloads spell out, by their text. What opens at the same times is one.
+    """
+    book = PolicyBook.load(session)
+    found = dict(book.windows)
+    openings_known = {(window.recurrence, window.zone) for window in found.values()}
+    for view in ContainerRepository(session).listing():
+        for window in book.policy_of(view).policy.windows:
+            if (window.recurrence, window.zone) not in openings_known:
+                openings_known.add((window.recurrence, window.zone))
+                found[format_window(window)] = window
+    return found
 
 
 def _by_windows(

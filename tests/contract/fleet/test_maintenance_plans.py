@@ -3,13 +3,15 @@
 from collections.abc import Sequence
 from datetime import timedelta
 
-from tests.contract.fleet.seeded import OPEN_UNTIL_ONE, Seeded
+from tests.contract.fleet.seeded import ANN, OPEN_UNTIL_ONE, Seeded
 from tests.lab.facts import NOW, address, container, engine
 from uptainer.fleet.maintenance import ServerPlan, plan_maintenance
+from uptainer.fleet.previews import windows_in_effect
 from uptainer.fleet.simulation import Foreseen, simulate
 from uptainer.policy.schedule import Bounds
 from uptainer.store.repositories.containers import ContainerRepository
 from uptainer.store.repositories.hosts import HostRepository
+from uptainer.store.repositories.policies import PolicyRepository
 
 NEARLY_OVER = NOW + timedelta(minutes=52)
 """Eight minutes before the window closes: one update of the usual five can be done, and no second one behind it."""
@@ -59,3 +61,30 @@ def test_a_simulation_foresees_what_maintenance_begins(fleet: Seeded) -> None:
     for bounds in (Bounds(1, 1), Bounds(1, 2), Bounds(2, 3)):
         begun = {f"{due.host}/{due.workload}" for plan in plans(fleet, bounds).values() for due in plan.due}
         assert {line.workload for line in foreseen(fleet, bounds)} == begun
+
+
+def waking(fleet: Seeded) -> dict[str, str]:
+    with fleet.database.session() as session:
+        return {name: window.recurrence for name, window in windows_in_effect(session).items()}
+
+
+def test_windows_that_are_stored_or_stand_in_a_policy_or_a_label_are_all_woken_for_and_each_once(
+    fleet: Seeded,
+) -> None:
+    with fleet.database.session() as session:
+        stored = PolicyRepository(session)
+        stored.put_window("nights", {"text": "daily 02:00-04:00 UTC"}, freeze=False, actor=ANN)
+        stored.put_window("holidays", {"text": "daily 05:00-06:00 UTC"}, freeze=True, actor=ANN)
+    fleet.run("web", labels={"uptainer.windows": "Sat 01:00-02:00 UTC | daily 02:00-05:00 UTC"})
+    fleet.run("db", labels={"uptainer.windows": "Sat 01:00-02:30 UTC"})
+    fleet.run("cron")
+    fleet.policy(windows=["nights", "last Sun 03:00-06:00 UTC"])
+    assert waking(fleet) == {
+        "nights": "FREQ=DAILY;BYHOUR=2;BYMINUTE=0",
+        "FREQ=MONTHLY;BYDAY=-1SU;BYHOUR=3;BYMINUTE=0 for 3h UTC": "FREQ=MONTHLY;BYDAY=-1SU;BYHOUR=3;BYMINUTE=0",
+        "FREQ=WEEKLY;BYDAY=SA;BYHOUR=1;BYMINUTE=0 for 1h30m UTC": "FREQ=WEEKLY;BYDAY=SA;BYHOUR=1;BYMINUTE=0",
+    }
+    fleet.remove("web")
+    fleet.remove("db")
+    fleet.policy(windows=["nights"])
+    assert list(waking(fleet)) == ["nights"]

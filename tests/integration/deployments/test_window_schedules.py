@@ -8,7 +8,7 @@ from prefect.client.schemas.actions import DeploymentScheduleCreate
 from prefect.client.schemas.objects import DeploymentSchedule
 from prefect.client.schemas.schedules import IntervalSchedule
 
-from deployments import schedules
+from tasks import schedules
 from tests.lab.prefect import PrefectServer
 from uptainer.policy.window_text import parse_window
 from uptainer.policy.windows import Window, openings

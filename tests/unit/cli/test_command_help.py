@@ -18,6 +18,8 @@ COMPLETES = {"_UPTAINER_COMPLETE": "complete_bash"}
 def commands(group: Any = None, *path: str) -> Iterator[tuple[str, ...]]:
     root: Any = group or typer.main.get_command(build())
     for name, command in root.commands.items():
+        if command.hidden:  # another name of one that is shown
+            continue
         if hasattr(command, "commands"):
             yield from commands(command, *path, name)
         else:

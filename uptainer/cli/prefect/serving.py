@@ -11,7 +11,7 @@ from prefect.client.orchestration import get_client
 from prefect.deployments.runner import RunnerDeployment
 from prefect.runner import Runner
 
-from deployments import schedules
+from tasks import schedules
 from uptainer.cli.prefect import first_look, leftovers, registration
 from uptainer.cli.screen import Screen
 from uptainer.console.children import Child
@@ -20,7 +20,7 @@ from uptainer.console.prefect_server import url
 from uptainer.console.record import database_url
 from uptainer.core.errors import TemporaryError, UptainerError
 from uptainer.core.settings import Settings
-from uptainer.fleet.policies import PolicyBook
+from uptainer.fleet.previews import windows_in_effect
 from uptainer.policy.windows import Window
 from uptainer.scanning.server import TrivyServer
 from uptainer.store.database import Database
@@ -51,6 +51,7 @@ async def serve(
         async with get_client() as client:
             await registration.register_blocks(client)
             deployments = await registration.register_deployments(runner, served)
+            await registration.register_automations(client)
             await leftovers.settle(client, deployments)
             await schedules.keep_in_step(client, await asyncio.to_thread(_windows, settings))
     asyncio.get_running_loop().set_exception_handler(_log_shortly)
@@ -80,7 +81,7 @@ def _windows(settings: Settings) -> Mapping[str, Window]:
     database = Database(database_url(settings))
     try:
         with database.session() as session:
-            return PolicyBook.load(session).windows
+            return windows_in_effect(session)
     finally:
         database.dispose()
 

@@ -5,10 +5,12 @@ from collections.abc import Mapping
 
 from prefect.client.orchestration import PrefectClient
 
+from blocks.backup_store import BackupStore
 from blocks.loading import load
 from blocks.notifier import Notifier
 from blocks.registries import load_login
-from deployments.schedules import Changes, keep_in_step
+from tasks.schedules import Changes, keep_in_step
+from uptainer.backups.store import BackupStore as Store
 from uptainer.cli.prefect.requests import ask, plain_errors
 from uptainer.notices.channel import AppriseChannel
 from uptainer.policy.windows import Window
@@ -24,6 +26,12 @@ def notifier(block: str) -> AppriseChannel:
     """The channel that this Notifier block names."""
     with plain_errors():
         return asyncio.run(load(Notifier, block)).channel()
+
+
+def backup_store(block: str) -> Store:
+    """The store that this Backup store block opens."""
+    with plain_errors():
+        return asyncio.run(load(BackupStore, block)).open(block)
 
 
 def follow_windows(windows: Mapping[str, Window]) -> Changes:

@@ -28,9 +28,9 @@ ANCHOR = "DTSTART:20200101T000000"
 class Changes:
     """The names of the schedules (slugs) that were made, changed and removed."""
 
-    created: tuple[str, ...]
-    updated: tuple[str, ...]
-    deleted: tuple[str, ...]
+    created: tuple[str, ...] = ()
+    updated: tuple[str, ...] = ()
+    deleted: tuple[str, ...] = ()
 
 
 async def keep_in_step(client: PrefectClient, windows: Mapping[str, Window]) -> Changes:
