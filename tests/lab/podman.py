@@ -173,7 +173,7 @@ class PodmanEngine:
     def as_its_user(self, *command: str) -> list[str]:
         """What to start so that a command is run by the user whose Podman it is, with the same settings."""
         settings = [f"{name}={value}" for name, value in self.environment().items()]
-        return ["env", "--chdir=/", *settings, *self._enter_user(), *command]
+        return ["env", "--ignore-environment", "--chdir=/", *settings, *self._enter_user(), *command]
 
     def _command(self, *arguments: str) -> list[str]:
         if not self.rootless:

@@ -205,11 +205,12 @@ class Runtime(Replaces, Protocol):
     def logs(self, key: str, *, tail: int, since: datetime | None = None) -> str: ...
 
     # data
-    def check_mount(self, key: str, mount: Mount) -> str:
-        """Say before anything is touched whether the mount can be read and restored; raises RefusedError if not.
+    def check_mount(self, key: str, mount: Mount) -> None:
+        """Say before anything is touched whether the mount can be read and restored; raises RefusedError if not."""
+        ...
 
-        Returns what its tar stream leaves out and why, so that a restore could not bring it back; "" for nothing.
-        """
+    def left_out(self, key: str, mount: Mount) -> str:
+        """What the mount's tar stream leaves out and why, so that a restore can't bring it back; "" for nothing."""
         ...
 
     def read_mount(self, key: str, mount: Mount) -> AbstractContextManager[Iterator[bytes]]:

@@ -77,7 +77,7 @@ def test_a_volume_comes_back_exactly(request: pytest.FixtureRequest, name: str) 
     ground: Ground = request.getfixturevalue(name)
     fill(ground.folder, ground.owner)
     before = snapshot(ground.folder)
-    assert ground.runtime.check_mount("web", ground.mount) == ""
+    assert ground.runtime.left_out("web", ground.mount) == ""
     kept = ground.read()
     spoil(ground.folder)
     ground.write(kept)
@@ -98,7 +98,7 @@ def test_a_user_alone_gets_the_data_of_their_own_podman_back(
     def run(_: Engine, command: Sequence[str], *, timeout: float | None = None) -> Ran:
         return ended(words(_, command), host="lab", timeout=timeout or 30, called=command[0])
 
-    fill(ground.folder, ground.owner)
+    fill(ground.folder, ground.owner, engine.uid)
     os.removexattr(ground.folder / "one", "trusted.note")
     os.removexattr(ground.folder / "capable", "security.capability")
     (ground.folder / "null").unlink()
@@ -107,7 +107,7 @@ def test_a_user_alone_gets_the_data_of_their_own_podman_back(
     monkeypatch.setattr(Engine, "words", words)
     monkeypatch.setattr(Engine, "run", run)
     kept = ground.read()
-    spoil(ground.folder)
+    spoil(ground.folder, engine.uid)
     ground.write(kept)
     assert snapshot(ground.folder) == before
 
@@ -126,7 +126,7 @@ def blind(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_what_docker_alone_leaves_out_is_said_and_the_rest_comes_back(docker: Ground) -> None:
     fill(docker.folder)
     before = snapshot(docker.folder)
-    said = docker.runtime.check_mount("web", docker.mount)
+    said = docker.runtime.left_out("web", docker.mount)
     assert "access control lists" in said
     assert "reach it by SSH" in said
     kept = docker.read()

@@ -20,13 +20,23 @@ def access_list(user: int) -> bytes:
     return struct.pack("<I", 2) + b"".join(struct.pack("<HHI", *each) for each in entries)
 
 
-def fill(root: Path, owner: int = 0) -> None:
-    """Owners are counted from `owner` on."""
+def fill(root: Path, owner: int = 0, superuser: int = 0) -> None:
+    """Owners are counted from `owner` on; what has none of its own is the `superuser`'s."""
     deep = root / "deep"
     deep.mkdir(mode=0o755)
     for name in ("one", "capable", "listed", "n" * 200, "umläut ☃"):
         (root / name).write_text(name)
     Path(os.fsdecode(os.fsencode(root) + b"/no\xff\xfetext")).write_text("x")
+    (root / "link").symlink_to("one")
+    (root / "away").symlink_to("../../../../etc/passwd")
+    os.mkfifo(root / "pipe")
+    os.mknod(root / "null", 0o20666, os.makedev(1, 3))
+    with (root / "holes").open("wb") as file:
+        file.truncate(HOLE)
+        file.seek(HOLE // 2)
+        file.write(b"middle")
+    for path in root.iterdir():
+        os.lchown(path, superuser, superuser)
     os.chown(root / "one", owner + 12, owner + 34)
     (root / "one").chmod(0o4750)
     os.setxattr(root / "one", "user.note", b"hello\0\xff there")
@@ -34,15 +44,7 @@ def fill(root: Path, owner: int = 0) -> None:
     os.setxattr(root / "capable", "security.capability", CAPABILITY)
     os.setxattr(root / "listed", "system.posix_acl_access", access_list(owner + 1234))
     os.setxattr(deep, "system.posix_acl_default", access_list(owner + 1234))
-    (root / "link").symlink_to("one")
-    (root / "away").symlink_to("../../../../etc/passwd")
     (deep / "hard").hardlink_to(root / "one")
-    os.mkfifo(root / "pipe")
-    os.mknod(root / "null", 0o20666, os.makedev(1, 3))
-    with (root / "holes").open("wb") as file:
-        file.truncate(HOLE)
-        file.seek(HOLE // 2)
-        file.write(b"middle")
     _date(root, owner)
 
 
@@ -55,7 +57,7 @@ def _date(root: Path, owner: int) -> None:
     root.chmod(0o2770)
 
 
-def spoil(root: Path) -> None:
+def spoil(root: Path, superuser: int = 0) -> None:
     for path in (root / "deep" / "hard", root / "link", root / "pipe"):
         path.unlink()
     (root / "new").mkdir()
@@ -63,7 +65,8 @@ def spoil(root: Path) -> None:
     (root / "one").write_text("another")
     os.removexattr(root / "listed", "system.posix_acl_access")
     os.setxattr(root, "user.later", b"later")
-    os.chown(root, 0, 0)
+    for path in (root, *root.rglob("new"), root / "new" / "file"):
+        os.chown(path, superuser, superuser)
 
 
 def snapshot(root: Path) -> dict[str, Entry]:

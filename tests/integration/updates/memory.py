@@ -152,7 +152,10 @@ class MemoryRuntime:
     def logs(self, key: str, *, tail: int, since: datetime | None = None) -> str:
         return ""
 
-    def check_mount(self, key: str, mount: Mount) -> str:
+    def check_mount(self, key: str, mount: Mount) -> None:
+        self._box(key)
+
+    def left_out(self, key: str, mount: Mount) -> str:
         self._box(key)
         return ""
 

@@ -152,8 +152,11 @@ class DockerRuntime:
         else:
             replacement.revert(self._engine, step, request, document, results)
 
-    def check_mount(self, key: str, mount: Mount) -> str:
-        return volumes.check_mount(self._engine, key, mount)
+    def check_mount(self, key: str, mount: Mount) -> None:
+        volumes.check_mount(self._engine, key, mount)
+
+    def left_out(self, key: str, mount: Mount) -> str:
+        return volumes.left_out(self._engine, key, mount)
 
     def read_mount(self, key: str, mount: Mount) -> AbstractContextManager[Iterator[bytes]]:
         return volumes.read_mount(self._engine, key, mount)

@@ -31,12 +31,8 @@ Json = Mapping[str, Any]
 LEFT_OUT = "extended attributes but for file capabilities, access control lists among them, and fractions of a second in times"
 
 
-def check_mount(engine: Engine, key: str, mount: Mount) -> str:
-    """What its archive would leave out, and why; "" for nothing. Touches nothing that runs.
-
-    Raises:
-        RefusedError: in plain words, why the mount could not be restored.
-    """
+def check_mount(engine: Engine, key: str, mount: Mount) -> None:
+    """Raises RefusedError, in plain words, where the mount could not be restored; touches nothing that runs."""
     owner = owner_of(engine, key)
     place = _place(engine, key, mount)
     containers = discovery.inspect_all(engine)
@@ -45,6 +41,13 @@ def check_mount(engine: Engine, key: str, mount: Mount) -> str:
     stopped_with_it = owner.containers.union(dependants)
     others = [each for each in containers if each["Id"] not in stopped_with_it]
     _refuse_shared(others, key, replace(mount, source=place.whole))
+    with _helper(engine, key, _bind(place, read_only=True)) as helper:
+        archives.is_folder(engine, helper, place)
+
+
+def left_out(engine: Engine, key: str, mount: Mount) -> str:
+    """What reading it leaves out, and why; "" for nothing."""
+    place = _place(engine, key, mount)
     with _helper(engine, key, _bind(place, read_only=True)) as helper:
         way = _way(engine, helper, place)
     return f"{LEFT_OUT}: {way}" if isinstance(way, str) else ""

@@ -122,7 +122,10 @@ class KubernetesRuntime:
     def logs(self, key: str, *, tail: int, since: datetime | None = None) -> str:
         return operations.logs(self._cluster, Key.parse(key), tail=tail, since=since)
 
-    def check_mount(self, key: str, mount: Mount) -> str:  # noqa: ARG002 -- none of them can be read
+    def check_mount(self, key: str, mount: Mount) -> None:  # noqa: ARG002 -- none of them can be read
+        operations.require(Capability.BACK_UP_VOLUMES, Key.parse(key))
+
+    def left_out(self, key: str, mount: Mount) -> str:  # noqa: ARG002 -- as above
         operations.require(Capability.BACK_UP_VOLUMES, Key.parse(key))
         return ""
 

@@ -121,8 +121,11 @@ class PodmanRuntime:
     ) -> None:
         replacement.revert(self._podman, step, request, document, results)
 
-    def check_mount(self, key: str, mount: Mount) -> str:
-        return volumes.check_mount(self._podman, key, mount)
+    def check_mount(self, key: str, mount: Mount) -> None:
+        volumes.check_mount(self._podman, key, mount)
+
+    def left_out(self, key: str, mount: Mount) -> str:  # noqa: ARG002 -- what would leave anything out is refused
+        return ""
 
     def read_mount(self, key: str, mount: Mount) -> AbstractContextManager[Iterator[bytes]]:
         return volumes.read_mount(self._podman, key, mount)

@@ -22,12 +22,8 @@ from uptainer.runtimes.podman.dependants import find_dependants
 Json = Mapping[str, Any]
 
 
-def check_mount(podman: Podman, key: str, mount: Mount) -> str:
-    """What its archive would leave out: "", for nothing. Touches nothing that runs.
-
-    Raises:
-        RefusedError: in plain words, why the mount could not be restored.
-    """
+def check_mount(podman: Podman, key: str, mount: Mount) -> None:
+    """Raises RefusedError, in plain words, where the mount could not be restored; touches nothing that runs."""
     place = _place(podman, key, mount)
     containers = discovery.inspect_all(podman)
     own = next((each for each in containers if inspection.key(each) == key), None)
@@ -38,7 +34,6 @@ def check_mount(podman: Podman, key: str, mount: Mount) -> str:
     _refuse_shared(others, key, replace(mount, source=place.whole))
     with _helper(podman, key, place, "ro") as helper:
         _tar(podman, helper, place)
-    return ""
 
 
 @contextmanager
