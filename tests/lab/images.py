@@ -132,14 +132,14 @@ def load_image(engine: Engine, reference: str, image: Image) -> str:
 def push_image(registry_url: str, name: str, image: Image, *, login: Login = None) -> str:
     """Push to `name` (`app:1.0.0`); returns the manifest's digest."""
     repository, _, tag = name.rpartition(":")
-    with _Push(registry_url, repository, login) as push:
+    with Pusher(registry_url, repository, login) as push:
         return push.manifest(tag, MANIFEST, push.image_manifest(image))
 
 
 def push_index(registry_url: str, name: str, images: Sequence[Image], *, login: Login = None) -> str:
     """Push one image for each platform under one tag; returns the index's digest."""
     repository, _, tag = name.rpartition(":")
-    with _Push(registry_url, repository, login) as push:
+    with Pusher(registry_url, repository, login) as push:
         entries = []
         for image in images:
             body = push.image_manifest(image)
@@ -167,7 +167,7 @@ def push_artifact(
 ) -> str:
     """Push one blob as an OCI artifact; returns its manifest's digest."""
     repository, _, tag = name.rpartition(":")
-    with _Push(registry_url, repository, login) as push:
+    with Pusher(registry_url, repository, login) as push:
         titled = {**push.blob(layer, layer_type), "annotations": {"org.opencontainers.image.title": title}}
         body = {
             "schemaVersion": 2,
@@ -243,7 +243,7 @@ def _compressed(layer: bytes) -> bytes:
     return gzip.compress(layer, compresslevel=1, mtime=0)
 
 
-class _Push:
+class Pusher:
     """One repository that is being written to."""
 
     def __init__(self, registry_url: str, repository: str, login: Login) -> None:

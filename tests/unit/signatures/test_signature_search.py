@@ -1,0 +1,114 @@
+"""What a registry says, and does not say, of an image's signatures."""
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+import pytest
+
+from tests.lab.images import digest_of
+from tests.lab.sigstore import BUNDLE, key_bundle, key_layer, new_key, public_pem
+from uptainer.core.clock import utc_now
+from uptainer.core.enums import SignatureStatus
+from uptainer.core.errors import AccessDeniedError, NotFoundError, UnreachableError, UptainerError
+from uptainer.signatures.search import find_signatures
+from uptainer.signatures.simple_signing import LAYER
+from uptainer.signatures.trusts import KeyTrust
+from uptainer.signatures.verification import verify
+
+MANIFEST = b"the image's manifest"
+DIGEST = digest_of(MANIFEST)
+KEY = new_key()
+TRUST = KeyTrust(keys=(public_pem(KEY),))
+TAG = f"{DIGEST.replace(':', '-')}.sig"
+
+
+@dataclass
+class InMemory:
+    """A repository by name and digest; `faults` are raised for a name instead."""
+
+    kept: dict[str, bytes] = field(default_factory=dict)
+    faults: Mapping[str, UptainerError] = field(default_factory=dict)
+
+    def put(self, content: Any, name: str = "") -> str:
+        body = content if isinstance(content, bytes) else json.dumps(content).encode()
+        self.kept[name or digest_of(body)] = body
+        return digest_of(body)
+
+    def put_layer(self) -> None:
+        layer = key_layer(KEY, DIGEST)
+        entry = {"mediaType": LAYER, "digest": self.put(layer.payload), "annotations": layer.annotations}
+        self.put({"layers": [entry]}, TAG)
+
+    def put_bundle(self, *, subject: str = DIGEST) -> None:
+        entry = {"mediaType": BUNDLE, "digest": self.put(key_bundle(KEY, DIGEST))}
+        manifest = self.put({"layers": [entry], "subject": {"digest": subject}})
+        listed = {"manifests": [{"digest": manifest, "artifactType": BUNDLE}]}
+        self.put(listed, f"referrers {DIGEST}")
+
+    async def manifest(self, name: str) -> bytes:
+        return self._get(name)
+
+    async def blob(self, digest: str) -> bytes:
+        return self._get(digest)
+
+    async def referrers(self, digest: str) -> bytes:
+        return self._get(f"referrers {digest}")
+
+    def _get(self, name: str) -> bytes:
+        if name in self.faults:
+            raise self.faults[name]
+        if name not in self.kept:
+            raise NotFoundError(f"no {name}")
+        return self.kept[name]
+
+
+async def found_in(shelf: InMemory) -> tuple[SignatureStatus, str]:
+    found = await find_signatures(shelf, {DIGEST: MANIFEST})
+    verification = verify("shop", TRUST, found, (DIGEST,), utc_now())
+    return verification.status, verification.reason
+
+
+async def test_a_registrys_own_list_of_referrers_is_read() -> None:
+    shelf = InMemory()
+    shelf.put_bundle()
+    assert (await found_in(shelf))[0] is SignatureStatus.VERIFIED
+
+
+async def test_a_referrer_that_refers_to_another_image_is_passed_over() -> None:
+    shelf = InMemory()
+    shelf.put_bundle(subject=digest_of(b"other"))
+    assert (await found_in(shelf))[0] is SignatureStatus.MISSING
+
+
+@pytest.mark.parametrize("fault", [UnreachableError("it is away"), AccessDeniedError("it is private")])
+async def test_what_could_not_be_asked_is_unknown_unless_a_signature_holds(fault: UptainerError) -> None:
+    shelf = InMemory(faults={TAG: fault})
+    assert await found_in(shelf) == (
+        SignatureStatus.UNKNOWN,
+        f"its signatures could not be asked for: {fault}",
+    )
+    shelf.put_bundle()
+    assert (await found_in(shelf))[0] is SignatureStatus.VERIFIED
+    away = InMemory(faults={f"referrers {DIGEST}": fault})
+    away.put_layer()
+    assert (await found_in(away))[0] is SignatureStatus.VERIFIED
+
+
+LISTS = {
+    "no JSON": b"<html>",
+    "a list": b"[]",
+    "layers that are none": b'{"layers": 7}',
+    "a layer without a digest": json.dumps({"layers": [{"mediaType": LAYER}]}).encode(),
+    "a layer that is somewhere else": json.dumps(
+        {"layers": [{"mediaType": LAYER, "digest": "sha256:../../secret"}]}
+    ).encode(),
+}
+
+
+@pytest.mark.parametrize("name", LISTS)
+async def test_a_list_that_cannot_be_read_is_never_a_signature(name: str) -> None:
+    shelf = InMemory()
+    shelf.put(LISTS[name], TAG)
+    assert (await found_in(shelf))[0] in {SignatureStatus.UNKNOWN, SignatureStatus.MISSING}
