@@ -25,6 +25,7 @@ from uptainer.cli import (
     running,
     scans,
     updates,
+    webhooks,
     windows,
 )
 from uptainer.core.errors import TemporaryError, UptainerError
@@ -45,6 +46,7 @@ MODULES = (
     windows,
     credentials,
     registries,
+    webhooks,
     declarations,
     flow_runs,
     notices,

@@ -10,7 +10,7 @@ from types import FrameType
 from pydantic import SecretStr
 
 from uptainer.cli.screen import Screen
-from uptainer.console import lock, orphans, prefect_server, record
+from uptainer.console import lock, orphans, prefect_server, record, webhook_receiver
 from uptainer.console.children import Child
 from uptainer.console.databases import opened
 from uptainer.core.clock import utc_now
@@ -40,6 +40,7 @@ def run(settings: Settings) -> None:
 
 def _start(settings: Settings, screen: Screen, started: ExitStack) -> None:
     prefect_server.check_listening(settings)
+    webhook_receiver.check_listening(settings)
     orphans.end(settings.data_dir)
     with screen.step("starting the database"):
         databases = started.enter_context(opened(settings))

@@ -77,18 +77,28 @@ def check_listening(settings: Settings, environment: Mapping[str, str] = os.envi
             f"listening on {settings.listen_host} would let anyone there approve updates and read secrets: "
             "set PREFECT_SERVER_API_AUTH_STRING=user:password, or leave UPTAINER_LISTEN_HOST at 127.0.0.1"
         )
+    check_port(settings.listen_host, settings.port)
+
+
+def check_port(
+    host: str,
+    port: int,
+    *,
+    port_setting: str = "`uptainer up --port N` or UPTAINER_PORT",
+    host_setting: str = "UPTAINER_LISTEN_HOST",
+) -> None:
+    """Raises RefusedError, AccessDeniedError or InvalidInputError where it can't be had."""
     try:
-        _bind(settings.listen_host, settings.port)
+        _bind(host, port)
     except PermissionError as error:
         raise AccessDeniedError(
-            f"port {settings.port} is below {_PRIVILEGED} and kept for root: choose another with `uptainer up --port N`"
+            f"port {port} is below {_PRIVILEGED} and kept for root: choose another with {port_setting}"
         ) from error
     except socket.gaierror as error:
-        raise InvalidInputError(f"UPTAINER_LISTEN_HOST: {settings.listen_host} is no address") from error
+        raise InvalidInputError(f"{host_setting}: {host} is no address") from error
     except OSError as error:
         raise RefusedError(
-            f"{settings.listen_host} port {settings.port} can't be had ({os.strerror(error.errno or 0)}): "
-            "choose another with `uptainer up --port N` or UPTAINER_PORT"
+            f"{host} port {port} can't be had ({os.strerror(error.errno or 0)}): choose another with {port_setting}"
         ) from error
 
 

@@ -201,3 +201,30 @@ class QuotaUnit(StrEnum):
 
     REQUEST = "request"
     PULL = "pull"
+
+
+class WebhookKind(StrEnum):
+    """Whose notifications of a push are read, and so how they are proved."""
+
+    DOCKER_HUB = "docker-hub"
+    GITHUB = "github"
+    HARBOR = "harbor"
+    QUAY = "quay"
+    DISTRIBUTION = "distribution"
+    GENERIC = "generic"
+
+
+class Forge(StrEnum):
+    """Whose API a host with release notes speaks; GITEA is Forgejo too."""
+
+    GITHUB = "github"
+    GITLAB = "gitlab"
+    GITEA = "gitea"
+
+
+class ModelProvider(StrEnum):
+    """OPENAI_COMPATIBLE is OpenAI's own, or any server that speaks its chat API."""
+
+    OPENAI_COMPATIBLE = "openai-compatible"
+    ANTHROPIC = "anthropic"
+    OLLAMA = "ollama"

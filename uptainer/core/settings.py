@@ -54,6 +54,10 @@ class Settings(BaseModel):
     port: PortNumber = Field(
         default=4200, description="The port of the Prefect server: its page and its API."
     )
+    webhook_port: PortNumber | None = Field(
+        default=None, description="The port on which registries' webhooks are received; without it, none are."
+    )
+    webhook_host: str = Field(default="127.0.0.1", description="The address that webhooks are received on.")
     public_url: str | None = Field(
         default=None,
         description="The address under which people reach the page, where a reverse proxy stands before it.",

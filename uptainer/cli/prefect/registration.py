@@ -8,7 +8,7 @@ from prefect.deployments.runner import RunnerDeployment
 from prefect.runner import Runner
 
 from blocks import BLOCKS
-from deployments import definition
+from deployments import automations, definition
 
 
 def load_deployments() -> list[RunnerDeployment]:
@@ -29,3 +29,8 @@ async def register_deployments(runner: Runner, deployments: Sequence[RunnerDeplo
     long.
     """
     return [await runner.aadd_deployment(deployment) for deployment in deployments]
+
+
+async def register_automations(client: PrefectClient) -> None:
+    """What follows on a registry's push; the deployments must be there."""
+    await automations.keep_in_step(client)

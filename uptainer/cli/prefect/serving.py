@@ -14,6 +14,7 @@ from prefect.runner import Runner
 from tasks import schedules
 from uptainer.cli.prefect import first_look, leftovers, registration
 from uptainer.cli.screen import Screen
+from uptainer.console import webhook_receiver
 from uptainer.console.children import Child
 from uptainer.console.logs import bound
 from uptainer.console.prefect_server import url
@@ -29,6 +30,7 @@ logger = logging.getLogger(__name__)
 
 WATCH_SECONDS = 10.0
 TRIVY_AGAIN_SECONDS = 900.0
+RECEIVER_SECONDS = 5.0
 _ENDING = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
 
@@ -61,6 +63,7 @@ async def serve(
     on_ready()
     screen.say(f"Uptainer is up: {url(settings)} (Ctrl-C stops it)")
     beside = [
+        asyncio.create_task(_keep_receiver(settings, screen)),
         asyncio.create_task(_keep_trivy(settings, screen)),
         asyncio.create_task(first_look.look(settings, screen)),
     ]
@@ -71,6 +74,7 @@ async def serve(
     finally:
         for task in (*beside, waiting):
             task.cancel()
+        await asyncio.wait(beside)
         await _stop(runner, serving)
     if watching.done():
         watching.result()
@@ -126,6 +130,20 @@ async def _keep_trivy(settings: Settings, screen: Screen) -> None:
             screen.say(f"Scans are unavailable: {error}")
             return
         await asyncio.sleep(pause)
+
+
+async def _keep_receiver(settings: Settings, screen: Screen) -> None:
+    """Receive webhooks while we are up, where that is switched on; the receiver is started again when it ends."""
+    said = ""
+    while webhook_receiver.is_wanted(settings):
+        child = webhook_receiver.start(settings)
+        try:
+            await _watch(child)
+        except TemporaryError as error:
+            said = _say_once(screen, said, f"Webhooks are not received: {error}")
+        finally:
+            child.stop(RECEIVER_SECONDS)
+        await asyncio.sleep(WATCH_SECONDS)
 
 
 def _say_once(screen: Screen, said: str, sentence: str) -> str:

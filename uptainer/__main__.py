@@ -1,0 +1,5 @@
+"""`python -m uptainer` is `uptainer`."""
+
+from uptainer.cli.main import main
+
+main()
