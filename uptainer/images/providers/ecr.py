@@ -141,7 +141,9 @@ def _translated(error: Exception, registry: str) -> UptainerError:
         return AccessDeniedError(
             f"{what}: give an access key in the block, or run Uptainer where AWS's credentials are"
         )
-    if isinstance(error, exceptions.HTTPClientError | exceptions.MetadataRetrievalError):
+    if isinstance(
+        error, exceptions.ConnectionError | exceptions.HTTPClientError | exceptions.MetadataRetrievalError
+    ):
         return UnreachableError(what)
     if isinstance(error, exceptions.BotoCoreError):
         return AccessDeniedError(what)
