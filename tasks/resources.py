@@ -2,22 +2,16 @@
 
 import asyncio
 from collections.abc import Mapping
-from dataclasses import dataclass
 from functools import cache, partial
 
-from blocks.advice_model import AdviceModel
+from blocks.backup_store import BackupStore as BackupStoreBlock
 from blocks.database import Database as DatabaseBlock
 from blocks.hosts import load_secret
-from blocks.loading import find
+from blocks.loading import find, load
 from blocks.registries import load_keychain
 from blocks.trivy import Trivy
-from uptainer.advice.advisor import Advisor
-from uptainer.advice.model import AdviceModel as Model
-from uptainer.advice.model import ModelAnswer
-from uptainer.advice.model import connect as connect_model
-from uptainer.advice.release_notes import ReleaseReader
 from uptainer.backups.local import local_stores
-from uptainer.backups.store import Stores
+from uptainer.backups.store import BackupStore, Stores
 from uptainer.core.errors import InvalidInputError, UnsupportedError
 from uptainer.core.secrets import HostSecret
 from uptainer.core.settings import Settings
@@ -77,7 +71,13 @@ def engines() -> Opens:
 
 
 def stores() -> Stores:
-    return local_stores(backups_below(settings()))
+    """The local directory, and each Backup store block by its name."""
+    local = local_stores(backups_below(settings()))
+
+    def opened(block: str) -> BackupStore:
+        return asyncio.run(load(BackupStoreBlock, block)).open(block) if block else local(block)
+
+    return opened
 
 
 def keychain() -> Keychain:
@@ -123,27 +123,3 @@ def scanner() -> Scanner:
             "or name a Trivy server in a Trivy block"
         )
     return scan(running.address, binary=ours.trivy_path)
-
-
-def advisor() -> Advisor:
-    """The rules, release notes, and the language model of the block `uptainer` where there is one."""
-    block = asyncio.run(find(AdviceModel))
-    return Advisor(ReleaseReader(), _model(block) if block else None)
-
-
-def _model(block: AdviceModel) -> Model:
-    try:
-        return connect_model(block.settings())
-    except UnsupportedError as error:
-        return _Unheard(error)
-
-
-@dataclass(frozen=True, slots=True)
-class _Unheard:
-    """A model that is configured and whose client is not installed: the advice goes on without it, and says so."""
-
-    reason: UnsupportedError
-    name: str = "model"
-
-    async def ask(self, _instructions: str, _question: str) -> ModelAnswer:
-        raise self.reason

@@ -2,12 +2,14 @@
 
 import hashlib
 from collections.abc import Iterable, Iterator
+from contextlib import nullcontext
 from dataclasses import asdict, dataclass, field
 from typing import Any, Self
 
 import zstandard
 
-from uptainer.backups.store import Draft, Sink, Source
+from uptainer.backups.files import Draft, Sink, Source
+from uptainer.backups.sealing import Cipher
 from uptainer.core.errors import InvalidInputError, PermanentError
 from uptainer.core.workloads import Mount
 
@@ -52,40 +54,65 @@ class Tally:
         self.sha256.update(data)
 
 
-def write_archive(mount: Mount, tar: Iterable[bytes], draft: Draft, name: str) -> Archive:
-    """Stream `tar` into the file `name` of the draft.
+def write_archive(
+    mount: Mount, tar: Iterable[bytes], draft: Draft, name: str, cipher: Cipher | None = None
+) -> Archive:
+    """Stream `tar` into the file `name` of the draft, encrypted where there is a cipher.
 
     Raises:
         PermanentError, TemporaryError: the store's, or those of whatever `tar` reads from.
     """
     content, stored = Tally(), Tally()
     with draft.write(name) as sink:
-        for chunk in _compressed(tar, content):
-            _store(chunk, sink, stored)
+        counted = _CountedSink(sink, stored)
+        packed = _compressed(tar, content)
+        if cipher is None:
+            for chunk in packed:
+                counted.write(chunk)
+        else:
+            cipher.encrypt(packed, counted)
     return Archive(
         mount, name, stored.size, content.size, stored.sha256.hexdigest(), content.sha256.hexdigest()
     )
 
 
-def verify_archive(archive: Archive, source: Source) -> None:
-    """Read the file again: its size and hash, and that it decompresses to exactly what went in.
+def verify_archive(archive: Archive, source: Source, cipher: Cipher | None = None) -> None:
+    """Read the file again: its size and hash, and that it gives exactly what went in.
+
+    Where it is encrypted to keys that are not here, the first half of that is all that can be said.
 
     Raises:
         PermanentError: the file is not what was written.
     """
-    for _ in read_archive(archive, source):
-        pass
+    if cipher is None or cipher.opens:
+        for _ in read_archive(archive, source, cipher):
+            pass
+    else:
+        verify_stored(archive.file, archive.bytes, archive.sha256, source)
 
 
-def read_archive(archive: Archive, source: Source) -> Iterator[bytes]:
+def verify_stored(file: str, size: int, sha256: str, source: Source) -> None:
+    """Raises: PermanentError, where what lies in the file is not what was written."""
+    stored = Tally()
+    while chunk := source.read(CHUNK):
+        stored.add(chunk)
+    if (stored.size, stored.sha256.hexdigest()) != (size, sha256):
+        raise PermanentError(f"the backup file {file} is not what was written: its size or checksum differs")
+
+
+def read_archive(archive: Archive, source: Source, cipher: Cipher | None = None) -> Iterator[bytes]:
     """The tar stream that went in.
 
     Raises:
-        PermanentError: the file is damaged.
+        PermanentError: the file is damaged, or none of the cipher's keys opens it.
     """
     stored, content = Tally(), Tally()
+    counted = _CountedSource(source, stored)
     try:
-        yield from _decompressed(source, stored, content)
+        with nullcontext(counted) if cipher is None else cipher.decrypt(counted) as packed:
+            yield from _decompressed(packed, content)
+        while counted.read(CHUNK):
+            pass
     except zstandard.ZstdError as error:
         raise PermanentError(f"the backup file {archive.file} is damaged: {error}") from error
     _compare(archive, stored, content)
@@ -111,24 +138,18 @@ def _compressed(tar: Iterable[bytes], content: Tally) -> Iterator[bytes]:
     yield compressor.flush()
 
 
-def _store(chunk: bytes, sink: Sink, stored: Tally) -> None:
-    stored.add(chunk)
-    sink.write(chunk)
-
-
-def _decompressed(source: Source, stored: Tally, content: Tally) -> Iterator[bytes]:
-    """In bounded pieces, however well it was compressed; what stands behind the end is counted, so that it is noticed."""
-    counted = _Counted(source, stored)
-    reader = zstandard.ZstdDecompressor().stream_reader(counted, read_size=CHUNK)  # type: ignore[arg-type]  # -- it calls read alone
+def _decompressed(packed: Source, content: Tally) -> Iterator[bytes]:
+    """In bounded pieces, however well it was compressed; what stands behind the end is read too, so that it is noticed."""
+    reader = zstandard.ZstdDecompressor().stream_reader(packed, read_size=CHUNK)  # type: ignore[arg-type]  # -- it calls read alone
     while plain := reader.read(CHUNK):
         content.add(plain)
         yield plain
-    while counted.read(CHUNK):
+    while packed.read(CHUNK):
         pass
 
 
 @dataclass(frozen=True, slots=True)
-class _Counted:
+class _CountedSource:
     source: Source
     tally: Tally
 
@@ -136,3 +157,13 @@ class _Counted:
         chunk = self.source.read(size)
         self.tally.add(chunk)
         return chunk
+
+
+@dataclass(frozen=True, slots=True)
+class _CountedSink:
+    sink: Sink
+    tally: Tally
+
+    def write(self, data: bytes) -> None:
+        self.tally.add(data)
+        self.sink.write(data)

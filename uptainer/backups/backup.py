@@ -1,24 +1,34 @@
 """One backup: archives and a manifest, whole in its place or not there."""
 
-import json
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any, Self
 
-from uptainer.backups.archives import Archive, read_archive, verify_archive, write_archive
-from uptainer.backups.store import Draft, Location, safe_name
+from uptainer.backups.archives import (
+    Archive,
+    read_archive,
+    verify_archive,
+    verify_stored,
+    write_archive,
+)
+from uptainer.backups.files import Draft, safe_name
+from uptainer.backups.manifest import exists, names_of, read_manifest, read_stored, write_manifest
+from uptainer.backups.sealing import SUFFIX, Cipher
+from uptainer.backups.store import Location
 from uptainer.core.errors import InvalidInputError, PermanentError
 from uptainer.core.workloads import Mount
 from uptainer.runtimes.port import Runtime
 
-MANIFEST = "manifest.json"
-FORMAT = 1
+__all__ = ["Backup", "back_up", "delete", "exists", "read", "remove_partial", "verify", "verify_files"]
 
 
 @dataclass(frozen=True, slots=True)
 class Backup:
-    """What lies in one place: a workload's configuration, its image, and an archive for each mount."""
+    """What lies in one place: a workload's configuration, its image, and an archive for each mount.
+
+    `cipher` opens the archives, where they are encrypted.
+    """
 
     host: str
     workload: str
@@ -28,6 +38,7 @@ class Backup:
     created_at: datetime
     location: Location
     archives: tuple[Archive, ...] = ()
+    cipher: Cipher | None = field(default=None, repr=False, compare=False)
 
     @property
     def bytes(self) -> int:
@@ -35,7 +46,6 @@ class Backup:
 
     def as_json(self) -> dict[str, Any]:
         return {
-            "format": FORMAT,
             "host": self.host,
             "workload": self.workload,
             "image_reference": self.image_reference,
@@ -50,20 +60,14 @@ class Backup:
         """Read a backup's manifest.
 
         Raises:
-            PermanentError: there is no backup, or its manifest is damaged.
+            PermanentError: there is no backup, its manifest is damaged, or it is encrypted and no key opens it.
             UnreachableError: the store does not answer.
         """
-        if not exists(location):
-            raise PermanentError(f"there is no backup in {location}")
-        with location.store.files.read(location.place, MANIFEST) as source:
-            raw = source.read()
+        document, cipher = read_manifest(location)
         try:
-            document = json.loads(raw)
-            if document.pop("format") != FORMAT:
-                raise PermanentError(f"the backup in {location} was written by another version of uptainer")
             document["created_at"] = datetime.fromisoformat(document["created_at"])
             document["archives"] = tuple(Archive.from_json(each) for each in document["archives"])
-            return cls(**document, location=location)
+            return cls(**document, location=location, cipher=cipher)
         except (KeyError, TypeError, ValueError, AttributeError, InvalidInputError) as error:
             raise PermanentError(f"the manifest of the backup in {location} is damaged: {error}") from error
 
@@ -89,9 +93,11 @@ def back_up(
         NotFoundError, UnreachableError: the engine's, or the store's.
     """
     image_id = runtime.state(key).image_id
+    cipher = location.store.seal.begin() if location.store.seal else None
     with location.store.files.draft(location.place) as draft:
         archives = tuple(
-            _archive(runtime, key, mount, draft, number) for number, mount in enumerate(mounts, 1)
+            _archive(runtime, key, mount, draft, number=number, cipher=cipher)
+            for number, mount in enumerate(mounts, 1)
         )
         kept = runtime.configuration(key) if configuration is None else configuration
         backup = Backup(
@@ -103,11 +109,12 @@ def back_up(
             created_at=now,
             location=location,
             archives=archives,
+            cipher=cipher,
         )
         for archive in archives:
             with draft.read(archive.file) as source:
-                verify_archive(archive, source)
-        draft.publish(MANIFEST, json.dumps(backup.as_json(), indent=1, sort_keys=True).encode())
+                verify_archive(archive, source, cipher)
+        write_manifest(backup.as_json(), archives, draft, cipher)
     return backup
 
 
@@ -125,6 +132,20 @@ def verify(backup: Backup) -> None:
             pass
 
 
+def verify_files(location: Location) -> int:
+    """Read what lies there again, and compare it with what was written; needs no key. Returns how many archives.
+
+    Raises:
+        PermanentError: something is missing or is not what was written.
+        UnreachableError: the store does not answer.
+    """
+    stored = read_stored(location)
+    for each in stored:
+        with location.store.files.read(location.place, each.file) as source:
+            verify_stored(each.file, each.bytes, each.sha256, source)
+    return len(stored)
+
+
 def read(backup: Backup, archive: Archive) -> Iterator[bytes]:
     """The tar stream that went into this archive.
 
@@ -134,18 +155,9 @@ def read(backup: Backup, archive: Archive) -> Iterator[bytes]:
     """
     with backup.location.store.files.read(backup.location.place, archive.file) as source:
         try:
-            yield from read_archive(archive, source)
+            yield from read_archive(archive, source, backup.cipher)
         except PermanentError as error:
             raise PermanentError(f"{error} (in {backup.location})") from error
-
-
-def exists(location: Location) -> bool:
-    """Whether a whole backup lies there.
-
-    Raises:
-        UnreachableError: the store does not answer.
-    """
-    return location.store.files.holds(location.place, MANIFEST)
 
 
 def delete(location: Location) -> None:
@@ -155,10 +167,14 @@ def delete(location: Location) -> None:
 
 def remove_partial(location: Location) -> None:
     """Remove what a process that died left of a backup."""
-    location.store.files.remove_partial(location.place, MANIFEST)
+    location.store.files.remove_partial(location.place, names_of(location))
 
 
-def _archive(runtime: Runtime, key: str, mount: Mount, draft: Draft, number: int) -> Archive:
-    name = f"{number:02}-{safe_name(mount.name or mount.destination)[:80]}.tar.zst"
+def _archive(
+    runtime: Runtime, key: str, mount: Mount, draft: Draft, *, number: int, cipher: Cipher | None
+) -> Archive:
+    """What is encrypted has no name that says what it is of."""
+    of = "" if cipher else "-" + safe_name(mount.name or mount.destination)[:80]
+    name = f"{draft.prefix}{number:02}{of}.tar.zst{SUFFIX if cipher else ''}"
     with runtime.read_mount(key, mount) as tar:
-        return write_archive(mount, tar, draft, name)
+        return write_archive(mount, tar, draft, name, cipher)

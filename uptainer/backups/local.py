@@ -2,14 +2,15 @@
 
 import os
 import shutil
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import BinaryIO
 
 from uptainer.backups.disk import disk_errors, reading_errors, sync_directory
-from uptainer.backups.store import BackupStore, Sink, Source, Stores, safe_name
+from uptainer.backups.files import Sink, Source, safe_name
+from uptainer.backups.store import BackupStore, Stores
 from uptainer.core.errors import NotFoundError
 
 
@@ -46,7 +47,7 @@ class LocalFiles:
         _remove(_partial(Path(place)))
         _remove(Path(place))
 
-    def remove_partial(self, place: str, published: str) -> None:  # noqa: ARG002 -- a draft has a directory of its own here
+    def remove_partial(self, place: str, kept: Collection[str]) -> None:  # noqa: ARG002 -- a draft has a directory of its own here
         _remove(_partial(Path(place)))
 
 
@@ -54,6 +55,7 @@ class LocalFiles:
 class LocalDraft:
     directory: Path
     partial: Path
+    prefix: str = ""
 
     @contextmanager
     def write(self, name: str) -> Iterator[Sink]:

@@ -10,7 +10,7 @@ from psycopg import errors as pg
 from sqlalchemy.exc import ProgrammingError
 
 from uptainer.backups.local import local_stores
-from uptainer.backups.store import Stores
+from uptainer.backups.store import BackupStore, Stores
 from uptainer.console import prefect_server, record
 from uptainer.core.enums import ConnectionType
 from uptainer.core.errors import RefusedError, UnreachableError
@@ -73,7 +73,18 @@ def engines(database: Database) -> Opens:
 
 
 def stores(settings: Settings) -> Stores:
-    return local_stores(backups_below(settings))
+    """The local directory needs no server that runs; each other store is in a block."""
+    local = local_stores(backups_below(settings))
+
+    def opened(block: str) -> BackupStore:
+        if not block:
+            return local(block)
+        use_server(settings)
+        from uptainer.cli.prefect.stores import backup_store  # noqa: PLC0415 -- it reads the environment that was just set
+
+        return backup_store(block)
+
+    return opened
 
 
 def caller() -> Actor:

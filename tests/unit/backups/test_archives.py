@@ -1,75 +1,36 @@
 import errno
 import hashlib
-import io
 import os
 import stat
-import tarfile
 from collections.abc import Iterable, Iterator
-from contextlib import contextmanager
 from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
 
 import pytest
 
+from tests.lab.volumes import DATA, LOGS, Volumes, tar_of
 from uptainer.backups.archives import Archive, read_archive, verify_archive, write_archive
 from uptainer.backups.backup import Backup, back_up, delete, verify
 from uptainer.backups.disk import disk_errors
 from uptainer.backups.local import LocalFiles, local_stores
 from uptainer.backups.store import Location
-from uptainer.core.enums import ConnectionType, RuntimeType
 from uptainer.core.errors import AccessDeniedError, PermanentError, UnreachableError
-from uptainer.core.workloads import HostAddress, Mount
+from uptainer.core.workloads import Mount
 
 NOW = datetime(2026, 5, 1, 12, 0, tzinfo=UTC)
-DATA = Mount("volume", "data", "/v/data", "/data", read_only=False)
-LOGS = Mount("volume", "logs", "/v/logs", "/logs", read_only=False)
 
 
-def tar_of(**files: bytes) -> bytes:
-    raw = io.BytesIO()
-    with tarfile.open(fileobj=raw, mode="w") as tar:
-        for name, content in files.items():
-            entry = tarfile.TarInfo(name)
-            entry.size = len(content)
-            tar.addfile(entry, io.BytesIO(content))
-    return raw.getvalue()
-
-
-class Engine:
-    """What `back_up` asks of a runtime."""
-
-    address = HostAddress("h/../x", RuntimeType.DOCKER, ConnectionType.UNIX, "unix:///x")
-
-    def __init__(self, **tars: bytes | Exception) -> None:
-        self.tars = tars
-
-    def state(self, key: str) -> Any:
-        return type("State", (), {"image_id": "sha256:old"})()
-
-    def configuration(self, key: str) -> dict[str, Any]:
-        return {"env": ["SECRET=1"]}
-
-    @contextmanager
-    def read_mount(self, key: str, mount: Mount) -> Iterator[Iterator[bytes]]:
-        tar = self.tars[mount.name]
-        yield self._chunks(tar)
-
-    @staticmethod
-    def _chunks(tar: bytes | Exception) -> Iterator[bytes]:
-        if isinstance(tar, Exception):
-            yield b"half of it"
-            raise tar
-        yield tar[:100]
-        yield tar[100:]
+def went_away() -> Iterator[bytes]:
+    yield b"half of it"
+    raise UnreachableError("the engine went away")
 
 
 def at(directory: Path) -> Location:
     return local_stores(directory.parent)("").at(str(directory))
 
 
-def keep(engine: Engine, directory: Path, mounts: tuple[Mount, ...] = (DATA, LOGS)) -> Backup:
+def keep(engine: Volumes, directory: Path, mounts: tuple[Mount, ...] = (DATA, LOGS)) -> Backup:
     return back_up(engine, "web", mounts, at(directory), image_reference="app:1", now=NOW)  # type: ignore[arg-type]  # -- the calls it makes
 
 
@@ -139,31 +100,31 @@ def test_an_archive_that_was_cut_is_not_read_as_a_shorter_one(tmp_path: Path) ->
 
 
 def test_a_backup_reads_back_as_it_was_written(tmp_path: Path) -> None:
-    backup = keep(Engine(data=tar_of(a=b"1"), logs=tar_of(b=b"2")), tmp_path / "b")
+    backup = keep(Volumes(data=tar_of(a=b"1"), logs=tar_of(b=b"2")), tmp_path / "b")
     assert Backup.read(at(tmp_path / "b")) == backup
     verify(backup)
     assert [archive.mount for archive in backup.archives] == [DATA, LOGS]
-    assert backup.configuration == {"env": ["SECRET=1"]}
+    assert backup.configuration == {"env": ["SECRET=hunter2"]}
     assert stat.S_IMODE((tmp_path / "b").stat().st_mode) == 0o700
 
 
 def test_a_backup_that_stopped_in_the_middle_leaves_nothing(tmp_path: Path) -> None:
-    engine = Engine(data=tar_of(a=b"1"), logs=UnreachableError("the engine went away"))
+    engine = Volumes(data=tar_of(a=b"1"), logs=went_away)
     with pytest.raises(UnreachableError):
         keep(engine, tmp_path / "b")
     assert not list(tmp_path.iterdir())
 
 
 def test_a_backup_that_stopped_in_the_middle_leaves_the_one_before(tmp_path: Path) -> None:
-    before = keep(Engine(data=tar_of(a=b"1"), logs=tar_of()), tmp_path / "b")
+    before = keep(Volumes(data=tar_of(a=b"1"), logs=tar_of()), tmp_path / "b")
     with pytest.raises(UnreachableError):
-        keep(Engine(data=tar_of(a=b"2"), logs=UnreachableError("gone")), tmp_path / "b")
+        keep(Volumes(data=tar_of(a=b"2"), logs=went_away), tmp_path / "b")
     verify(before)
 
 
 def test_a_backup_made_again_takes_the_place_of_the_one_before(tmp_path: Path) -> None:
-    keep(Engine(data=tar_of(a=b"1"), logs=tar_of()), tmp_path / "b")
-    again = keep(Engine(data=tar_of(a=b"2")), tmp_path / "b", (DATA,))
+    keep(Volumes(data=tar_of(a=b"1"), logs=tar_of()), tmp_path / "b")
+    again = keep(Volumes(data=tar_of(a=b"2")), tmp_path / "b", (DATA,))
     verify(again)
     assert {path.name for path in (tmp_path / "b").iterdir()} == {"manifest.json", "01-data.tar.zst"}
 
@@ -172,20 +133,20 @@ def test_a_backup_made_again_takes_the_place_of_the_one_before(tmp_path: Path) -
     "manifest", ["", "{", "[]", "{}", '{"format": 2}', '{"format": 1}', '{"format": 1, "archives": [{}]}']
 )
 def test_a_damaged_manifest_is_an_error_in_plain_words(tmp_path: Path, manifest: str) -> None:
-    keep(Engine(), tmp_path / "b", ())
+    keep(Volumes(), tmp_path / "b", ())
     (tmp_path / "b" / "manifest.json").write_text(manifest)
     with pytest.raises(PermanentError, match=str(tmp_path)):
         Backup.read(at(tmp_path / "b"))
 
 
 def test_a_manifest_of_other_archives_is_not_this_backup(tmp_path: Path) -> None:
-    backup = keep(Engine(data=tar_of(a=b"1")), tmp_path / "b", (DATA,))
+    backup = keep(Volumes(data=tar_of(a=b"1")), tmp_path / "b", (DATA,))
     with pytest.raises(PermanentError, match="not the one that was written"):
         verify(replace(backup, archives=()))
 
 
 def test_a_backup_that_is_deleted_is_gone_and_may_be_deleted_again(tmp_path: Path) -> None:
-    keep(Engine(), tmp_path / "b", ())
+    keep(Volumes(), tmp_path / "b", ())
     delete(at(tmp_path / "b"))
     delete(at(tmp_path / "b"))
     assert not list(tmp_path.iterdir())
