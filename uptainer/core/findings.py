@@ -1,11 +1,12 @@
 """A rule's verdict with its reason, and the vulnerabilities that scans speak of."""
 
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
 
 from uptainer.core.enums import RecommendationType, ScanStatus, Severity
+from uptainer.core.sboms import Sbom
 
 SEVERITY_ORDER = tuple(Severity)
 RECOMMENDATION_ORDER = tuple(RecommendationType)
@@ -86,6 +87,7 @@ class Scan:
     scanner_version: str = ""
     database_at: datetime | None = None
     scanned_at: datetime | None = None
+    sboms: tuple[Sbom, ...] = field(default=(), compare=False)
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import timedelta
 from functools import partial
 from typing import Protocol
@@ -22,15 +22,20 @@ from uptainer.fleet.noticing import note_vulnerabilities
 from uptainer.fleet.pull_logins import read_pull_logins
 from uptainer.fleet.updating import Opens
 from uptainer.images.credentials import Credential, Keychain
+from uptainer.images.trust import authorities_for
 from uptainer.scanning.trivy import EngineSource, ImageSource, RegistrySource
 from uptainer.store.bulk import any_of
 from uptainer.store.database import Database
 from uptainer.store.models import CandidateRow, Container, ContainerHost, Image
 from uptainer.store.repositories.images import ImageRepository
+from uptainer.store.repositories.sboms import SbomRepository
 from uptainer.store.repositories.scans import ScanRepository
 
 UNSCANNED = timedelta(days=36500)
 """A maximum age that only an image without any scan is past."""
+
+SBOM_GOOD_FOR = timedelta(days=30)
+"""An image never changes; a newer scanner may see more in it."""
 
 UNKNOWN_PLATFORM = "unknown"
 NO_WAY = (
@@ -42,14 +47,16 @@ NO_PLATFORM = "its engine does not hold the image any more, so that it is not kn
 class Scans(Protocol):
     """A scanner, of any kind."""
 
-    async def scan(self, target: Reference | str, platform: Platform, source: ImageSource) -> Scan: ...
+    async def scan(
+        self, target: Reference | str, platform: Platform, source: ImageSource, *, sboms: bool = False
+    ) -> Scan: ...
 
 
 @dataclass(frozen=True, slots=True)
 class ScanJob:
     """One image to scan. `name` is its registry and repository; `engine` an engine's address that holds it, if any.
 
-    `local`: no registry has given it its digest.
+    `local`: no registry has given it its digest. `sboms`: its bills of materials are to be made with it.
     """
 
     image_pk: int
@@ -59,6 +66,7 @@ class ScanJob:
     image_id: str | None
     engine: str | None
     local: bool = False
+    sboms: bool = False
 
     @property
     def title(self) -> str:
@@ -80,7 +88,8 @@ def plan_scans(database: Database, *, older_than: timedelta) -> Sequence[ScanJob
             )
         )
         engines = {pk: url for pk, url in holders.tuples() if pk is not None}
-    return [_job(image, engines.get(image.id)) for image in images]
+        described = SbomRepository(session).fresh([image.id for image in images], utc_now() - SBOM_GOOD_FOR)
+    return [replace(_job(image, engines.get(image.id)), sboms=image.id not in described) for image in images]
 
 
 def scan_image(
@@ -112,7 +121,8 @@ def scan_image(
     with database.session() as session:
         row = ScanRepository(session).record(scan, job.image_pk, utc_now())
         note_vulnerabilities(session, row.id, scan.vulnerabilities)
-    return scan
+        SbomRepository(session).put(job.image_pk, scan.sboms, utc_now())
+    return replace(scan, sboms=())
 
 
 def record_failure(database: Database, job: ScanJob, reason: str) -> None:
@@ -152,17 +162,30 @@ async def _scan(
         return Scan(job.digest, job.platform, ScanStatus.FAILED, NO_PLATFORM, scanned_at=utc_now())
     platform = Platform.parse(job.platform)
     if job.engine is not None and job.image_id is not None:
-        scan = await scanner.scan(job.image_id, platform, EngineSource(job.engine))
+        scan = await scanner.scan(job.image_id, platform, EngineSource(job.engine), sboms=job.sboms)
         # A manager of a swarm knows an image that only other nodes hold by its digest alone.
         if scan.status is not ScanStatus.FAILED or job.local or job.image_id != job.digest:
             return scan
     if job.name is None or job.local:
         return Scan(job.digest, job.platform, ScanStatus.FAILED, NO_WAY, scanned_at=utc_now())
-    reference = Reference.parse(f"{job.name}@{job.digest}")
-    login = await keychain.find(reference.registry) or Credential()
-    source = RegistrySource(login.username, login.password, insecure=reference.registry in insecure)
+    access = keychain.access(Reference.parse(job.name).registry)
+    reference = access.where_to_read(Reference.parse(f"{job.name}@{job.digest}"))
+    source = await _source(reference.registry, keychain, insecure)
     with paying(reference.registry):
-        return await scanner.scan(reference, platform, source)
+        return await scanner.scan(reference, platform, source, sboms=job.sboms)
+
+
+async def _source(registry: str, keychain: Keychain, insecure: frozenset[str]) -> RegistrySource:
+    """A registry's login and authorities, as the scanner is told them."""
+    login = await keychain.find(registry) or Credential()
+    return RegistrySource(
+        username=login.username,
+        password=login.password,
+        insecure=registry in insecure,
+        identity_token=login.identity_token,
+        registry_token=login.registry_token,
+        authorities=authorities_for(registry, keychain.access(registry).certificates),
+    )
 
 
 def _job(image: Image, engine: str | None) -> ScanJob:

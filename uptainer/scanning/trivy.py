@@ -4,13 +4,11 @@ The server holds the vulnerability database and the cache, so that any number of
 without one locks its cache for a whole scan.
 """
 
-import base64
-import json
 import os
 import signal
 import tempfile
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import timedelta
 from pathlib import Path
 
@@ -18,47 +16,38 @@ import anyio
 from anyio.abc import Process
 
 from uptainer.core.clock import utc_now
-from uptainer.core.enums import ScanStatus
-from uptainer.core.errors import InvalidInputError, PermanentError, UnreachableError, UnsupportedError
+from uptainer.core.enums import SbomFormat, ScanStatus
+from uptainer.core.errors import (
+    InvalidInputError,
+    PermanentError,
+    TemporaryError,
+    UnreachableError,
+    UnsupportedError,
+)
 from uptainer.core.findings import Scan
 from uptainer.core.platform import Platform
-from uptainer.core.reference import DOCKER_HUB, Reference
+from uptainer.core.reference import Reference
+from uptainer.core.sboms import Sbom
 from uptainer.scanning.binary import find_trivy
 from uptainer.scanning.failures import classify
 from uptainer.scanning.report import read_report, scan_from
+from uptainer.scanning.sboms import conversion, read_sbom
+from uptainer.scanning.sources import EngineSource, ImageSource, RegistrySource, trust, write_docker_config
+
+__all__ = [
+    "EngineSource",
+    "ImageSource",
+    "RegistrySource",
+    "Scanner",
+    "ServerAddress",
+    "failed",
+    "tail",
+    "unavailable",
+]
 
 _STDERR_BYTES = 64 * 1024
 _PASSED_ON = {"TRIVY_CACERT", "TRIVY_JAVA_DB_REPOSITORY"}
-_DOCKER_HUB_KEY = "https://index.docker.io/v1/"
-
-
-@dataclass(frozen=True, slots=True)
-class RegistrySource:
-    """The image is read from its registry, anonymously where there is no login.
-
-    `insecure` allows a certificate that nobody vouches for, and plain HTTP; localhost never needs it.
-    """
-
-    username: str = ""
-    password: str = field(default="", repr=False)
-    insecure: bool = False
-
-
-@dataclass(frozen=True, slots=True)
-class EngineSource:
-    """The image is read from an engine of this machine, Docker or Podman, which speak the same API for this.
-
-    `url` is `unix:///path`.
-    """
-
-    url: str
-
-    def __post_init__(self) -> None:
-        if not self.url.startswith("unix:///"):
-            raise UnsupportedError(f"Trivy reads an engine's images over a unix socket, not over {self.url}")
-
-
-ImageSource = RegistrySource | EngineSource
+_REPORT = "report.json"
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,6 +56,7 @@ class _Job:
     digest: str
     platform: Platform
     source: ImageSource
+    sboms: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,8 +83,10 @@ class Scanner:
     offline: bool = False
     secrets: bool = True
 
-    async def scan(self, target: Reference | str, platform: Platform, source: ImageSource) -> Scan:
-        """Scan an image: a reference with its digest, or an engine's image id.
+    async def scan(
+        self, target: Reference | str, platform: Platform, source: ImageSource, *, sboms: bool = False
+    ) -> Scan:
+        """Scan an image: a reference with its digest, or an engine's image id; with `sboms`, its bills of materials too.
 
         UNAVAILABLE: there is no Trivy. FAILED: trying again changes nothing; the scan's reason says what was wrong.
 
@@ -102,7 +94,7 @@ class Scanner:
             InvalidInputError: the reference has no digest, or an image id is asked of a registry.
             TemporaryError: the registry, the engine or the server did not answer, or the time limit passed.
         """
-        job = _Job(target, _digest_of(target, source), platform, source)
+        job = _Job(target, _digest_of(target, source), platform, source, sboms)
         try:
             trivy = find_trivy(self.binary)
         except UnsupportedError as error:
@@ -116,12 +108,12 @@ class Scanner:
     async def _scan_in(self, folder: Path, trivy: Path, job: _Job) -> Scan:
         subject = str(job.target)
         write_docker_config(folder, job.target, job.source)
-        command = [str(trivy), *self._arguments(job.platform, job.source), "--output", "report.json", subject]
+        command = [str(trivy), *self._arguments(job), "--output", _REPORT, subject]
         code, stderr = await self._run(command, folder, self._environment(folder, job.source), subject)
         if code != 0:
             raise classify(stderr, subject=subject)
-        report = read_report(folder / "report.json", subject=subject)
-        return scan_from(
+        report = read_report(folder / _REPORT, subject=subject)
+        scan = scan_from(
             report,
             digest=job.digest,
             platform=job.platform,
@@ -129,9 +121,32 @@ class Scanner:
             notice=self.server.notice,
             secrets=self.secrets,
         )
+        wanted = job.sboms and scan.status is ScanStatus.SUCCEEDED
+        return await self._with_sboms(folder, trivy, job, scan) if wanted else scan
 
-    def _arguments(self, platform: Platform, source: ImageSource) -> list[str]:
+    async def _with_sboms(self, folder: Path, trivy: Path, job: _Job, scan: Scan) -> Scan:
+        """A scan holds without them: why there are none is said with it."""
+        made_by = f"trivy {scan.scanner_version}".strip()
+        try:
+            made = [await self._sbom(folder, trivy, job, kind, made_by) for kind in SbomFormat]
+        except (PermanentError, TemporaryError) as error:
+            reason = f"no bill of materials could be made: {error}"
+            return replace(scan, reason="; ".join(part for part in (scan.reason, reason) if part))
+        return replace(scan, sboms=tuple(made))
+
+    async def _sbom(self, folder: Path, trivy: Path, job: _Job, kind: SbomFormat, made_by: str) -> Sbom:
+        arguments, output = conversion(_REPORT, kind)
+        subject = f"the bill of materials of {job.target}"
+        code, stderr = await self._run(
+            [str(trivy), *arguments], folder, self._environment(folder, job.source), subject
+        )
+        if code != 0:
+            raise PermanentError(stderr.strip()[-300:] or f"Trivy ended with {code}")
+        return read_sbom(folder / output, kind, made_by=made_by)
+
+    def _arguments(self, job: _Job) -> list[str]:
         """Exactly one image source: Trivy's default tries four, and mixes four errors."""
+        platform, source = job.platform, job.source
         kind = ["docker", "--docker-host", source.url] if isinstance(source, EngineSource) else ["remote"]
         offline = ["--offline-scan", "--skip-java-db-update"] if self.offline else []
         secrets = ["vuln,secret", "--image-config-scanners", "secret"]
@@ -142,7 +157,7 @@ class Scanner:
                 "json",
                 "--scanners",
                 *(secrets if self.secrets else ["vuln"]),
-                "--list-all-pkgs=false",
+                f"--list-all-pkgs={'true' if job.sboms else 'false'}",
             ),
             *("--cache-dir", str(self.java_cache), "--timeout", f"{self.time_limit.total_seconds():.0f}s"),
             *("--config", "", "--quiet", "--no-progress", "--skip-version-check", "--disable-telemetry"),
@@ -159,9 +174,7 @@ class Scanner:
             if name in _PASSED_ON or not name.startswith("TRIVY_")
         }
         kept |= {"TRIVY_TOKEN": self.server.token, "DOCKER_CONFIG": str(folder), "TMPDIR": str(folder)}
-        if isinstance(source, RegistrySource) and source.insecure:
-            kept |= {"TRIVY_INSECURE": "true"}
-        return kept
+        return {**kept, **trust(folder, source)}
 
     async def _run(
         self, command: list[str], folder: Path, environment: Mapping[str, str], subject: str
@@ -212,21 +225,6 @@ def tail(log: Path) -> str:
     with log.open("rb") as file:
         file.seek(max(0, log.stat().st_size - _STDERR_BYTES))
         return file.read().decode(errors="replace")
-
-
-def write_docker_config(folder: Path, target: Reference | str, source: ImageSource) -> None:
-    """The login for this image's registry alone, readable by us alone; the user's own configuration is not consulted.
-
-    Not TRIVY_USERNAME and TRIVY_PASSWORD: Trivy cuts those at commas, and offers them to every registry it asks.
-    """
-    folder.chmod(0o700)
-    auths: dict[str, dict[str, str]] = {}
-    if isinstance(source, RegistrySource) and isinstance(target, Reference) and source.username:
-        login = base64.b64encode(f"{source.username}:{source.password}".encode()).decode()
-        auths[_DOCKER_HUB_KEY if target.registry == DOCKER_HUB else target.registry] = {"auth": login}
-    config = folder / "config.json"
-    config.touch(mode=0o600)
-    config.write_text(json.dumps({"auths": auths}))
 
 
 def _digest_of(target: Reference | str, source: ImageSource) -> str:

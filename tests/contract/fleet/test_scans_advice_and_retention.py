@@ -47,13 +47,17 @@ class Asked:
     def __init__(self) -> None:
         self.jobs: list[tuple[str, str, ImageSource]] = []
 
-    async def scan(self, target: Reference | str, platform: Platform, source: ImageSource) -> Scan:
+    async def scan(
+        self, target: Reference | str, platform: Platform, source: ImageSource, *, sboms: bool = False
+    ) -> Scan:
         self.jobs.append((str(target), str(platform), source))
         return Scan(digest("running"), str(platform), ScanStatus.SUCCEEDED, scanned_at=NOW)
 
 
 class Away:
-    async def scan(self, target: Reference | str, platform: Platform, source: ImageSource) -> Scan:
+    async def scan(
+        self, target: Reference | str, platform: Platform, source: ImageSource, *, sboms: bool = False
+    ) -> Scan:
         raise UnreachableError("the scanner's server does not answer")
 
 
@@ -135,7 +139,7 @@ def statuses(fleet: Seeded, job: ScanJob) -> Mapping[int, ScanStatus]:
 
 
 class NoNotes:
-    async def notes_for(self, *_: Any) -> ReleaseNotes:
+    async def notes_for(self, *_: Any, **__: Any) -> ReleaseNotes:
         raise UnreachableError("no notes can be had here")
 
 

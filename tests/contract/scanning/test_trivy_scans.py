@@ -1,6 +1,7 @@
 """The real Trivy, client and server, on a real registry and a real Docker engine."""
 
 import io
+import json
 import os
 import zipfile
 from collections.abc import AsyncIterator, Callable
@@ -25,7 +26,7 @@ from tests.lab.podman import PodmanEngine
 from tests.lab.registry import Registry
 from tests.lab.room import Room
 from tests.lab.trivy import write_cache
-from uptainer.core.enums import ScanStatus, Severity
+from uptainer.core.enums import SbomFormat, ScanStatus, Severity
 from uptainer.core.errors import InvalidInputError, UnreachableError, UnsupportedError
 from uptainer.core.findings import Scan, count_by_severity
 from uptainer.core.platform import Platform
@@ -86,6 +87,21 @@ async def test_every_finding_of_an_image_in_a_registry_is_kept(scanner: Scanner,
     unfixed = next(v for v in scan.vulnerabilities if v.id == "CVE-2026-9002")
     assert unfixed.fixed_version == ""
     assert {v.target for v in scan.vulnerabilities if v.package == "jinja2"} == {"Python"}
+
+
+async def test_what_an_image_is_made_of_comes_with_its_scan(scanner: Scanner, registry: Registry) -> None:
+    files = {**alpine_files("3.99.0", OLD_PACKAGES), **python_package("jinja2", "3.1.4")}
+    digest = push_image(registry.url, "scan/sbom:1", build_image(files=files))
+    reference = Reference.parse(f"{registry.host}/scan/sbom@{digest}")
+    scan = await scanner.scan(reference, AMD64, OPEN, sboms=True)
+    assert (scan.reason, len(scan.vulnerabilities)) == ("", 6 * 3 + 3 + 1)
+    made = {each.format: (json.loads(each.document), each.components) for each in scan.sboms}
+    content, parts = made[SbomFormat.CYCLONEDX]
+    purls = {each.get("purl", "").partition("?")[0] for each in content["components"]}
+    assert {"pkg:apk/alpine/busybox@1.36.1-r15", "pkg:pypi/jinja2@3.1.4"} <= purls
+    assert (parts, "vulnerabilities" in content) == (len(content["components"]), False)
+    content, _ = made[SbomFormat.SPDX]
+    assert {"busybox", "jinja2"} <= {each["name"] for each in content["packages"]}
 
 
 async def test_the_difference_of_two_real_scans_is_told_in_a_sentence(

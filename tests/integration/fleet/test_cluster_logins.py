@@ -128,7 +128,9 @@ class Asked:
     def __init__(self) -> None:
         self.sources: list[ImageSource] = []
 
-    async def scan(self, target: Reference | str, platform: Platform, source: ImageSource) -> Scan:
+    async def scan(
+        self, target: Reference | str, platform: Platform, source: ImageSource, *, sboms: bool = False
+    ) -> Scan:
         self.sources.append(source)
         return Scan(str(target).rpartition("@")[2], str(platform), ScanStatus.SUCCEEDED, scanned_at=utc_now())
 
