@@ -11,6 +11,7 @@ import traceback
 import typer
 
 from uptainer.cli import (
+    allowances,
     approvals,
     audit,
     backups,
@@ -27,6 +28,7 @@ from uptainer.cli import (
     updates,
     webhooks,
     windows,
+    vex,
 )
 from uptainer.core.errors import TemporaryError, UptainerError
 
@@ -48,6 +50,8 @@ MODULES = (
     registries,
     webhooks,
     declarations,
+    allowances,
+    vex,
     flow_runs,
     notices,
     audit,

@@ -1,11 +1,13 @@
 """What may stand in the file that declares a fleet, as editors are told it too. What is not known is refused."""
 
+from datetime import UTC, datetime
 from typing import Annotated
 
 from pydantic import BaseModel, ConfigDict, Field, WithJsonSchema
 
 from uptainer.core.enums import PolicyScope, RuntimeType
 from uptainer.core.workloads import HostAddress
+from uptainer.policy.allowances import Allowance
 from uptainer.policy.settings import PolicySettings
 from uptainer.runtimes.addresses import DEFAULT_TIMEOUT, parse_address
 
@@ -57,6 +59,26 @@ class PoliciesDeclaration(_Strict):
     containers: dict[str, PolicySettings] = {}
 
 
+class AllowanceDeclaration(_Strict):
+    """A finding that is accepted until a day (00:00 UTC) or an instant, and why; what it is for may be narrowed."""
+
+    finding: str
+    reason: str
+    until: datetime
+    package: str = ""
+    image: str = ""
+    workload: str = ""
+    project: str = ""
+    beyond_a_year: bool = False
+
+    def allowance(self, now: datetime) -> Allowance:
+        """Raises InvalidInputError: it says too little, or lasts too long."""
+        until = self.until if self.until.tzinfo else self.until.replace(tzinfo=UTC)
+        scope = self.model_dump(include={"package", "image", "workload", "project"})
+        made = Allowance(self.finding, self.reason.strip(), until.astimezone(UTC), **scope)
+        return made.checked(now, beyond_a_year=self.beyond_a_year)
+
+
 class Content(_Strict):
     """A file's content; every part may be left out."""
 
@@ -64,4 +86,5 @@ class Content(_Strict):
     windows: dict[Name, WindowText] = {}
     freezes: dict[Name, WindowText] = {}
     policies: PoliciesDeclaration = PoliciesDeclaration()
+    allowances: tuple[AllowanceDeclaration, ...] = ()
     credentials: dict[str, str] = Field(default={}, description="Registry: the block that holds its login.")

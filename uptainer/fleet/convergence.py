@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Any
 
 from sqlalchemy.orm import Session
@@ -11,10 +11,13 @@ from uptainer.core.enums import PolicyScope
 from uptainer.core.errors import InvalidInputError
 from uptainer.core.workloads import HostAddress
 from uptainer.fleet.declaration import Declaration
+from uptainer.fleet.excuses import allowance_of, put_allowance
 from uptainer.fleet.policies import read_windows, storable
+from uptainer.policy.allowances import Allowance
 from uptainer.policy.window_text import parse_window
 from uptainer.policy.windows import Freeze, Window
 from uptainer.store.repositories.audit import Actor
+from uptainer.store.repositories.excuses import KEY, AllowanceRepository
 from uptainer.store.repositories.hosts import HostRepository
 from uptainer.store.repositories.policies import PolicyRepository
 
@@ -25,7 +28,7 @@ Facts = Mapping[str, Any]
 class Change:
     """One thing that differs: `before` is None for what is new, `after` for what is to be removed.
 
-    `what` is host, window, freeze, credentials, or a layer of policy ("host policy"); `name` is which.
+    `what` is host, window, freeze, credentials, allowance, or a layer of policy ("host policy"); `name` is which.
     """
 
     what: str
@@ -66,11 +69,14 @@ def make_changes(
         RefusedError: a host has updates on their way, or another host stands for its address.
     """
     addresses = {address.name: address for address in _hosts(session, declared)}
+    allowances = {each.scope: each for each in declared.allowances}
     for change in changes:
         if change.after is None:
             _remove(session, change, actor, now)
         elif change.what == "host":
             HostRepository(session).add(addresses[change.name], actor=actor)
+        elif change.what == "allowance":
+            put_allowance(session, allowances[change.name], actor, now)
         else:
             _put(PolicyRepository(session), change, change.after, actor, now)
 
@@ -92,6 +98,9 @@ def _remove(session: Session, change: Change, actor: Actor, now: datetime) -> No
     match change.what:
         case "host":
             HostRepository(session).remove(change.name, now, actor=actor)
+        case "allowance":
+            key = {name: (change.before or {}).get(name, "") for name in KEY}
+            AllowanceRepository(session).remove_key(key, actor=actor)
         case "window" | "freeze":
             policies.remove_window(change.name, actor=actor)
         case "credentials":
@@ -120,6 +129,8 @@ def _declared(session: Session, declared: Declaration) -> dict[tuple[str, str], 
     for address in _hosts(session, declared):
         found["host", address.name] = _host_facts(address)
     found |= _declared_policies(session, declared)
+    for allowance in declared.allowances:
+        found["allowance", allowance.scope] = _allowance_facts(allowance)
     return found
 
 
@@ -162,12 +173,20 @@ def _stored(session: Session) -> dict[tuple[str, str], Facts]:
         found["host", row.name] = _host_facts(HostRepository.address(row))
     for policy in policies.policies(enabled_only=False):
         found[_layer(policy.scope), policy.target] = policy.settings
+    for allowed in AllowanceRepository(session).all():
+        allowance = allowance_of(allowed)
+        found["allowance", allowance.scope] = _allowance_facts(allowance)
     return found
 
 
 def _stored_windows(policies: PolicyRepository) -> Iterator[tuple[tuple[str, str], Facts]]:
     for row in policies.windows(enabled_only=False):
         yield ("freeze" if row.freeze else "window", row.name), {"when": row.definition.get("text", "")}
+
+
+def _allowance_facts(allowance: Allowance) -> Facts:
+    key = {name: value for name in KEY if (value := getattr(allowance, name))}
+    return {**key, "until": allowance.expires_at.astimezone(UTC).isoformat(), "reason": allowance.reason}
 
 
 def _host_facts(address: HostAddress) -> Facts:

@@ -6,12 +6,15 @@ silently ignored is one that somebody relies on.
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
+from datetime import datetime
 from typing import Any
 
+from uptainer.core.clock import utc_now
 from uptainer.core.enums import PolicyScope
 from uptainer.core.workloads import HostAddress
 from uptainer.fleet.content import LAYERS, Content
 from uptainer.fleet.source import plain, read_source
+from uptainer.policy.allowances import Allowance
 from uptainer.policy.windows import Freeze, Window
 
 NO_WINDOWS: Mapping[str, Window] = {}
@@ -31,6 +34,7 @@ class Declaration:
     freezes: Mapping[str, str] = field(default_factory=dict)
     policies: Mapping[tuple[PolicyScope, str], Mapping[str, Any]] = field(default_factory=dict)
     credentials: Mapping[str, str] = field(default_factory=dict)
+    allowances: tuple[Allowance, ...] = ()
 
 
 def read_declaration(
@@ -39,6 +43,7 @@ def read_declaration(
     *,
     windows: Mapping[str, Window] = NO_WINDOWS,
     freezes: Mapping[str, Freeze] = NO_FREEZES,
+    now: datetime | None = None,
 ) -> Declaration:
     """Read YAML; `name` is the file's, for what is wrong; `windows` and `freezes` are stored ones that it may name.
 
@@ -58,6 +63,7 @@ def read_declaration(
         freezes=dict(content.freezes),
         policies=dict(_policies(source.document.get("policies") or {})),
         credentials=dict(content.credentials),
+        allowances=tuple(source.allowances(content, now or utc_now())),
     )
 
 

@@ -1,6 +1,7 @@
 """The file that declares a fleet, with its lines: what is wrong in it is told by its line, and what was meant."""
 
 from collections.abc import Iterable, Iterator, Mapping
+from datetime import datetime
 from difflib import get_close_matches
 from io import StringIO
 from typing import Any, get_args
@@ -13,6 +14,7 @@ from ruamel.yaml.error import MarkedYAMLError, YAMLError
 from uptainer.core.errors import InvalidInputError
 from uptainer.core.workloads import HostAddress
 from uptainer.fleet.content import LAYERS, Content
+from uptainer.policy.allowances import Allowance
 from uptainer.policy.settings import PolicySettings
 from uptainer.policy.window_text import parse_window
 from uptainer.policy.windows import Window
@@ -47,7 +49,7 @@ def _load(text: str, name: str) -> CommentedMap:
         return CommentedMap()
     if not isinstance(document, CommentedMap):
         raise InvalidInputError(
-            f"{name}: it must have hosts, windows, freezes, policies or credentials in it"
+            f"{name}: it must have hosts, windows, freezes, policies, allowances or credentials in it"
         )
     return document
 
@@ -75,6 +77,19 @@ class Source:
                 yield host.address(name)
             except InvalidInputError as error:
                 raise InvalidInputError(self._at(("hosts", name), f"{name}: {error}")) from error
+
+    def allowances(self, content: Content, now: datetime) -> Iterator[Allowance]:
+        lines: dict[str, int] = {}
+        for number, declared in enumerate(content.allowances):
+            try:
+                allowance = declared.allowance(now)
+            except InvalidInputError as error:
+                raise InvalidInputError(self._at(("allowances", number), str(error))) from error
+            if allowance.scope in lines:
+                twice = f"{allowance.scope} is allowed on line {lines[allowance.scope]} already"
+                raise InvalidInputError(self._at(("allowances", number), twice))
+            lines[allowance.scope] = self._line(("allowances", number))
+            yield allowance
 
     def checked(self, context: Mapping[str, Any]) -> Content:
         """Raises InvalidInputError, with all that is wrong, in the order of the lines."""

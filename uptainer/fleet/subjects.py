@@ -15,9 +15,11 @@ from uptainer.core.findings import Advice, Scan, ScanDifference
 from uptainer.core.reference import Reference
 from uptainer.core.signatures import Verification
 from uptainer.core.workloads import ContainerFacts
+from uptainer.fleet.excuses import ExcuseBook
 from uptainer.fleet.policies import ContainerPolicy, PolicyBook
 from uptainer.fleet.scope import left_alone, lookup_of
 from uptainer.fleet.views import candidate_of, facts_of, image_facts_of
+from uptainer.policy.excuses import Excuses
 from uptainer.policy.subjects import DecisionSubject, EarlierUpdate, OpenUpdate
 from uptainer.scanning.differences import comparable, compare
 from uptainer.store.models import CandidateRow, Update
@@ -47,6 +49,7 @@ class Known:
     running_scan: Scan | None
     candidate_scans: Mapping[int, Scan]
     advice: Mapping[int, Advice]
+    excuses: Excuses
     signatures: Mapping[int, Mapping[str, Verification]]
     trusts: frozenset[str]
     by_policy: bool = False
@@ -83,10 +86,11 @@ class Known:
         return len(self.facts.details.get("platforms") or ()) > 1
 
     def brings(self, row: CandidateRow) -> list[str]:
-        """What the candidate adds to what runs now, by name and severity; sorted, to be compared later."""
-        difference = self.difference(row)
+        """What the candidate adds to what runs now, in words; sorted, to be compared later. Also what is excused."""
+        difference, scan = self.difference(row), self.scan_of(row)
         added = (*difference.new, *(after for _, after in difference.worse)) if difference else ()
-        return sorted({f"{each.severity} {each.id} in {each.package}" for each in added})
+        told = {f"{each.severity} {each.id} in {each.package}" for each in added}
+        return sorted(told | _beside(self.running_scan, scan)) if scan else sorted(told)
 
     def decision_subject(
         self,
@@ -115,6 +119,7 @@ class Known:
             candidate_scan=self.scan_of(row) if row else None,
             difference=self.difference(row) if row else None,
             signatures=self.signatures_of(row) if row else {},
+            excuses=self.excuses,
             label_faults=self.policy.faults,
             earlier=tuple(_earlier(each) for each in self.outcomes),
             open_update=None if ignoring_open else _open(self.open_update),
@@ -179,6 +184,9 @@ class Fleet:
         rows = [row for found in candidates.values() for row in found]
         scans = ScanRepository(session).latest(sorted(_images(views, rows)))
         advice = RecommendationRepository(session).latest([row.id for row in rows])
+        policies = {view.container.id: book.policy_of(view) for view in views}
+        named = {name for each in policies.values() for name in each.policy.vex}
+        excuses = ExcuseBook.load(session, sorted(named))
         trusts = frozenset(trust.name for trust in SignatureRepository(session).trusts())
         signatures = SignatureRepository(session).current(sorted(_images((), rows))) if trusts else {}
         open_updates = {row.container_id: row for row in UpdateRepository(session).open()}
@@ -187,7 +195,7 @@ class Fleet:
             [
                 Known(
                     view=view,
-                    policy=book.policy_of(view),
+                    policy=policies[view.container.id],
                     facts=facts_of(view),
                     candidates=_offered(view, candidates[view.container.id]),
                     outcomes=earlier[view.container.id],
@@ -195,6 +203,7 @@ class Fleet:
                     running_scan=scans.get(view.container.image_pk or 0),
                     candidate_scans=scans,
                     advice=advice,
+                    excuses=excuses.excuses_for(view, policies[view.container.id].policy),
                     signatures=signatures,
                     trusts=trusts,
                     by_policy=_id_of(open_updates.get(view.container.id)) in by_policy,
@@ -217,6 +226,15 @@ def _offered(view: ContainerView, rows: Sequence[CandidateRow]) -> tuple[Candida
     known = view.image.repo_digests if view.image else ()
     running = {view.container.image_id, *(each.rpartition("@")[2] for each in known)}
     return tuple(row for row in rows if row.digest not in running)
+
+
+def _beside(before: Scan | None, after: Scan) -> set[str]:
+    """What a candidate has besides vulnerabilities, and what runs has not."""
+    known = {(each.rule, each.file) for each in (before.found_secrets if before else ())}
+    hidden = [each for each in after.found_secrets if (each.rule, each.file) not in known]
+    said = {f"a secret, {each.rule} in {each.file or each.place}" for each in hidden}
+    ended = after.end_of_life and not (before and before.end_of_life)
+    return said | ({f"that {after.os_family} {after.os_version} gets no fixes any more"} if ended else set())
 
 
 def _id_of(update: Update | None) -> int | None:

@@ -2,13 +2,15 @@
 
 import re
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Self
 
 from uptainer.core.errors import InvalidInputError
+from uptainer.policy.durations import parse_duration
 from uptainer.policy.identity import ImageIdentity, is_like
 
 LONGEST = timedelta(days=366)
+LONGEST_REASON = 200
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._:/-]{2,99}")
 
 
@@ -69,9 +71,30 @@ class Allowance:
             )
         if not self.reason.strip():
             raise InvalidInputError(f"say why {self.finding} is accepted: without a reason nothing is")
+        if len(self.reason) > LONGEST_REASON:
+            raise InvalidInputError(
+                f"the reason for {self.finding} has {len(self.reason)} characters, and {LONGEST_REASON} stand in an account"
+            )
         if self.expires_at > now + LONGEST and not beyond_a_year:
             raise InvalidInputError(
                 f"{self.finding} would be allowed until {self.expires_at:%Y-%m-%d}, and a year is the longest, unless "
                 "it is said in so many words (--beyond-a-year, or beyond_a_year: true)"
             )
         return self
+
+
+def read_expiry(text: str, now: datetime) -> datetime:
+    """`90d` from now, or a date or time; a date means its beginning, and without an offset it is UTC.
+
+    Raises:
+        InvalidInputError: it is none of them.
+    """
+    try:
+        return now + parse_duration(text)
+    except InvalidInputError:
+        pass
+    try:
+        moment = datetime.fromisoformat(text.strip())
+    except ValueError:
+        raise InvalidInputError(f"{text!r} is no time: write 90d, or a date like 2026-12-24") from None
+    return moment if moment.tzinfo else moment.replace(tzinfo=UTC)

@@ -8,6 +8,8 @@ from uptainer.policy.allowances import Allowance
 from uptainer.policy.identity import ImageIdentity
 from uptainer.policy.vex.statements import Document, Statement
 
+_SHOWN = 200
+
 
 @dataclass(frozen=True, slots=True)
 class Excuses:
@@ -60,6 +62,7 @@ def _by(allowance: Allowance) -> str:
 
 
 def _cited(document: Document, statement: Statement) -> str:
-    because = f" ({statement.why})" if statement.why else ""
+    why = statement.why if len(statement.why) <= _SHOWN else f"{statement.why[:_SHOWN]}..."
+    because = f" ({why})" if why else ""
     status = statement.status.replace("_", " ")
     return f"{status}{because}, by statement {statement.number} of {document.name} (sha256 {document.sha256[:12]})"

@@ -15,7 +15,7 @@ from uptainer.policy.subjects import DecisionSubject
 _UNSCANNED = {Unscanned.BLOCK: Verdict.BLOCK, Unscanned.ASK: Verdict.ASK, Unscanned.ALLOW: Verdict.INFORM}
 _TOLERATED = {Tolerance.BLOCK: Verdict.BLOCK, Tolerance.ASK: Verdict.ASK, Tolerance.ALLOW: Verdict.INFORM}
 _MOST = 5
-_MOST_EXCUSED = 20
+_MOST_EXCUSED = 10
 
 
 def check_vulnerabilities(subject: DecisionSubject, now: datetime) -> Finding:
@@ -90,7 +90,7 @@ def check_excused(subject: DecisionSubject, now: datetime) -> Finding:
     rule = "excused"
     said = [*_grouped(excused(subject, now)), *_grouped(lapsed(subject, now))]
     said += [
-        f"there is no VEX document {name!r}, which {subject.policy.source('vex')} names: it excuses nothing"
+        f"there is no VEX document {name!r} that can be read, which {subject.policy.source('vex')} names: it excuses nothing"
         for name in subject.excuses.missing
     ]
     if not said:
@@ -171,7 +171,7 @@ def _grouped(found: tuple[Excused, ...]) -> list[str]:
         groups.setdefault(each.why, []).append(each.what)
     said = [f"{_cut(what, _MOST_EXCUSED)}: {why}" for why, what in groups.items()]
     more = len(said) - _MOST_EXCUSED
-    return said if more <= 0 else [*said[:_MOST_EXCUSED], f"and {more} more, see `uptainer scans show`"]
+    return said if more <= 0 else [*said[:_MOST_EXCUSED], f"and {more} more reasons"]
 
 
 def _named(found: list[Vulnerability]) -> str:

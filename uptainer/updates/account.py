@@ -14,6 +14,9 @@ from uptainer.updates.steps import Entry, Plan
 SHOWN = 20
 """So many vulnerabilities are named in each list; the rest is counted."""
 
+REASON = 8000
+"""Longer than any finding's reason is: what is excused is approved with the rest, and must be there to be read."""
+
 
 @dataclass(frozen=True, slots=True)
 class Account:
@@ -183,7 +186,9 @@ def _findings(findings: Sequence[Finding]) -> str:
     if not findings:
         return ""
     return "### Findings\n\n" + table(
-        ("Rule", "Verdict", "Why"), [(each.rule, each.verdict.value, each.reason) for each in findings]
+        ("Rule", "Verdict", "Why"),
+        [(each.rule, each.verdict.value, each.reason) for each in findings],
+        limit=REASON,
     )
 
 

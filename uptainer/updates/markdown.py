@@ -16,12 +16,12 @@ def plain(text: object, limit: int = 300) -> str:
     return _ADDRESS.sub(_unlinked, _SPECIAL.sub(r"\\\1", line))
 
 
-def table(headings: Sequence[str], rows: Iterable[Sequence[object]]) -> str:
-    """Every cell is plain text."""
+def table(headings: Sequence[str], rows: Iterable[Sequence[object]], *, limit: int = 300) -> str:
+    """Every cell is plain text, of at most so many characters."""
     lines = [
         "| " + " | ".join(headings) + " |",
         "|" + " --- |" * len(headings),
-        *("| " + " | ".join(plain(cell) or " " for cell in row) + " |" for row in rows),
+        *("| " + " | ".join(plain(cell, limit) or " " for cell in row) + " |" for row in rows),
     ]
     return "\n".join(lines)
 

@@ -178,7 +178,7 @@ PLACES = [
 
 
 @pytest.mark.parametrize(("scope", "covered"), PLACES, ids=str)
-def test_an_allowance_is_for_its_workloads(scope: dict[str, str], covered: bool) -> None:
+def test_an_allowance_is_for_its_workloads(scope: dict[str, Any], covered: bool) -> None:
     assert allowed(**scope).covers("alpha", "web", "shop") is covered
 
 
@@ -192,6 +192,7 @@ def test_one_for_a_project_is_not_for_what_has_none() -> None:
         ({"finding": "CVE-*"}, "not one vulnerability"),
         ({"finding": ""}, "not one vulnerability"),
         ({"reason": " "}, "say why"),
+        ({"reason": "so " * 70}, "has 210 characters, and 200 stand in an account"),
         ({"expires_at": NOW + timedelta(days=367)}, "a year is the longest"),
     ],
 )
@@ -240,6 +241,6 @@ def test_a_document_that_is_not_there_excuses_nothing_and_that_is_said() -> None
     subject = replace(about(CLEAN, scan("1.28", BAD), vex=["vendor"]), excuses=Excuses(missing=("vendor",)))
     assert found_by(subject, "vulnerabilities").verdict is Verdict.BLOCK
     assert (
-        "there is no VEX document 'vendor', which the policy of the host alpha names"
+        "there is no VEX document 'vendor' that can be read, which the policy of the host alpha names"
         in found_by(subject, "excused").reason
     )
