@@ -1,6 +1,7 @@
 """One request to a registry, or to the mirrors that are asked before it, with what each of them wants for an answer."""
 
 import asyncio
+import ssl
 from collections.abc import Mapping
 
 import httpx
@@ -113,6 +114,11 @@ class Sender:
             raise ProtocolError(f"{endpoint.registry} sent us to something that is no address") from error
         except httpx.TransportError as error:
             raise _unreachable(endpoint, error) from error
+        except ssl.SSLError as error:  # TLS 1.3: the other side judges our certificate after the handshake
+            raise UnreachableError(
+                f"{endpoint.registry} breaks off ({error.reason}): if it wants to know who asks, put a client "
+                "certificate and its key into a Registry block for it"
+            ) from error
 
     async def _follow(
         self, method: str, endpoint: Endpoint, path: str, headers: Mapping[str, str], auth: RegistryAuth
