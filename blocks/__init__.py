@@ -19,6 +19,7 @@ from blocks.notifier import Notifier
 from blocks.podman_host import PodmanHost
 from blocks.registry import Registry
 from blocks.registry_credentials import RegistryCredentials
+from blocks.release_host import ReleaseNotesHost
 from blocks.trivy import Trivy
 from blocks.webhook_source import WebhookSource
 
@@ -33,6 +34,7 @@ BLOCKS: tuple[type[Block], ...] = (
     Registry,
     Trivy,
     AdviceModel,
+    ReleaseNotesHost,
     Notifier,
     BackupStore,
     Database,

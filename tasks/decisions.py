@@ -1,6 +1,7 @@
 """Advice and decisions for the whole fleet, each in one transaction."""
 
-from tasks.resources import advisor, database
+from tasks.advisors import advisor
+from tasks.resources import database
 from tasks.retries import retryable
 from uptainer.core.clock import utc_now
 from uptainer.fleet.advising import advise_fleet

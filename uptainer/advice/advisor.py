@@ -5,14 +5,13 @@ from dataclasses import dataclass, field, replace
 
 import anyio
 
-from uptainer.advice.model import AdviceModel, consult
+from uptainer.advice.consulting import Consulted, Desk
 from uptainer.advice.notes import ReleaseNotes
 from uptainer.advice.projects import LABELS
 from uptainer.advice.release_notes import ReleaseReader
 from uptainer.advice.rules import advise
 from uptainer.advice.subject import AdviceSubject
 from uptainer.core.errors import UptainerError
-from uptainer.core.findings import Advice
 
 _Question = tuple[str, str, str | None, str | None]
 
@@ -22,19 +21,19 @@ class Advisor:
     """For one sweep over a fleet: the notes of a project are read once, however many containers run it, and one
     project after the other, as hosts ask their callers to do.
 
-    Without `model` the rules advise alone, and nothing is said of a model: nobody wanted one.
+    Without a `desk` the rules advise alone, and nothing is said of a model: nobody wanted one.
     """
 
     releases: ReleaseReader
-    model: AdviceModel | None = None
+    desk: Desk | None = None
     _notes: dict[_Question, ReleaseNotes | UptainerError] = field(default_factory=dict)
     _reading: anyio.Lock = field(default_factory=anyio.Lock)
 
-    async def advise(self, subject: AdviceSubject) -> Advice:
+    async def advise(self, subject: AdviceSubject) -> Consulted:
         """The advice on one candidate. Notes or a model that cannot be had are a finding with the reason."""
         informed = await self._with_notes(subject)
         rules = advise(informed)
-        return await consult(rules, informed, self.model) if self.model is not None else rules
+        return await self.desk.consult(rules, informed) if self.desk is not None else Consulted(rules)
 
     async def _with_notes(self, subject: AdviceSubject) -> AdviceSubject:
         labels = _labels(subject)

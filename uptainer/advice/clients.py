@@ -4,15 +4,17 @@ Pydantic AI asks OpenAI-compatible servers, Anthropic and Ollama in the form eac
 against ours, and asks once more when it is wrong.
 """
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from datetime import timedelta
 
+import anthropic
 import anyio
+import openai
 from anthropic import AsyncAnthropic
 from openai import AsyncOpenAI
-from pydantic_ai import Agent
+from pydantic_ai import Agent, capture_run_messages
 from pydantic_ai.exceptions import (
     AgentRunError,
     ModelAuthenticationError,
@@ -21,6 +23,14 @@ from pydantic_ai.exceptions import (
     ModelRateLimitError,
     ModelServerError,
     ModelUnavailableError,
+)
+from pydantic_ai.messages import (
+    ModelMessage,
+    ModelResponse,
+    RetryPromptPart,
+    TextPart,
+    ToolCallPart,
+    ToolReturnPart,
 )
 from pydantic_ai.models import Model
 from pydantic_ai.models.anthropic import AnthropicModel
@@ -31,7 +41,10 @@ from pydantic_ai.providers.ollama import OllamaProvider
 from pydantic_ai.providers.openai import OpenAIProvider
 from pydantic_ai.settings import ModelSettings as RequestSettings
 
-from uptainer.advice.model import ModelAnswer, ModelSettings, Provider
+from uptainer.advice.consultations import Transcript
+from uptainer.advice.model import REPAIRS, ModelAnswer, ModelSettings
+from uptainer.core.consultations import Speaker, Turn
+from uptainer.core.enums import ModelProvider
 from uptainer.core.errors import (
     AccessDeniedError,
     PermanentError,
@@ -41,11 +54,10 @@ from uptainer.core.errors import (
 )
 
 _ADDRESSES = {
-    Provider.OPENAI_COMPATIBLE: "https://api.openai.com/v1",
-    Provider.ANTHROPIC: "https://api.anthropic.com",
-    Provider.OLLAMA: "http://127.0.0.1:11434/v1",
+    ModelProvider.OPENAI_COMPATIBLE: "https://api.openai.com/v1",
+    ModelProvider.ANTHROPIC: "https://api.anthropic.com",
+    ModelProvider.OLLAMA: "http://127.0.0.1:11434/v1",
 }
-_REPAIRS = 1
 _MAX_SAID = 300
 _NO_KEY = "none"
 """Servers of one's own often want no key, and the clients want one; they would else take it from the environment."""
@@ -57,23 +69,24 @@ class PydanticAiModel:
 
     settings: ModelSettings
 
-    @property
-    def name(self) -> str:
-        return self.settings.model
-
-    async def ask(self, instructions: str, question: str) -> ModelAnswer:
-        limit = self.settings.timeout.total_seconds()
-        try:
-            with anyio.fail_after(limit * (1 + _REPAIRS)):
-                return await self._run(instructions, question)
-        except AgentRunError as error:
-            raise _translate(error, self.settings) from error
-        except TimeoutError as error:
-            raise UnreachableError(f"{self.name} did not answer within {limit:.0f} seconds") from error
+    async def ask(self, instructions: str, question: str, transcript: Transcript) -> ModelAnswer:
+        limit, name = self.settings.timeout.total_seconds(), self.settings.model
+        with capture_run_messages() as messages:
+            try:
+                with anyio.fail_after(limit * (1 + REPAIRS)):
+                    return await self._run(instructions, question)
+            except AgentRunError as error:
+                transcript.unanswered = _timed_out(error)
+                raise _translate(error, self.settings) from error
+            except TimeoutError as error:
+                transcript.unanswered = True
+                raise UnreachableError(f"{name} did not answer within {limit:.0f} seconds") from error
+            finally:
+                _write_down(messages, transcript, self.settings.api_key)
 
     async def _run(self, instructions: str, question: str) -> ModelAnswer:
         async with _open(self.settings) as model:
-            agent = Agent(model, output_type=ModelAnswer, instructions=instructions, retries=_REPAIRS)
+            agent = Agent(model, output_type=ModelAnswer, instructions=instructions, retries=REPAIRS)
             settings = RequestSettings(max_tokens=self.settings.max_tokens)
             return (await agent.run(question, model_settings=settings)).output
 
@@ -83,15 +96,49 @@ async def _open(settings: ModelSettings) -> AsyncIterator[Model]:
     """No retries of the client's own: they would hide how often, and how long, a server is asked."""
     url = settings.base_url or _ADDRESSES[settings.provider]
     key, timeout = settings.api_key or _NO_KEY, settings.timeout.total_seconds()
-    if settings.provider is Provider.ANTHROPIC:
-        async with AsyncAnthropic(api_key=key, base_url=url, timeout=timeout, max_retries=0) as anthropic:
-            yield AnthropicModel(settings.model, provider=AnthropicProvider(anthropic_client=anthropic))
+    if settings.provider is ModelProvider.ANTHROPIC:
+        async with AsyncAnthropic(api_key=key, base_url=url, timeout=timeout, max_retries=0) as client:
+            yield AnthropicModel(settings.model, provider=AnthropicProvider(anthropic_client=client))
         return
-    async with AsyncOpenAI(api_key=key, base_url=url, timeout=timeout, max_retries=0) as openai:
-        if settings.provider is Provider.OLLAMA:
-            yield OllamaModel(settings.model, provider=OllamaProvider(openai_client=openai))
+    async with AsyncOpenAI(api_key=key, base_url=url, timeout=timeout, max_retries=0) as client:
+        if settings.provider is ModelProvider.OLLAMA:
+            yield OllamaModel(settings.model, provider=OllamaProvider(openai_client=client))
         else:
-            yield OpenAIChatModel(settings.model, provider=OpenAIProvider(openai_client=openai))
+            yield OpenAIChatModel(settings.model, provider=OpenAIProvider(openai_client=client))
+
+
+def _write_down(messages: Sequence[ModelMessage], transcript: Transcript, key: str) -> None:
+    """All that was said after the question; a key that a server repeats is not kept."""
+    for message in messages:
+        for part in message.parts:
+            said = _said(part)
+            if said is not None:
+                speaker = Speaker.MODEL if isinstance(message, ModelResponse) else Speaker.UPTAINER
+                transcript.turns.append(Turn(speaker, said.replace(key, "***") if key else said))
+        if isinstance(message, ModelResponse):
+            transcript.input_tokens += message.usage.input_tokens
+            transcript.output_tokens += message.usage.output_tokens
+    answers = sum(isinstance(message, ModelResponse) for message in messages)
+    transcript.requests += max(0, answers - 1)
+
+
+def _said(part: object) -> str | None:
+    if isinstance(part, TextPart):
+        return part.content
+    if isinstance(part, ToolCallPart):
+        return part.args_as_json_str()
+    if isinstance(part, ToolReturnPart):
+        return part.model_response_str() if part.retry is not None else None
+    return part.model_response() if isinstance(part, RetryPromptPart) else None
+
+
+def _timed_out(error: BaseException | None) -> bool:
+    """The clients' own time limits are an error of the connection, with the reason behind it."""
+    while error is not None:
+        if isinstance(error, TimeoutError | openai.APITimeoutError | anthropic.APITimeoutError):
+            return True
+        error = error.__cause__
+    return False
 
 
 def _translate(error: AgentRunError, settings: ModelSettings) -> UptainerError:

@@ -7,7 +7,6 @@ https://docs.gitea.com/api/ (Forgejo and Codeberg speak the same).
 import json
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from enum import StrEnum
 from urllib.parse import quote
 
 import httpx
@@ -15,6 +14,7 @@ from pydantic import AliasChoices, AliasPath, BaseModel, Field, TypeAdapter, Val
 
 from uptainer.advice.notes import Release
 from uptainer.advice.projects import Project
+from uptainer.core.enums import Forge
 from uptainer.core.errors import InvalidInputError, ProtocolError
 
 PER_PAGE = 100
@@ -23,14 +23,6 @@ MAX_BODY = 100_000
 
 _GITHUB_API = "https://api.github.com"
 _OWNER_AND_NAME = 2
-
-
-class Forge(StrEnum):
-    """GITEA is Forgejo too."""
-
-    GITHUB = "github"
-    GITLAB = "gitlab"
-    GITEA = "gitea"
 
 
 @dataclass(frozen=True, slots=True)

@@ -4,8 +4,8 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Protocol
 
-from uptainer.advice.forges import Forge
 from uptainer.advice.notes import Release
+from uptainer.core.enums import Forge
 
 
 @dataclass(frozen=True, slots=True)

@@ -12,7 +12,6 @@ from uptainer.advice.forges import (
     MAX_BODY,
     PER_PAGE,
     PROBES,
-    Forge,
     ReleaseHost,
     answers_as,
     check_root,
@@ -25,6 +24,7 @@ from uptainer.advice.memory import KnownPage, ProcessMemory, ReleaseMemory
 from uptainer.advice.notes import Release, ReleaseNotes, fit, releases_between
 from uptainer.advice.projects import ANY, Project, project_of
 from uptainer.core.clock import utc_now
+from uptainer.core.enums import Forge
 from uptainer.core.errors import InvalidInputError, NotFoundError, RateLimitedError
 
 _MAX_PAGES = 5

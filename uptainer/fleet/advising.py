@@ -6,8 +6,8 @@ from datetime import datetime, timedelta
 import anyio
 
 from uptainer.advice.advisor import Advisor
+from uptainer.advice.consulting import Consulted
 from uptainer.advice.subject import AdviceSubject
-from uptainer.core.findings import Advice
 from uptainer.fleet.checking import selected
 from uptainer.fleet.subjects import Fleet, Known
 from uptainer.store.database import Database
@@ -31,11 +31,13 @@ def advise_fleet(
     with database.session() as session:
         fleet = Fleet.load(session, selected(session, address, repository))
         rows = [row.id for known in fleet for row in known.candidates]
-        given = RecommendationRepository(session).given_at(rows)
-    wanted = {row.id: known.advice_subject(row, now) for known, row in _outdated(fleet, given, now)}
+        last = RecommendationRepository(session).given_at(rows)
+    wanted = {row.id: known.advice_subject(row, now) for known, row in _outdated(fleet, last, now)}
     advice = anyio.run(_advise_all, advisor, wanted)
     with database.session() as session:
-        RecommendationRepository(session).record(advice, now)
+        asked = {candidate: each.number for candidate, each in advice.items() if each.number is not None}
+        given = {candidate: each.advice for candidate, each in advice.items()}
+        RecommendationRepository(session).record(given, now, asked)
     return len(advice)
 
 
@@ -56,8 +58,8 @@ def _last_news(known: Known, row: CandidateRow) -> datetime:
     return max([row.found_at, *scans, *ends])
 
 
-async def _advise_all(advisor: Advisor, subjects: Mapping[int, AdviceSubject]) -> dict[int, Advice]:
-    advice: dict[int, Advice] = {}
+async def _advise_all(advisor: Advisor, subjects: Mapping[int, AdviceSubject]) -> dict[int, Consulted]:
+    advice: dict[int, Consulted] = {}
     turns = anyio.CapacityLimiter(AT_ONCE)
 
     async def one(number: int, subject: AdviceSubject) -> None:

@@ -10,12 +10,14 @@ import pytest
 from tests.lab.forges import ReleaseServer, releases
 from tests.lab.llm import LanguageModelServer, Reply
 from uptainer.advice.advisor import Advisor
-from uptainer.advice.forges import Forge, ReleaseHost
-from uptainer.advice.model import ModelSettings, Provider, connect
+from uptainer.advice.consultations import OpenLedger
+from uptainer.advice.consulting import Desk
+from uptainer.advice.forges import ReleaseHost
+from uptainer.advice.model import ModelSettings, connect
 from uptainer.advice.release_notes import ReleaseReader
 from uptainer.advice.rules import advise
 from uptainer.advice.subject import AdviceSubject
-from uptainer.core.enums import ChangeLevel, RecommendationType, ScanStatus
+from uptainer.core.enums import ChangeLevel, Forge, ModelProvider, RecommendationType, ScanStatus
 from uptainer.core.findings import Advice, Scan, ScanDifference
 from uptainer.core.images import Candidate
 from uptainer.core.reference import Reference
@@ -74,9 +76,11 @@ def reason(advice: Advice, rule: str) -> str:
 async def test_a_model_sees_in_the_notes_what_the_rules_do_not(
     project: ReleaseReader, llm_server: LanguageModelServer
 ) -> None:
-    assert (await Advisor(project).advise(SUBJECT)).recommendation is RecommendationType.APPLY
-    model = connect(ModelSettings(Provider.OPENAI_COMPATIBLE, "m", f"{llm_server.script(Reply(OPINION))}/v1"))
-    advice = await Advisor(project, model).advise(SUBJECT)
+    assert (await Advisor(project).advise(SUBJECT)).advice.recommendation is RecommendationType.APPLY
+    model = connect(
+        ModelSettings(ModelProvider.OPENAI_COMPATIBLE, "m", f"{llm_server.script(Reply(OPINION))}/v1")
+    )
+    advice = (await Advisor(project, Desk(model, OpenLedger())).advise(SUBJECT)).advice
     assert (advice.recommendation, advice.risk, advice.source) == (RecommendationType.HOLD, 90, "rules+m")
     assert BREAK in reason(advice, "language model")
     assert "cheese" not in reason(advice, "language model")
@@ -87,9 +91,9 @@ async def test_a_model_that_fails_leaves_what_the_rules_say(
     project: ReleaseReader, llm_server: LanguageModelServer
 ) -> None:
     url = llm_server.script(Reply("bad key", status=401))
-    model = connect(ModelSettings(Provider.OPENAI_COMPATIBLE, "m", f"{url}/v1"))
-    alone = await Advisor(project).advise(SUBJECT)
-    advice = await Advisor(project, model).advise(SUBJECT)
+    model = connect(ModelSettings(ModelProvider.OPENAI_COMPATIBLE, "m", f"{url}/v1"))
+    alone = (await Advisor(project).advise(SUBJECT)).advice
+    advice = (await Advisor(project, Desk(model, OpenLedger())).advise(SUBJECT)).advice
     assert replace(advice, findings=advice.findings[:-1]) == alone
     assert "was not heard: m refuses the key" in reason(advice, "language model")
 
@@ -98,7 +102,7 @@ async def test_notes_that_cannot_be_had_are_said_and_the_rules_go_on(
     github: ReleaseServer, project: ReleaseReader
 ) -> None:
     github.answer = lambda path, query: (404, {}, b"{}")
-    advice = await Advisor(project).advise(SUBJECT)
+    advice = (await Advisor(project).advise(SUBJECT)).advice
     assert "github.com/example/demo does not exist" in reason(advice, "release notes")
     assert advice.risk == advise(SUBJECT).risk
 
@@ -115,4 +119,4 @@ async def test_the_notes_of_a_project_are_read_once_for_a_fleet(
 
 async def test_a_candidate_without_labels_is_looked_up_by_what_runs(project: ReleaseReader) -> None:
     bare = replace(SUBJECT, candidate=replace(SUBJECT.candidate, labels={}))
-    assert "names no source" in reason(await Advisor(project).advise(bare), "release notes")
+    assert "names no source" in reason((await Advisor(project).advise(bare)).advice, "release notes")

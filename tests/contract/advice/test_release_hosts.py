@@ -10,10 +10,11 @@ import pytest
 
 from tests.lab.forges import Answer, ReleaseServer, gitlab_releases, releases
 from uptainer.advice.fetching import Address, Fetcher, is_public
-from uptainer.advice.forges import KNOWN, Forge, ReleaseHost
+from uptainer.advice.forges import KNOWN, ReleaseHost
 from uptainer.advice.memory import ProcessMemory
 from uptainer.advice.projects import ANY, Project, project_of
 from uptainer.advice.release_notes import ReleaseReader
+from uptainer.core.enums import Forge
 from uptainer.core.errors import (
     AccessDeniedError,
     InvalidInputError,

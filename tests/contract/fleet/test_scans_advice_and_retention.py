@@ -12,7 +12,6 @@ from tests.contract.fleet.seeded import Seeded, flaw
 from tests.contract.store.conftest import counted_statements
 from tests.lab.facts import NOW, digest
 from uptainer.advice.advisor import Advisor
-from uptainer.advice.model import ModelAnswer
 from uptainer.advice.notes import ReleaseNotes
 from uptainer.backups.local import local_stores
 from uptainer.core.enums import BackupStatus, ScanStatus, UpdateStatus
@@ -34,7 +33,6 @@ from uptainer.fleet.scanning import (
 from uptainer.images.credentials import Keychain
 from uptainer.scanning.trivy import EngineSource, ImageSource, RegistrySource
 from uptainer.store.models import ContainerBackup, UpdateNotification
-from uptainer.store.repositories.recommendations import RecommendationRepository
 from uptainer.store.repositories.scans import ScanRepository
 from uptainer.updates.locks import claim_workload
 
@@ -143,13 +141,6 @@ class NoNotes:
         raise UnreachableError("no notes can be had here")
 
 
-class BrokenModel:
-    name = "broken"
-
-    async def ask(self, _instructions: str, _question: str) -> ModelAnswer:
-        raise UnreachableError("the model does not answer")
-
-
 def test_advice_is_given_once_and_anew_when_something_is_news(fleet: Seeded) -> None:
     fleet.run("web")
     fleet.find("web", "1.28")
@@ -167,16 +158,6 @@ def test_a_container_whose_image_is_gone_stops_no_advice_for_others(fleet: Seede
     fleet.find_all(["web", "db"], "1.28")
     advisor: Any = Advisor(NoNotes())  # type: ignore[arg-type]  # -- as above
     assert advise_fleet(fleet.database, advisor, NOW) == 2
-
-
-def test_a_broken_model_leaves_the_rules_advice(fleet: Seeded) -> None:
-    fleet.run("web")
-    fleet.find("web", "1.28")
-    broken: Any = Advisor(NoNotes(), BrokenModel())  # type: ignore[arg-type]  # -- as above
-    assert advise_fleet(fleet.database, broken, NOW) == 1
-    with fleet.database.session() as session:
-        (given,) = RecommendationRepository(session).latest(list(range(100))).values()
-    assert "the language model was not heard" in " ".join(each.reason for each in given.findings)
 
 
 def add_backup(

@@ -57,6 +57,8 @@ def test_what_was_replaced_goes_when_its_time_is_over_and_not_before(
         "health": 1,
         "notices": 0,
         "images": 1,
+        "consultations": 0,
+        "release_pages": 0,
     }
 
 

@@ -37,6 +37,8 @@ TABLES = {
     *("container_vulnerabilities", "ai_recommendations", "container_backups", "update_notifications"),
     *("notice_deliveries", "image_secrets", "allowances", "vex_documents"),
     *("registry_credentials", "registry_budgets", "audit_log"),
+    *("model_consultations", "model_spending", "release_hosts", "release_pages"),
+    *("signature_trusts", "signature_verifications", "sboms"),
 }
 
 

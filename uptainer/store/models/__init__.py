@@ -1,6 +1,7 @@
 """The tables, by aggregate. Importing this package makes all of them known to `Base.metadata`."""
 
 from uptainer.core.transitions import CLOSED
+from uptainer.store.models.advice import ModelConsultation, ModelSpending, ReleaseHostRow, ReleasePage
 from uptainer.store.models.audit import AuditEntry
 from uptainer.store.models.backups import ContainerBackup
 from uptainer.store.models.base import SCHEMA, Base
@@ -37,9 +38,13 @@ __all__ = [
     "Image",
     "ImageSecret",
     "MaintenanceWindow",
+    "ModelConsultation",
+    "ModelSpending",
     "NoticeDelivery",
     "RegistryBudget",
     "RegistryCredential",
+    "ReleaseHostRow",
+    "ReleasePage",
     "Sbom",
     "Server",
     "SignatureTrust",

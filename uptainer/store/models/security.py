@@ -4,13 +4,13 @@ from sqlalchemy import CheckConstraint, Float, ForeignKey, Index, SmallInteger
 from sqlalchemy.orm import Mapped, mapped_column, relationship
 
 from uptainer.core.enums import RecommendationType, ScanStatus, Severity
+from uptainer.store.models.advice import ModelConsultation, recommendation_type
 from uptainer.store.models.base import Base, CreatedAt, Id, Instant, JsonList, JsonObject, enum_type
 from uptainer.store.models.checks import CandidateRow
 from uptainer.store.models.images import Image
 
 scan_status = enum_type(ScanStatus, "scan_status")
 severity_type = enum_type(Severity, "severity")
-recommendation_type = enum_type(RecommendationType, "recommendation_type")
 
 
 class VulnerabilityScan(Base):
@@ -74,7 +74,9 @@ class ImageSecret(Base):
 
 
 class AiRecommendation(Base):
-    """Advice on a candidate; `source` is `rules`, or `rules+` and the model's name."""
+    """Advice on a candidate; `source` is `rules`, or `rules+` and the model's name. `consultation_id` is what that model
+    was asked, while it is kept.
+    """
 
     __tablename__ = "ai_recommendations"
     __table_args__ = (CheckConstraint("risk BETWEEN 0 AND 100", name="risk_in_range"),)
@@ -87,3 +89,6 @@ class AiRecommendation(Base):
     summary: Mapped[str]
     findings: Mapped[JsonList]
     created_at: Mapped[CreatedAt]
+    consultation_id: Mapped[int | None] = mapped_column(
+        ForeignKey(ModelConsultation.id, ondelete="SET NULL"), index=True
+    )

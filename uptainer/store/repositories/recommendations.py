@@ -17,9 +17,18 @@ class RecommendationRepository:
     def __init__(self, session: Session) -> None:
         self._session = session
 
-    def record(self, advice: Mapping[int, Advice], now: datetime) -> None:
-        """Advice by candidate id, a row each time that it was asked for: its history shows."""
-        rows = [_columns(candidate, each, now) for candidate, each in advice.items()]
+    def record(
+        self, advice: Mapping[int, Advice], now: datetime, consultations: Mapping[int, int] | None = None
+    ) -> None:
+        """Advice by candidate id, a row each time that it was asked for: its history shows.
+
+        `consultations` are the numbers of what a model was asked, for those candidates for which one was.
+        """
+        asked = consultations or {}
+        rows = [
+            {**_columns(candidate, each, now), "consultation_id": asked.get(candidate)}
+            for candidate, each in advice.items()
+        ]
         if rows:
             self._session.execute(insert_rows(AiRecommendation, rows))
 
@@ -41,6 +50,15 @@ class RecommendationRepository:
             .distinct(AiRecommendation.candidate_id)
         )
         return {row.candidate_id: _advice(row) for row in rows}
+
+    def history(self, candidate_id: int) -> Sequence[tuple[datetime, int | None, Advice]]:
+        """Each advice that was given on the candidate, the newest first, with the number of its consultation."""
+        rows = self._session.scalars(
+            select(AiRecommendation)
+            .where(AiRecommendation.candidate_id == candidate_id)
+            .order_by(AiRecommendation.id.desc())
+        )
+        return [(row.created_at, row.consultation_id, _advice(row)) for row in rows]
 
 
 def _columns(candidate_id: int, advice: Advice, now: datetime) -> dict[str, Any]:

@@ -13,7 +13,9 @@ from uptainer.store.models import (
     Container,
     HealthObservation,
     Image,
+    ModelConsultation,
     NoticeDelivery,
+    ReleasePage,
     Update,
     UpdateCheck,
     UpdateNotification,
@@ -31,6 +33,9 @@ class Retention:
     health: timedelta = timedelta(days=90)
     notices: timedelta = timedelta(days=30)
     images: timedelta = timedelta(days=90)
+    consultations: timedelta = timedelta(days=400)
+    """The database itself refuses to let go of one that is younger than a year."""
+    release_pages: timedelta = timedelta(days=30)
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,6 +48,8 @@ class Pruned:
     health: int
     notices: int
     images: int
+    consultations: int
+    release_pages: int
 
 
 class RetentionRepository:
@@ -58,6 +65,8 @@ class RetentionRepository:
             health=self._delete(_health(now - retention.health)),
             notices=self._delete(_notices(now - retention.notices)),
             images=self._delete(_images(now - retention.images)),
+            consultations=self._delete(_consultations(now - retention.consultations)),
+            release_pages=self._delete(_release_pages(now - retention.release_pages)),
         )
 
     def _delete(self, statement: Delete) -> int:
@@ -105,3 +114,12 @@ def _images(before: datetime) -> Delete:
     runs = select(Container.id).where(Container.image_pk == Image.id)
     offered = select(CandidateRow.id).where(CandidateRow.image_pk == Image.id)
     return delete(Image).where(Image.last_seen_at < before, ~runs.exists(), ~offered.exists())
+
+
+def _consultations(before: datetime) -> Delete:
+    return delete(ModelConsultation).where(ModelConsultation.at < before)
+
+
+def _release_pages(before: datetime) -> Delete:
+    """Those of projects that nobody asked about for so long."""
+    return delete(ReleasePage).where(ReleasePage.read_at < before)
