@@ -208,13 +208,15 @@ async def test_a_store_that_asks_for_a_password_gets_none() -> None:
         ("https://a:b@localhost/token", "not an address to go to"),
         ("", "not an address to go to"),
         ("http://[::x", "no address"),
+        ("https://evil.example/token", "somebody else's host"),
+        ("https://8.8.8.8/token", "put 8.8.8.8 under Other hosts in a Registry block"),
     ],
 )
 async def test_a_password_is_not_taken_where_it_could_be_heard(realm: str, fault: str) -> None:
     challenge = {"WWW-Authenticate": f'Bearer realm="{realm}",service="s"'}
     with (
         ScriptedServer(lambda _: Answer(401, headers=challenge)) as server,
-        pytest.raises(errors.ProtocolError, match=fault) as raised,
+        pytest.raises(errors.PermanentError, match=fault) as raised,
     ):
         await ask(server, "head", credential=SECRET)
     assert "hunter2" not in str(raised.value)
