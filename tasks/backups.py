@@ -5,7 +5,8 @@ from collections.abc import Sequence
 from tasks.resources import database, engines, stores
 from tasks.retries import retryable
 from uptainer.core.clock import utc_now
-from uptainer.fleet import backing_up
+from uptainer.core.enums import Consistency
+from uptainer.fleet import backing_up, restoring
 from uptainer.fleet.backing_up import Kept
 from uptainer.store.repositories.audit import Actor
 
@@ -24,9 +25,9 @@ def due_for_backup() -> Sequence[str]:
     run_name="back up {address}",
     description="Keeps a workload's configuration and the data in its volumes, and reads all of it again.",
 )
-def back_up_workload(address: str, by: str, reason: str, stop: bool) -> Kept:
+def back_up_workload(address: str, by: str, reason: str, consistency: Consistency | None) -> Kept:
     return backing_up.back_up_workload(
-        database(), address, engines(), stores(), actor=Actor(by), reason=reason, stop=stop
+        database(), address, engines(), stores(), actor=Actor(by), reason=reason, consistency=consistency
     )
 
 
@@ -36,4 +37,4 @@ def back_up_workload(address: str, by: str, reason: str, stop: bool) -> Kept:
     description="Puts back what a backup holds, after checking it and keeping what is there now.",
 )
 def restore_backup(backup_id: int, by: str) -> str:
-    return backing_up.restore_backup(database(), backup_id, engines(), stores(), actor=Actor(by))
+    return restoring.restore_backup(database(), backup_id, engines(), stores(), actor=Actor(by))

@@ -10,6 +10,7 @@ from uptainer.cli import completion
 from uptainer.cli.asking import Yes, confirm
 from uptainer.cli.groups import examples
 from uptainer.cli.output import AsJson
+from uptainer.core.enums import Consistency
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -28,8 +29,14 @@ BackupId = Annotated[
     int, typer.Argument(metavar="BACKUP_ID", min=1, help="Its number, as `uptainer backups` lists it.")
 ]
 Reason = Annotated[str, typer.Option("--reason", "-r", help="Kept with the backup.")]
-NoStop = Annotated[
-    bool, typer.Option("--no-stop", help="Let it run meanwhile; what it writes may be half in the backup.")
+ConsistencyOption = Annotated[
+    Consistency | None,
+    typer.Option(
+        "--consistency",
+        "-c",
+        help="Stop or pause it meanwhile, or let it run (live); else as its policy says. What it writes while it runs may "
+        "be half in the backup.",
+    ),
 ]
 Limit = Annotated[int, typer.Option("--limit", min=1, max=10_000, help="So many, the newest first.")]
 
@@ -55,7 +62,11 @@ class BackupLine:
 
 def register(app: typer.Typer) -> None:
     app.command(epilog=examples("uptainer backups", "uptainer backups nas/web --json"))(backups)
-    app.command(epilog=examples('uptainer backup nas/db --reason "before the move"'))(backup)
+    app.command(
+        epilog=examples(
+            'uptainer backup nas/db --reason "before the move"', "uptainer backup nas/db --consistency pause"
+        )
+    )(backup)
     app.command(epilog=examples("uptainer restore 12", "uptainer restore 12 --yes"))(restore)
 
 
@@ -79,14 +90,14 @@ def backups(address: MaybeAddress = None, limit: Limit = 100, as_json: AsJson = 
     print_rows(lines, columns, as_json=as_json, nothing="There is no backup yet.")
 
 
-def backup(address: Address, reason: Reason = "on request", no_stop: NoStop = False) -> None:
+def backup(address: Address, reason: Reason = "on request", consistency: ConsistencyOption = None) -> None:
     """Keep a container's configuration and the data in its volumes now, verified by checksum."""
     from uptainer.cli.connection import caller, database  # noqa: PLC0415 -- help and completion need none of it
     from uptainer.store.repositories.containers import ContainerRepository  # noqa: PLC0415 -- as above
 
     with database() as opened, opened.session() as session:
         exact = ContainerRepository(session).by_address(address).address
-    given = {"workload": exact, "by": caller().name, "reason": reason, "stop": not no_stop}
+    given = {"workload": exact, "by": caller().name, "reason": reason, "consistency": consistency}
     _run("back-up", given, f"backing up {exact}")
 
 

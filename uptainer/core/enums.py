@@ -182,6 +182,14 @@ class BackupStatus(StrEnum):
     PRUNED = "pruned"
 
 
+class Consistency(StrEnum):
+    """How a workload is held still while its volumes are read: stopped, paused, or not at all."""
+
+    STOP = "stop"
+    PAUSE = "pause"
+    LIVE = "live"
+
+
 class NotificationStatus(StrEnum):
     PENDING = "pending"
     SENT = "sent"

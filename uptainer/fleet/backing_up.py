@@ -1,18 +1,16 @@
-"""Backups and restores outside of an update: on request, and by schedule."""
+"""Backups outside of an update: on request, and by schedule."""
 
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime
 
-from sqlalchemy.orm import Session
-
 from uptainer.backups.backup import Backup, back_up
-from uptainer.backups.restore import bring_back, restore_on_request
-from uptainer.backups.store import Location, Stores
+from uptainer.backups.consistency import Hold
+from uptainer.backups.store import BackupStore, Location, Stores
 from uptainer.core.clock import utc_now
-from uptainer.core.enums import BackupStatus, ContainerStatus
-from uptainer.core.errors import NotFoundError, RefusedError, UptainerError
+from uptainer.core.enums import Consistency, ContainerStatus
+from uptainer.core.errors import UptainerError
 from uptainer.core.workloads import Mount
 from uptainer.fleet.policies import PolicyBook
 from uptainer.fleet.updating import Opens
@@ -22,15 +20,14 @@ from uptainer.policy.windows import is_open
 from uptainer.runtimes.capabilities import Capability
 from uptainer.runtimes.port import Runtime
 from uptainer.store.database import Database
-from uptainer.store.models import ContainerBackup
 from uptainer.store.repositories.audit import Actor, AuditRepository
 from uptainer.store.repositories.backups import BackupRepository
 from uptainer.store.repositories.containers import ContainerRepository, ContainerView
 from uptainer.updates.locks import claim_workload
+from uptainer.updates.options import hooks_of
 
 _WRITES = frozenset({ContainerStatus.RUNNING, ContainerStatus.RESTARTING})
 """One that is paused writes nothing, and stays paused."""
-UP = frozenset({ContainerStatus.RUNNING, ContainerStatus.PAUSED, ContainerStatus.RESTARTING})
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,7 +50,7 @@ def due_for_backup(database: Database, now: datetime) -> Sequence[str]:
     """The workloads, by address, whose policy asks for regular backups, whose last is too old, and that may stop now."""
     with database.session() as session:
         book = PolicyBook.load(session)
-        views = [view for view in ContainerRepository(session).listing() if _volumes(view)]
+        views = [view for view in ContainerRepository(session).listing() if volumes_of(view)]
         last = BackupRepository(session).last_success([view.container.id for view in views])
         return [
             view.address
@@ -76,119 +73,81 @@ def back_up_workload(
     *,
     actor: Actor,
     reason: str,
-    stop: bool = True,
+    consistency: Consistency | None = None,
 ) -> Kept:
-    """Keep a workload's configuration and the data in its volumes, verified; it is stopped meanwhile, unless told not to.
+    """Keep a workload's configuration and the data in its volumes, verified.
+
+    It is held still meanwhile as its policy says, or as `consistency` does; what the policy has run before and after is
+    run where it runs.
 
     Raises:
         BusyError: an update or another backup works on it.
         UnsupportedError: this kind of workload can't be backed up so; the message says why.
-        NotFoundError, UnreachableError, PermanentError: as `uptainer.backups.backup.back_up`.
+        NotFoundError, UnreachableError, PermanentError, TemporaryError: as `uptainer.backups.backup.back_up`, or a
+            command failed.
     """
     view = find_workload(database, address)
-    location = _new_location(view, stores)
-    with claim_workload(database, view.host.name, view.container.key), opens(view.host.name) as runtime:
-        _require(view, runtime, Capability.BACK_UP_CONFIGURATION, Capability.BACK_UP_VOLUMES)
-        stops = stop and runtime.state(view.container.key).status in _WRITES
-        backup_id = _begin(database, view, runtime, location, reason, was_running=stops)
-        with _failing(database, backup_id):
-            backup = _copy(view, runtime, location, stops=stops)
-        _finish(database, backup_id, backup, actor)
+    key, policy = view.container.key, policy_of(database, view)
+    location = new_location(view, stores(policy.backup_store))
+    with claim_workload(database, view.host.name, key), opens(view.host.name) as runtime:
+        require(view, runtime, Capability.BACK_UP_CONFIGURATION, Capability.BACK_UP_VOLUMES)
+        hold = _hold(policy, consistency or policy.backup_consistency, runtime.state(key).status)
+        _require_hold(view, runtime, hold)
+        backup_id = begin(database, view, runtime, location, reason=reason, hold=hold)
+        with failing(database, backup_id):
+            backup = _copy(view, runtime, location, hold)
+        finish(database, backup_id, backup, actor)
     return Kept(backup_id, view.address, location, len(backup.archives), backup.bytes)
 
 
-def restore_backup(database: Database, backup_id: int, opens: Opens, stores: Stores, *, actor: Actor) -> str:
-    """Put back what a backup holds: into its workload, after a safety copy, or by creating it again where it is gone.
-
-    Returns what was done, as a sentence.
-
-    Raises:
-        RefusedError: the backup did not succeed, or its files were removed.
-    """
+def policy_of(database: Database, view: ContainerView) -> EffectivePolicy:
     with database.session() as session:
-        row = BackupRepository(session).by_id(backup_id)
-        view = _view_of(session, row)
-    _check_whole(database, backup_id, view)
-    backup, key = Backup.read(stores(row.store).at(row.location)), view.container.key
-    with claim_workload(database, view.host.name, key), opens(view.host.name) as runtime:
-        _check_whole(database, backup_id, view)
-        if any(each.key == key for each in runtime.containers()):
-            _require(view, runtime, Capability.BACK_UP_CONFIGURATION, Capability.RESTORE_VOLUMES)
-            safety = _new_location(view, stores).beside("-safety")
-            _restore_into(database, view, runtime, backup, safety, backup_id=backup_id, actor=actor)
-            said = f"{view.address}: {len(backup.archives)} volumes are as they were; what was there is kept in {safety}"
-        else:
-            _require(view, runtime, Capability.RECREATE, Capability.RESTORE_VOLUMES)
-            bring_back(backup, runtime)
-            said = f"{view.address} was created again from its backup, with {len(backup.archives)} volumes"
-    with database.session() as session:
-        AuditRepository(session).append(
-            actor, "backup.restored", f"workload/{view.address}", {"backup": backup_id, "said": said}
-        )
-    return said
+        return PolicyBook.load(session).policy_of(view).policy
 
 
-def _new_location(view: ContainerView, stores: Stores) -> Location:
-    return stores("").new(view.host.name, view.container.key, f"{utc_now():%Y%m%dT%H%M%S.%fZ}")
+def _hold(policy: EffectivePolicy, consistency: Consistency, status: ContainerStatus) -> Hold:
+    """What does not run is still by itself, and nothing can be run in it."""
+    if status not in _WRITES:
+        return Hold()
+    return Hold(consistency is Consistency.STOP, consistency is Consistency.PAUSE, hooks_of(policy))
 
 
-def _require(view: ContainerView, runtime: Runtime, first: Capability, with_data: Capability) -> None:
+def _require_hold(view: ContainerView, runtime: Runtime, hold: Hold) -> None:
+    can, key = runtime.capabilities(view.container.workload_kind), view.container.key
+    needed = {
+        Capability.STOP: hold.stops,
+        Capability.START: hold.stops,
+        Capability.PAUSE: hold.pauses,
+        Capability.UNPAUSE: hold.pauses,
+        Capability.EXEC: bool(hold.hooks),
+    }
+    for capability in (each for each, wanted in needed.items() if wanted):
+        can.require(capability, key)
+
+
+def new_location(view: ContainerView, store: BackupStore) -> Location:
+    return store.new(view.host.name, view.container.key, f"{utc_now():%Y%m%dT%H%M%S.%fZ}")
+
+
+def require(view: ContainerView, runtime: Runtime, first: Capability, with_data: Capability) -> None:
     can, key = runtime.capabilities(view.container.workload_kind), view.container.key
     can.require(first, key)
-    if _volumes(view):
+    if volumes_of(view):
         can.require(with_data, key)
 
 
-def _view_of(session: Session, row: ContainerBackup) -> ContainerView:
-    """Raises NotFoundError where the host was taken out of the fleet."""
-    views = ContainerRepository(session).by_ids([row.container_id])
-    if not views:
-        raise NotFoundError(
-            f"the host that backup {row.id} is of was taken out of the fleet: add it again to restore into it"
-        )
-    return views[0]
-
-
-def _check_whole(database: Database, backup_id: int, view: ContainerView) -> None:
-    """Raises RefusedError where there is nothing to restore; asked again under the lock, for retention may be at it."""
-    with database.session() as session:
-        status = BackupRepository(session).by_id(backup_id).status
-    if status is not BackupStatus.SUCCEEDED:
-        raise RefusedError(
-            f"backup {backup_id} of {view.address} is {status}: there is nothing to restore from it"
-        )
-
-
-def _volumes(view: ContainerView) -> tuple[Mount, ...]:
+def volumes_of(view: ContainerView) -> tuple[Mount, ...]:
     return tuple(mount for mount in facts_of(view).mounts if mount.kind == "volume" and not mount.read_only)
 
 
-def _restore_into(
-    database: Database,
-    view: ContainerView,
-    runtime: Runtime,
-    backup: Backup,
-    safety: Location,
-    *,
-    backup_id: int,
-    actor: Actor,
-) -> None:
-    runs = runtime.state(view.container.key).status in UP
-    reason = f"before backup {backup_id} is restored"
-    copy_id = _begin(database, view, runtime, safety, reason, was_running=runs, restores_id=backup_id)
-    with _failing(database, copy_id):
-        kept = restore_on_request(backup, runtime, view.container.key, safety=safety, now=utc_now())
-    _finish(database, copy_id, kept, actor)
-
-
-def _begin(
+def begin(
     database: Database,
     view: ContainerView,
     runtime: Runtime,
     location: Location,
-    reason: str,
     *,
-    was_running: bool,
+    reason: str,
+    hold: Hold,
     restores_id: int | None = None,
 ) -> int:
     """Before anything is stopped: should this process die, `abandoned` finds the row and knows what to put right."""
@@ -203,7 +162,9 @@ def _begin(
             configuration=configuration,
             location=str(location),
             store=location.store.block,
-            was_running=was_running,
+            was_running=hold.stops,
+            was_paused=hold.pauses,
+            after_hook=hold.hooks.as_json() if hold.hooks else None,
             restores_id=restores_id,
             now=utc_now(),
         )
@@ -211,7 +172,7 @@ def _begin(
 
 
 @contextmanager
-def _failing(database: Database, backup_id: int) -> Iterator[None]:
+def failing(database: Database, backup_id: int) -> Iterator[None]:
     try:
         yield
     except UptainerError as error:
@@ -220,18 +181,13 @@ def _failing(database: Database, backup_id: int) -> Iterator[None]:
         raise
 
 
-def _copy(view: ContainerView, runtime: Runtime, location: Location, *, stops: bool) -> Backup:
+def _copy(view: ContainerView, runtime: Runtime, location: Location, hold: Hold) -> Backup:
     key, reference = view.container.key, view.container.image_reference
-    try:
-        if stops:
-            runtime.stop(key)
-        return back_up(runtime, key, _volumes(view), location, image_reference=reference, now=utc_now())
-    finally:
-        if stops:
-            runtime.start(key)
+    with hold.around(runtime, key):
+        return back_up(runtime, key, volumes_of(view), location, image_reference=reference, now=utc_now())
 
 
-def _finish(database: Database, backup_id: int, backup: Backup, actor: Actor) -> None:
+def finish(database: Database, backup_id: int, backup: Backup, actor: Actor) -> None:
     archives = [archive.as_json() for archive in backup.archives]
     with database.session() as session:
         backups = BackupRepository(session)

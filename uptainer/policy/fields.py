@@ -56,14 +56,6 @@ class Unsigned(StrEnum):
     ASK = "ask"
 
 
-class Consistency(StrEnum):
-    """How a workload is held still while its volumes are read: stopped, paused, or not at all."""
-
-    STOP = "stop"
-    PAUSE = "pause"
-    LIVE = "live"
-
-
 class GitOps(StrEnum):
     """What becomes of a workload that Argo CD or Flux holds to its repository: tell of it, or update it all the same."""
 

@@ -7,13 +7,12 @@ from typing import Any
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
-from uptainer.core.enums import ChangeLevel, PolicyMode, PolicyScope, Severity
+from uptainer.core.enums import ChangeLevel, Consistency, PolicyMode, PolicyScope, Severity
 from uptainer.core.errors import InvalidInputError
 from uptainer.policy.durations import Duration
 from uptainer.policy.fields import (
     AutoLevel,
     Command,
-    Consistency,
     Count,
     FastTrack,
     Freezes,

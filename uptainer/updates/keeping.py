@@ -1,6 +1,7 @@
 """Our own steps: keep the configuration, back up the data, put it back, prove that the new one is well."""
 
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -43,6 +44,21 @@ class Keeper:
         backup = self._write(configuration, with_data=False)
         return {"backup_id": self._note(backup), "location": self.plan.backup_location}
 
+    def run_hook(self, *, before: bool) -> Mapping[str, Any]:
+        """Raises: PermanentError, TemporaryError, where the command fails."""
+        hooks = options_of(self.plan).hooks
+        run = hooks.run_before if before else hooks.run_after
+        run(self.runtime, self.subject.key)
+        return {}
+
+    def end_hook(self) -> None:
+        """In the old container, which runs again. One that fails keeps nobody from going back: it is noted."""
+        try:
+            self.run_hook(before=False)
+        except UptainerError as error:
+            before = self.journal.read().update.status_reason
+            self.journal.note(". ".join(each for each in (before, str(error)) if each))
+
     def back_up_volumes(self) -> Mapping[str, Any]:
         """The configuration is the one from before the stop, which may have changed what it says."""
         with self.journal.transaction() as session:
@@ -84,8 +100,9 @@ class Keeper:
         return {"reason": judgement.reason}
 
     def forget_partial(self) -> None:
-        """What a dead process left of an archive."""
-        remove_partial(self.location)
+        """What a dead process left of an archive. A store that is away must not keep the workload down: retention has it too."""
+        with suppress(UptainerError):
+            remove_partial(self.location)
 
     def _write(self, configuration: Mapping[str, Any], *, with_data: bool) -> Backup:
         return back_up(

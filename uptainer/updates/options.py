@@ -6,6 +6,7 @@ from typing import Self
 
 from pydantic import BaseModel, ConfigDict, Field
 
+from uptainer.backups.hooks import Hooks
 from uptainer.core.workloads import Mount
 from uptainer.policy.fields import GitOps
 from uptainer.policy.settings import EffectivePolicy
@@ -14,7 +15,8 @@ from uptainer.updates.health import HealthPlan
 
 class UpdateOptions(BaseModel):
     """`backup_store` is the block of the store that backups go to, "" the local directory. `host_slots` and `server_slots` are how many updates may run
-    at once there. `keep_old` keeps the old container, stopped, beside its image. `restore_from` is the
+    at once there. `keep_old` keeps the old container, stopped, beside its image. `hooks` are run
+    around the backup of its data. `restore_from` is the
     number of a backup whose data is put back while nothing runs (`reversal`).
     """
 
@@ -22,6 +24,7 @@ class UpdateOptions(BaseModel):
 
     backup_store: str = ""
     back_up_volumes: bool = False
+    hooks: Hooks = Hooks()
     health: HealthPlan = HealthPlan()
     stop_timeout: timedelta | None = None
     keep_old: bool = False
@@ -34,7 +37,9 @@ class UpdateOptions(BaseModel):
     @classmethod
     def of(cls, policy: EffectivePolicy, *, host_slots: int = 2, server_slots: int = 4) -> Self:
         return cls(
+            backup_store=policy.backup_store,
             back_up_volumes=policy.backup_volumes,
+            hooks=hooks_of(policy),
             health=HealthPlan(probes=policy.probes, soak=policy.soak, deadline=policy.health_deadline),
             stop_timeout=policy.stop_timeout,
             keep_old=policy.keep_old_container > timedelta(0),
@@ -43,6 +48,10 @@ class UpdateOptions(BaseModel):
             host_slots=host_slots,
             server_slots=server_slots,
         )
+
+
+def hooks_of(policy: EffectivePolicy) -> Hooks:
+    return Hooks(before=policy.backup_before, after=policy.backup_after, timeout=policy.backup_hook_timeout)
 
 
 def choose_mounts(mounts: Sequence[Mount], options: UpdateOptions) -> tuple[Mount, ...]:

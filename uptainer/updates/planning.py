@@ -1,21 +1,23 @@
 """What an update is about, and what would be done: read from the database and the engine, and nothing touched."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
-from uptainer.backups.store import Stores
+from uptainer.backups.hooks import Hooks
+from uptainer.backups.store import BackupStore, Stores
 from uptainer.core.enums import ContainerStatus
-from uptainer.core.errors import InvalidInputError, NotFoundError, SupersededError
+from uptainer.core.errors import InvalidInputError, NotFoundError, RefusedError, SupersededError
 from uptainer.core.platform import Platform
 from uptainer.core.reference import Reference
-from uptainer.core.workloads import ContainerFacts
+from uptainer.core.workloads import ContainerFacts, Mount
+from uptainer.runtimes.capabilities import Capability
 from uptainer.runtimes.port import ReplacementPlan, ReplacementRequest, Runtime
 from uptainer.store.models import Container, ContainerHost, Server, Update
 from uptainer.updates.options import UpdateOptions, choose_mounts
-from uptainer.updates.steps import Plan, sequence
+from uptainer.updates.steps import SNAPSHOT, Plan, sequence
 
 RESTORE_FROM = "restore_from"
 """In the decision of a reversal that puts data back: the number of the backup that it comes from."""
@@ -82,9 +84,13 @@ def make_plan(
     mounts = choose_mounts(facts.mounts, options)
     for mount in mounts:
         runtime.check_mount(subject.key, mount)
+    hooks = _hooks(facts, runtime, options, replacement)
     store = stores(options.backup_store)
+    _refuse_unreadable(store, mounts)
     return Plan(
-        steps=sequence(replacement, mounts, subject.key, restores=options.restore_from is not None),
+        steps=sequence(
+            replacement, mounts, subject.key, restores=options.restore_from is not None, hooks=hooks
+        ),
         document=dict(replacement.document),
         affected=running_among(runtime, replacement),
         same_identity=replacement.same_identity,
@@ -96,6 +102,28 @@ def make_plan(
         options=options.model_dump(mode="json"),
         recoveries=recoveries,
     )
+
+
+def _refuse_unreadable(store: BackupStore, mounts: Sequence[Mount]) -> None:
+    """An update that could not put the data back by itself has no way back."""
+    if mounts and store.seal is not None and not store.seal.opens:
+        raise RefusedError(
+            f"the backup store {store.block!r} encrypts to keys that it cannot open, so that an undo could not put the data "
+            "back: give its block the private key, or keep this workload's backups in another store"
+        )
+
+
+def _hooks(
+    facts: ContainerFacts, runtime: Runtime, options: UpdateOptions, replacement: ReplacementPlan
+) -> Hooks | None:
+    """Those of a backup of data, in what runs. Raises UnsupportedError where nothing can be run in it."""
+    has_data = choose_mounts(facts.mounts, options) or any(
+        step.name == SNAPSHOT for step in replacement.steps
+    )
+    if not (options.hooks and options.back_up_volumes and has_data and facts.status in RUNS):
+        return None
+    runtime.capabilities(facts.workload_kind).require(Capability.EXEC, facts.key)
+    return options.hooks
 
 
 def find_workload(runtime: Runtime, subject: Subject) -> ContainerFacts:

@@ -35,6 +35,7 @@ def roll_back(run: Run) -> Outcome:
         raise
     except Exception as error:  # noqa: BLE001 -- whatever stopped the undo, a person must be told
         return _settle(run, UpdateStatus.ROLLBACK_FAILED, f"{reason}. The undo failed: {error}. {HELP}")
+    reason = run.journal.read().update.status_reason
     if theirs:
         return _settle(run, UpdateStatus.SUPERSEDED, ". ".join(dict.fromkeys([reason or "", *theirs])))
     return _settle(run, _end(run, record), reason)

@@ -50,6 +50,8 @@ class Run:
         match step.name:
             case steps.SAVE_CONFIGURATION:
                 return self.keeper.save_configuration()
+            case steps.BEFORE_BACKUP | steps.AFTER_BACKUP:
+                return self.keeper.run_hook(before=step.name == steps.BEFORE_BACKUP)
             case steps.BACK_UP_VOLUMES:
                 return self.keeper.back_up_volumes()
             case steps.RESTORE_VOLUMES:
@@ -64,6 +66,10 @@ class Run:
         match entry.name:
             case steps.SAVE_CONFIGURATION:
                 self.keeper.forget_partial()
+            case steps.BEFORE_BACKUP:
+                self.keeper.end_hook()
+            case steps.AFTER_BACKUP:
+                pass
             case steps.BACK_UP_VOLUMES:
                 self.keeper.forget_partial()
                 self.keeper.put_back_volumes(record)

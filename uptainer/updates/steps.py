@@ -6,6 +6,7 @@ from datetime import datetime, timedelta
 from enum import StrEnum
 from typing import Any, Self
 
+from uptainer.backups.hooks import Hooks
 from uptainer.core.enums import StepStatus, UpdateStatus
 from uptainer.core.workloads import Mount
 from uptainer.runtimes.port import Phase, ReplacementPlan, Step
@@ -14,8 +15,12 @@ SAVE_CONFIGURATION = "save_configuration"
 BACK_UP_VOLUMES = "back_up_volumes"
 RESTORE_VOLUMES = "restore_volumes"
 VALIDATE = "validate"
-OURS = (SAVE_CONFIGURATION, BACK_UP_VOLUMES, RESTORE_VOLUMES, VALIDATE)
+BEFORE_BACKUP = "before_backup"
+AFTER_BACKUP = "after_backup"
+OURS = (SAVE_CONFIGURATION, BEFORE_BACKUP, BACK_UP_VOLUMES, RESTORE_VOLUMES, VALIDATE, AFTER_BACKUP)
 
+SNAPSHOT = "snapshot"
+"""The step with which a runtime keeps the data by means of its own."""
 START = "start"
 """The runtime's step with which the new container begins to run, and may write to the data."""
 
@@ -105,9 +110,14 @@ class Plan:
 
 
 def sequence(
-    plan: ReplacementPlan, mounts: Sequence[Mount], key: str, *, restores: bool = False
+    plan: ReplacementPlan,
+    mounts: Sequence[Mount],
+    key: str,
+    *,
+    restores: bool = False,
+    hooks: Hooks | None = None,
 ) -> tuple[PlannedStep, ...]:
-    """Every step in the order in which it is done."""
+    """Every step in the order in which it is done; the hooks are for what runs, and whose data is kept."""
     by_phase = {phase: [_runtime_step(step) for step in plan.steps if step.phase is phase] for phase in Phase}
     save = PlannedStep(
         SAVE_CONFIGURATION,
@@ -118,13 +128,34 @@ def sequence(
     validate = PlannedStep(VALIDATE, Stage.VALIDATE, f"prove that {key} is healthy", UpdateStatus.VALIDATING)
     return (
         save,
-        *by_phase[Phase.PREPARE],
+        *_before(by_phase[Phase.PREPARE], hooks, key),
         *by_phase[Phase.STOP],
         *_data_steps(mounts, key, restores=restores),
         *by_phase[Phase.SWITCH],
         validate,
+        *_after(hooks, key),
         *by_phase[Phase.FINISH],
     )
+
+
+def _before(preparing: Sequence[PlannedStep], hooks: Hooks | None, key: str) -> tuple[PlannedStep, ...]:
+    """The last thing before the stop, so that little is written in between; a snapshot is taken after it."""
+    if not hooks:
+        return tuple(preparing)
+    command = f"run {' '.join(hooks.before)} in" if hooks.before else "run nothing in"
+    step = PlannedStep(
+        BEFORE_BACKUP, Stage.PREPARE, f"{command} {key} before its backup", UpdateStatus.BACKING_UP
+    )
+    at = next((number for number, each in enumerate(preparing) if each.name == SNAPSHOT), len(preparing))
+    return (*preparing[:at], step, *preparing[at:])
+
+
+def _after(hooks: Hooks | None, key: str) -> tuple[PlannedStep, ...]:
+    """In the new one, which has the data now. Undoing runs it in the old one."""
+    if not hooks or not hooks.after:
+        return ()
+    sentence = f"run {' '.join(hooks.after)} in {key} after its backup"
+    return (PlannedStep(AFTER_BACKUP, Stage.FINISH, sentence, UpdateStatus.VALIDATING),)
 
 
 def course(status: UpdateStatus, steps: Sequence[PlannedStep], journal: Sequence[Entry]) -> Course:

@@ -12,7 +12,8 @@ from typing import Any
 
 from uptainer.backups.local import local_stores
 from uptainer.core.workloads import HostAddress
-from uptainer.fleet.backing_up import back_up_workload, restore_backup
+from uptainer.fleet.backing_up import back_up_workload
+from uptainer.fleet.restoring import restore_backup
 from uptainer.fleet.updating import opener
 from uptainer.runtimes.connections import connect
 from uptainer.store.database import Database

@@ -1,7 +1,9 @@
 """Backups and restores whose process is killed: the workload runs again, with whole data."""
 
+import io
 import subprocess
 import sys
+import tarfile
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -11,8 +13,12 @@ import pytest
 from tests.lab.docker import DockerEngine
 from tests.lab.images import SLEEP, make_image
 from tests.lab.registry import Registry
+from uptainer.backups.backup import Backup
+from uptainer.backups.backup import read as read_archive
 from uptainer.backups.local import local_stores
-from uptainer.core.enums import BackupStatus, ConnectionType, RuntimeType
+from uptainer.core.clock import utc_now
+from uptainer.core.enums import BackupStatus, ConnectionType, PolicyScope, RuntimeType
+from uptainer.core.errors import PermanentError
 from uptainer.core.workloads import HostAddress
 from uptainer.fleet.abandoned import settle_abandoned
 from uptainer.fleet.backing_up import back_up_workload
@@ -24,6 +30,7 @@ from uptainer.store.database import Database
 from uptainer.store.repositories.audit import SYSTEM
 from uptainer.store.repositories.backups import BackupRepository
 from uptainer.store.repositories.hosts import HostRepository
+from uptainer.store.repositories.policies import PolicyRepository
 
 HOST = "lab"
 DATABASE = f"{HOST}/db"
@@ -95,6 +102,59 @@ def test_a_workload_that_a_dead_backup_stopped_runs_again(
     assert settle_abandoned(database, opens, local_stores(tmp_path)) == []
     with database.session() as session:
         assert BackupRepository(session).unfinished() == []
+
+
+def ask_for(database: Database, settings: dict[str, Any]) -> None:
+    with database.session() as session:
+        PolicyRepository(session).put_policy(
+            PolicyScope.CONTAINER, DATABASE, settings, actor=SYSTEM, now=utc_now()
+        )
+
+
+AROUND = {
+    "backup_before": "sh -c 'cat /data/before > /data/dump'",
+    "backup_after": "sh -c 'mv /data/dump /tmp/dump'",
+}
+
+
+def test_a_dump_is_in_the_backup_of_what_is_only_paused(
+    database: Database, container: Any, opens: Opens, tmp_path: Path
+) -> None:
+    ask_for(database, {"backup_consistency": "pause", **AROUND})
+    container.reload()
+    started = container.attrs["State"]["StartedAt"]
+    kept = back_up_workload(database, DATABASE, opens, local_stores(tmp_path), actor=SYSTEM, reason="test")
+    assert status_of(container) == "running"
+    assert container.attrs["State"]["StartedAt"] == started
+    assert read(container) == "before: before\n"
+    archive = Backup.read(kept.location)
+    with tarfile.open(fileobj=io.BytesIO(b"".join(read_archive(archive, archive.archives[0])))) as tar:
+        assert "./dump" in tar.getnames()
+
+
+def test_a_backup_whose_dump_fails_is_none_and_the_workload_is_left_alone(
+    database: Database, container: Any, opens: Opens, tmp_path: Path
+) -> None:
+    ask_for(database, {"backup_before": "sh -c 'echo no such database; exit 3'"})
+    with pytest.raises(PermanentError, match="ended with 3: no such database"):
+        back_up_workload(database, DATABASE, opens, local_stores(tmp_path), actor=SYSTEM, reason="test")
+    assert status_of(container) == "running"
+    with database.session() as session:
+        ((row, _),) = BackupRepository(session).listing()
+        assert (row.status, BackupRepository(session).unfinished()) == (BackupStatus.FAILED, [])
+
+
+@pytest.mark.parametrize("where", ["read_mount", "unpause"])
+def test_a_workload_that_a_dead_backup_paused_goes_on_and_has_its_last_command_run(
+    database: Database, container: Any, opens: Opens, tmp_path: Path, where: str
+) -> None:
+    ask_for(database, {"backup_consistency": "pause", **AROUND})
+    kill(database, tmp_path, backup=0, where=where)
+    assert status_of(container) == "paused"
+    (said,) = settle_abandoned(database, opens, local_stores(tmp_path))
+    assert said == f"a backup of {DATABASE} was cut off before anything was written, which runs again"
+    assert status_of(container) == "running"
+    assert read(container) == "before: before\n"
 
 
 @pytest.mark.parametrize("where", ["write_mount", "start"])

@@ -9,10 +9,11 @@ from uptainer.backups.backup import exists
 from uptainer.core.clock import utc_now
 from uptainer.core.enums import CheckResult, ContainerStatus, UpdateStatus
 from uptainer.core.errors import BusyError, InvalidInputError, NotFoundError, RefusedError
-from uptainer.fleet.backing_up import back_up_workload, restore_backup
+from uptainer.fleet.backing_up import back_up_workload
 from uptainer.fleet.leftovers import prune_host
 from uptainer.fleet.operating import Operation, Order, operate
 from uptainer.fleet.probing import probe_host
+from uptainer.fleet.restoring import restore_backup
 from uptainer.store.repositories.updates import UpdateRepository
 from uptainer.updates.locks import claim_workload
 

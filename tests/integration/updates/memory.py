@@ -10,7 +10,7 @@ from types import TracebackType
 from typing import Any, Self
 
 from uptainer.core.enums import ConnectionType, ContainerStatus, Health, RuntimeType
-from uptainer.core.errors import NotFoundError
+from uptainer.core.errors import NotFoundError, PermanentError
 from uptainer.core.images import ImageFacts
 from uptainer.core.platform import Platform
 from uptainer.core.workloads import ContainerFacts, EngineFacts, HostAddress, Mount
@@ -147,7 +147,11 @@ class MemoryRuntime:
         del self.boxes[key]
 
     def execute(self, key: str, command: Sequence[str], timeout: timedelta) -> ExecResult:
-        return ExecResult(0, "")
+        """A command called `fail` does; one that is run in what is stopped is refused."""
+        self.calls.append(("execute", command[0]))
+        if not self._box(key).running:
+            raise PermanentError(f"{key} does not run")
+        return ExecResult(1 if command[0] == "fail" else 0, "said")
 
     def logs(self, key: str, *, tail: int, since: datetime | None = None) -> str:
         return ""
