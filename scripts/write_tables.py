@@ -41,6 +41,7 @@ WORDS = {
     Capability.BACK_UP_VOLUMES: "back up its volumes",
     Capability.RESTORE_VOLUMES: "restore its volumes",
     Capability.RECREATE: "create it again from a backup",
+    Capability.COPY: "restore it under another name",
     Capability.KEEP_OLD: "keep the old one beside the new one",
     Capability.ROLL_BACK: "roll back",
     Capability.EXEC: "run a command in it",

@@ -23,6 +23,7 @@ class Capability(StrEnum):
     BACK_UP_VOLUMES = "back_up_volumes"
     RESTORE_VOLUMES = "restore_volumes"
     RECREATE = "recreate"
+    COPY = "copy"
     KEEP_OLD = "keep_old"
 
     @property
@@ -47,6 +48,7 @@ _PARTICIPLES: Mapping[Capability, str] = {
     Capability.BACK_UP_VOLUMES: "backed up with its volumes",
     Capability.RESTORE_VOLUMES: "given its volumes' data back",
     Capability.RECREATE: "created again from its backup",
+    Capability.COPY: "restored under another name",
     Capability.KEEP_OLD: "kept beside its successor",
 }
 

@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from enum import StrEnum
 from types import TracebackType
-from typing import Any, Protocol, Self, runtime_checkable
+from typing import Any, ClassVar, Protocol, Self, runtime_checkable
 
 from uptainer.core.enums import ContainerStatus, Health
 from uptainer.core.images import ImageFacts
@@ -228,6 +228,45 @@ class Runtime(Replaces, Protocol):
 
     def create_from(self, configuration: Json, *, name: str | None = None) -> str:
         """Create a container again from what `configuration` gave, not started; returns its key."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class Copy:
+    """A container that is made from another's configuration under the name `name`.
+
+    `volumes` are the names that its volumes get, by those that they had: new ones, whose label `mark` is the copy's name.
+    Without `ports` it publishes none. One that is `isolated` has no network and never starts by itself, and cannot write
+    to the machine's own folders.
+    """
+
+    name: str
+    volumes: Mapping[str, str]
+    ports: bool = False
+    isolated: bool = False
+
+    MARK: ClassVar[str] = "uptainer.copy"
+
+
+@runtime_checkable
+class Copies(Protocol):
+    """A runtime that can make a container beside the one that its configuration is of."""
+
+    def copy(self, configuration: Json, copy: Copy) -> None:
+        """Make it and its volumes, empty and not started.
+
+        Raises:
+            RefusedError: the name, or that of a volume, is taken; or it would use what is the other one's.
+            NotFoundError: the image or a network is gone.
+        """
+        ...
+
+    def discard(self, name: str) -> None:
+        """Remove a copy with the volumes that were made for it; it is no error that they are gone."""
+        ...
+
+    def trial_copies(self) -> Sequence[str]:
+        """The names of those that were made to try a backup (`names.Role.TEST`), or of which only volumes are left."""
         ...
 
 

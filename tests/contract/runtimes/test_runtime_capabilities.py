@@ -15,6 +15,7 @@ from uptainer.core.enums import ContainerStatus
 from uptainer.core.errors import NotFoundError, RefusedError, UnsupportedError
 from uptainer.core.workloads import Mount
 from uptainer.runtimes.capabilities import Capability
+from uptainer.runtimes.port import Copies, Copy
 
 MINUTE = timedelta(minutes=1)
 SOON = timedelta(seconds=2)
@@ -104,6 +105,16 @@ def recreate(ground: Ground) -> None:
     ground.await_right()
 
 
+def copy(ground: Ground) -> None:
+    assert isinstance(ground.runtime, Copies)
+    before = ground.runtime.state(ground.key).runtime_id
+    names = {mount.name: f"twin-{mount.name}" for mount in ground.facts().mounts if mount.kind == "volume"}
+    ground.runtime.copy(ground.runtime.configuration(ground.key), Copy("twin", names))
+    assert ground.runtime.state("twin").status is not ContainerStatus.RUNNING
+    ground.runtime.discard("twin")
+    assert ground.runtime.state(ground.key).runtime_id == before
+
+
 def data_mount(ground: Ground) -> Mount:
     return next(each for each in ground.facts().mounts if each.destination == "/data")
 
@@ -160,6 +171,7 @@ REALLY: Mapping[Capability, Callable[[Ground], None]] = {
     Capability.BACK_UP_VOLUMES: back_up_volumes,
     Capability.RESTORE_VOLUMES: restore_volumes,
     Capability.RECREATE: recreate,
+    Capability.COPY: copy,
     Capability.KEEP_OLD: keep_old,
 }
 

@@ -9,7 +9,10 @@ _ONCE = "a job runs to its end once: create it again to run it, or to give it an
 _ELSEWHERE = "it belongs to a Swarm service: operate that, on a manager of the swarm"
 _ON_EVERY_NODE = "a global service has a volume on every node, and only those of this node can be reached"
 
+_ONE_NAME = "what is published and placed for a service is the swarm's: deploy another one with its data"
+
 _SERVICE = {
+    Capability.COPY: _ONE_NAME,
     Capability.PAUSE: _NO_PAUSE,
     Capability.UNPAUSE: _NO_PAUSE,
     Capability.KEEP_OLD: _KEEPS_SPEC,

@@ -18,9 +18,7 @@ def read_containers(engine: Engine) -> list[ContainerFacts]:
 
     On a manager of a swarm its services, in place of their tasks' containers here. Each distinct image is inspected once.
     """
-    everything = [
-        each for each in inspect_all(engine) if names.role(inspection.key(each)) is not names.Role.HELPER
-    ]
+    everything = [each for each in inspect_all(engine) if not names.is_passing(inspection.key(each))]
     manages = services.is_manager(engine)
     containers = [each for each in everything if not (manages and service_discovery.service_id_of(each))]
     images = _read_images(engine, {each["Image"] for each in containers})

@@ -38,12 +38,14 @@ def create_from(engine: Engine, saved: Json, *, name: str | None = None) -> str:
         NotFoundError: the image, a network or a container that it refers to is gone; the message says which.
         PermanentError: there is a container of that name.
     """
-    if saved.get("version") != _VERSION or saved.get("runtime") != "docker":
-        raise InvalidInputError("this is not the saved configuration of a Docker container")
-    swap = _swap(engine, saved)
+    swap = read_swap(engine, saved)
     for volume in saved["volumes"]:
         _create_volume(engine, volume)
-    key = name or swap.key
+    return create(engine, swap, name or swap.key)
+
+
+def create(engine: Engine, swap: Swap, key: str) -> str:
+    """A container like the one of the swap, under the name `key`."""
     policy = {**swap.body["HostConfig"], "RestartPolicy": swap.restart_policy}
     body = {**swap.body, "HostConfig": policy}
     made = engine.post("/containers/create", body=body, about=key, wait=60, query={"name": key})
@@ -52,7 +54,10 @@ def create_from(engine: Engine, saved: Json, *, name: str | None = None) -> str:
     return key
 
 
-def _swap(engine: Engine, saved: Json) -> Swap:
+def read_swap(engine: Engine, saved: Json) -> Swap:
+    """Raises: InvalidInputError, NotFoundError; as `create_from`."""
+    if saved.get("version") != _VERSION or saved.get("runtime") != "docker":
+        raise InvalidInputError("this is not the saved configuration of a Docker container")
     container, image = saved["container"], saved["image"]
     around = Surroundings(saved["engine_name"], engine.api_version, saved["names_of"])
     return swap_of(container, image, _reference(engine, container, image), around)

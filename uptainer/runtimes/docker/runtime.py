@@ -12,6 +12,7 @@ from uptainer.core.secrets import HostSecret
 from uptainer.core.workloads import ContainerFacts, EngineFacts, HostAddress, Mount
 from uptainer.runtimes.capabilities import Capabilities, capabilities_of
 from uptainer.runtimes.docker import (
+    copying,
     discovery,
     facts,
     planning,
@@ -28,7 +29,7 @@ from uptainer.runtimes.docker.capabilities import TABLE
 from uptainer.runtimes.docker.services import is_service
 from uptainer.runtimes.engine import operations
 from uptainer.runtimes.engine.client import Engine
-from uptainer.runtimes.port import ExecResult, Json, ReplacementPlan, ReplacementRequest, WorkloadState
+from uptainer.runtimes.port import Copy, ExecResult, Json, ReplacementPlan, ReplacementRequest, WorkloadState
 
 
 class DockerRuntime:
@@ -97,6 +98,15 @@ class DockerRuntime:
         if service_restoring.is_service(configuration):
             return service_restoring.create_from(self._engine, configuration, name=name)
         return restoring.create_from(self._engine, configuration, name=name)
+
+    def copy(self, configuration: Json, copy: Copy) -> None:
+        copying.copy(self._engine, configuration, copy)
+
+    def discard(self, name: str) -> None:
+        copying.discard(self._engine, name)
+
+    def trial_copies(self) -> Sequence[str]:
+        return copying.trial_copies(self._engine)
 
     def start(self, key: str) -> None:
         _operations(key).start(self._engine, key)

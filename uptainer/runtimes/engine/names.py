@@ -8,15 +8,18 @@ from enum import StrEnum
 
 _ANONYMOUS = re.compile(r"[0-9a-f]{64}")
 _SHORT = 12
-_OURS = re.compile(r"uptainer-(new|old|helper)-(.+)-([0-9a-f]{12})")
+_OURS = re.compile(r"uptainer-(new|old|helper|test)-(.+)-([0-9a-f]{12})")
 
 
 class Role(StrEnum):
-    """NEW stands beside the one it will replace, OLD is kept for the way back, HELPER moves data and never runs."""
+    """NEW stands beside the one it will replace, OLD is kept for the way back, HELPER moves data and never runs, TEST is a
+    backup that is being tried.
+    """
 
     NEW = "new"
     OLD = "old"
     HELPER = "helper"
+    TEST = "test"
 
 
 def name_of(role: Role, key: str, container_id: str) -> str:
@@ -27,6 +30,11 @@ def name_of(role: Role, key: str, container_id: str) -> str:
 def role(name: str) -> Role | None:
     found = _OURS.fullmatch(name)
     return Role(found.group(1)) if found else None
+
+
+def is_passing(name: str) -> bool:
+    """A container that is nobody's workload, and gone again in a moment."""
+    return role(name) in (Role.HELPER, Role.TEST)
 
 
 def short(container_id: str) -> str:

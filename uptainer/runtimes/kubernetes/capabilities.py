@@ -10,6 +10,7 @@ _DATA = (
 )
 _COMMON: Mapping[Capability, str] = {
     Capability.KEEP_OLD: "its old pods end with the rollout, and the cluster keeps its old template by itself",
+    Capability.COPY: "its backup has no data: give its kept manifest another name, and apply it",
     Capability.BACK_UP_VOLUMES: _DATA,
     Capability.RESTORE_VOLUMES: _DATA,
 }

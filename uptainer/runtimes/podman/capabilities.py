@@ -9,6 +9,7 @@ WITHOUT_CGROUPS = {Capability.PAUSE: _NO_CGROUP, Capability.UNPAUSE: _NO_CGROUP}
 TABLE: Table = {
     "container": {},
     "pod": {
+        Capability.COPY: "its containers have one name and one network together: make another pod, and restore each into it",
         Capability.KEEP_OLD: "a pod starts all of its containers, and would start the old one beside the new one",
     },
 }

@@ -86,6 +86,12 @@ def with_image(words: Sequence[str], old: str, new: str) -> list[str]:
     return [new if at == position and word == old else word for at, word in enumerate(words)]
 
 
+def write(command: CreateCommand) -> list[str]:
+    """A command line that says the same."""
+    options = [f"--{name}={value}" for name, values in command.options.items() for value in values]
+    return ["podman", "create", *options, command.image, *command.arguments]
+
+
 def _behind_verb(words: Sequence[str]) -> list[str] | None:
     rest = list(words[1:])
     while rest:

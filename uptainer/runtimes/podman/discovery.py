@@ -23,7 +23,7 @@ def read_containers(podman: Podman) -> list[ContainerFacts]:
 
 
 def _is_reported(container: Json) -> bool:
-    is_helper = names.role(inspection.key(container)) is names.Role.HELPER
+    is_helper = names.is_passing(inspection.key(container))
     return not (is_infra(container) or container.get("IsService") or is_helper)
 
 

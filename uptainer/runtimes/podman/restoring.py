@@ -39,16 +39,21 @@ def create_from(podman: Podman, saved: Json, *, name: str | None = None) -> str:
         NotFoundError: the image, its pod, a network or a container that it refers to is gone; the message says which.
         RefusedError: it has what can't be made again; see `creation_of`.
     """
+    body = read_specification(podman, saved, name)
+    for volume in saved["volumes"]:
+        _create_volume(podman, volume)
+    podman.post("/containers/create", body=body, about=body["name"], wait=60)
+    return str(body["name"])
+
+
+def read_specification(podman: Podman, saved: Json, name: str | None = None) -> dict[str, Any]:
+    """What it is created with. Raises: as `create_from`."""
     if saved.get("version") != _VERSION or saved.get("runtime") != "podman":
         raise InvalidInputError("this is not the saved configuration of a Podman container")
     container, image = saved["container"], saved["image"]
     old = Old(container, image, creation_of(container), saved["names_of"], saved["pod"])
     key = name or inspection.key(container)
-    body = specification(old, key, _reference(podman, container, image))
-    for volume in saved["volumes"]:
-        _create_volume(podman, volume)
-    podman.post("/containers/create", body=body, about=key, wait=60)
-    return key
+    return specification(old, key, _reference(podman, container, image))
 
 
 def _reference(podman: Podman, container: Json, image: Json) -> str:

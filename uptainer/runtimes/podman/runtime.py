@@ -13,10 +13,10 @@ from uptainer.core.secrets import HostSecret
 from uptainer.core.workloads import ContainerFacts, EngineFacts, HostAddress, Mount
 from uptainer.runtimes.capabilities import Capabilities, Capability, capabilities_of
 from uptainer.runtimes.engine import operations
-from uptainer.runtimes.podman import discovery, facts, planning, replacement, restoring, volumes
+from uptainer.runtimes.podman import copying, discovery, facts, planning, replacement, restoring, volumes
 from uptainer.runtimes.podman.capabilities import TABLE, WITHOUT_CGROUPS
 from uptainer.runtimes.podman.client import Podman
-from uptainer.runtimes.port import ExecResult, Json, ReplacementPlan, ReplacementRequest, WorkloadState
+from uptainer.runtimes.port import Copy, ExecResult, Json, ReplacementPlan, ReplacementRequest, WorkloadState
 
 
 class PodmanRuntime:
@@ -69,6 +69,15 @@ class PodmanRuntime:
 
     def create_from(self, configuration: Json, *, name: str | None = None) -> str:
         return restoring.create_from(self._podman, configuration, name=name)
+
+    def copy(self, configuration: Json, copy: Copy) -> None:
+        copying.copy(self._podman, configuration, copy)
+
+    def discard(self, name: str) -> None:
+        copying.discard(self._podman, name)
+
+    def trial_copies(self) -> Sequence[str]:
+        return copying.trial_copies(self._podman)
 
     def start(self, key: str) -> None:
         operations.start(self._podman, key)
