@@ -22,6 +22,8 @@ LISTS = [
     ("audit",),
     ("policy",),
     ("window",),
+    ("trust",),
+    ("sbom",),
     ("credentials",),
     ("registries",),
     ("notices",),

@@ -4,10 +4,11 @@ from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import delete, select
+from sqlalchemy import delete, func, select
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.orm import Session, contains_eager
 
+from uptainer.core.enums import SignatureStatus
 from uptainer.core.errors import NotFoundError
 from uptainer.core.signatures import Verification
 from uptainer.store.bulk import any_of
@@ -55,6 +56,19 @@ class SignatureRepository:
         self._session.execute(
             statement.on_conflict_do_update(index_elements=["image_pk", "trust_id"], set_=values)
         )
+
+    def verified_counts(self) -> Mapping[int, int]:
+        """By trust, how many images are verified against it as it is now."""
+        rows = self._session.execute(
+            select(SignatureVerification.trust_id, func.count())
+            .join(SignatureVerification.trust)
+            .where(
+                SignatureVerification.status == SignatureStatus.VERIFIED,
+                SignatureVerification.fingerprint == SignatureTrust.fingerprint,
+            )
+            .group_by(SignatureVerification.trust_id)
+        )
+        return dict(rows.tuples().all())
 
     def current(self, image_pks: Sequence[int]) -> Mapping[int, Mapping[str, Verification]]:
         """By image and trust, what was verified against the trust as it is now."""
