@@ -42,33 +42,42 @@ class AdviceModel(Block):
         description="A model that takes longer is left out; the rules alone advise then.",
     )
 
-    input_price: Decimal | None = Field(
-        default=None,
+    input_price: float = Field(
+        default=0.0,
         ge=0,
         title="Price of a million tokens that it reads",
-        description="In any currency; with both prices, what each question costs is counted.",
+        description="In any currency; 0 where it is not known. With both prices, what questions cost is counted.",
     )
-    output_price: Decimal | None = Field(
-        default=None,
+    output_price: float = Field(
+        default=0.0,
         ge=0,
         title="Price of a million tokens that it writes",
         description="In the same currency.",
     )
-    cost_per_day: Decimal | None = Field(
-        default=None,
-        gt=0,
+    cost_per_day: float = Field(
+        default=0.0,
+        ge=0,
         title="Most cost in a day",
-        description="In that currency, by all workers together, in a day of UTC. Spent, the rules alone advise.",
+        description="In that currency, by all workers together, in a day of UTC; 0 is no limit. When it is spent, the "
+        "rules alone advise.",
     )
-    tokens_per_day: int | None = Field(
-        default=None,
-        gt=0,
+    tokens_per_day: int = Field(
+        default=0,
+        ge=0,
         title="Most tokens in a day",
-        description="Read and written; for where no price is known.",
+        description="Read and written, for where no price is known; 0 is no limit.",
     )
-    questions_per_day: int | None = Field(default=None, gt=0, title="Most questions in a day")
-    seconds_per_day: int | None = Field(
-        default=None, gt=0, title="Most seconds in a day", description="That its answers take, all together."
+    questions_per_day: int = Field(
+        default=0,
+        ge=0,
+        title="Most questions in a day",
+        description="One for each candidate that a check advises on; 0 is no limit.",
+    )
+    seconds_per_day: int = Field(
+        default=0,
+        ge=0,
+        title="Most seconds in a day",
+        description="That its answers take, all together; 0 is no limit.",
     )
 
     @model_validator(mode="after")
@@ -77,9 +86,7 @@ class AdviceModel(Block):
             raise ValueError("Anthropic wants a key")
         if self.provider != "anthropic" and self.base_url is None:
             raise ValueError("give the server's address")
-        if (self.input_price is None) is not (self.output_price is None):
-            raise ValueError("give both prices, of what it reads and of what it writes, or neither")
-        if self.cost_per_day is not None and self.input_price is None:
+        if self.cost_per_day and not (self.input_price or self.output_price):
             raise ValueError("a limit of cost needs the prices; without them, give a limit of tokens")
         return self
 
@@ -92,11 +99,19 @@ class AdviceModel(Block):
             timeout=timedelta(seconds=self.timeout_seconds),
             prices=self._prices(),
             limits=DailyLimits(
-                self.cost_per_day, self.tokens_per_day, self.questions_per_day, self.seconds_per_day
+                cost=_money(self.cost_per_day) if self.cost_per_day else None,
+                tokens=self.tokens_per_day or None,
+                calls=self.questions_per_day or None,
+                seconds=self.seconds_per_day or None,
             ),
         )
 
     def _prices(self) -> Prices | None:
-        if self.input_price is None or self.output_price is None:
+        if not (self.input_price or self.output_price):
             return None
-        return Prices(self.input_price, self.output_price)
+        return Prices(_money(self.input_price), _money(self.output_price))
+
+
+def _money(typed: float) -> Decimal:
+    """As it was typed: 0.1, and not the nearest binary fraction."""
+    return Decimal(str(typed))

@@ -50,7 +50,7 @@ def admit(spent: Usage, limits: DailyLimits, wanted: Usage) -> float:
     Raises:
         RefusedError: there is none; the message says which limit is used up.
     """
-    _require("calls", limits.calls, spent.calls, wanted.calls)
+    _require("questions", limits.calls, spent.calls, wanted.calls)
     _require("tokens", limits.tokens, spent.tokens, wanted.tokens)
     if limits.cost is not None:
         _require("", limits.cost, spent.cost or Decimal(0), wanted.cost or Decimal(0))

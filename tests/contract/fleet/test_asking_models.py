@@ -121,7 +121,9 @@ def test_a_spent_budget_leaves_the_rules_advice_and_is_said(fleet: Seeded) -> No
     assert advise(fleet, model, DailyLimits(calls=2)) == 6
     assert model.asked == 2
     reasons = [" ".join(each.reason for each in advice.findings) for advice in given(fleet)]
-    refused = [each for each in reasons if "the model was not asked: its budget of 2 calls for today" in each]
+    refused = [
+        each for each in reasons if "the model was not asked: its budget of 2 questions for today" in each
+    ]
     assert len(refused) == 4
     assert len(kept(fleet.database)) == 2
     tomorrow = NOW + timedelta(days=1, hours=1)
