@@ -2,7 +2,7 @@
 
 import json
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -15,8 +15,10 @@ from uptainer.cli.output import print_json
 from uptainer.cli.windowing import follow
 from uptainer.core.clock import utc_now
 from uptainer.core.errors import InvalidInputError
+from uptainer.fleet.content import NotifierDeclaration
 from uptainer.fleet.convergence import Change, make_changes, plan_changes
 from uptainer.fleet.declaration import Declaration, json_schema, read_declaration
+from uptainer.fleet.notifiers import NOTIFIER, change_notifiers, plan_notifiers
 from uptainer.fleet.policies import read_windows
 from uptainer.store.database import Database
 from uptainer.store.repositories.policies import PolicyRepository
@@ -47,7 +49,9 @@ def apply(file: Path | None, *, prune: bool, dry_run: bool, yes: bool, as_json: 
             return
         confirm(f"Make {_count(changes)}?", yes=yes)
         with database.session() as session:
-            make_changes(session, declared, changes, connection.caller(), utc_now())
+            ours = [each for each in changes if each.what != NOTIFIER]
+            make_changes(session, declared, ours, connection.caller(), utc_now())
+            change_notifiers(session, declared.notifiers, changes, _put_notifier, connection.caller())
         if not as_json:
             typer.echo(f"Done: {_count(changes)}.")
         follow(database)
@@ -57,7 +61,24 @@ def _plan(database: Database, text: str, name: str, *, prune: bool) -> tuple[Dec
     with database.session() as session:
         windows, freezes = read_windows(PolicyRepository(session).windows())
         declared = read_declaration(text, name, windows=windows, freezes=freezes)
-        return declared, plan_changes(session, declared, prune=prune)
+        changes = plan_changes(session, declared, prune=prune)
+    return declared, (*changes, *plan_notifiers(declared.notifiers, _stored_notifiers(declared)))
+
+
+def _stored_notifiers(declared: Declaration) -> Mapping[str, NotifierDeclaration]:
+    """Only these need the server, which keeps the blocks."""
+    if not declared.notifiers:
+        return {}
+    connection.use_server()
+    from uptainer.cli.prefect.stores import notifier_rules  # noqa: PLC0415 -- it reads the environment that was just set
+
+    return {name: notifier_rules(name) for name in declared.notifiers}
+
+
+def _put_notifier(name: str, rules: NotifierDeclaration) -> None:
+    from uptainer.cli.prefect.stores import put_notifier_rules  # noqa: PLC0415 -- the environment was set when it was read
+
+    put_notifier_rules(name, rules)
 
 
 def _read(file: Path) -> tuple[str, str]:

@@ -1,17 +1,22 @@
 """What may stand in the file that declares a fleet, as editors are told it too. What is not known is refused."""
 
+from collections.abc import Callable
 from datetime import UTC, datetime
-from typing import Annotated
+from typing import Annotated, TypeVar
 
-from pydantic import BaseModel, ConfigDict, Field, WithJsonSchema
+from pydantic import BaseModel, ConfigDict, Field, WithJsonSchema, field_validator
 
-from uptainer.core.enums import PolicyScope, RuntimeType
+from uptainer.core.enums import NoticeSeverity, PolicyScope, RuntimeType
+from uptainer.core.errors import InvalidInputError
 from uptainer.core.workloads import HostAddress
+from uptainer.notices.rules import IMMEDIATELY, read_events, read_when
 from uptainer.policy.allowances import Allowance
 from uptainer.policy.settings import PolicySettings
 from uptainer.runtimes.addresses import DEFAULT_TIMEOUT, parse_address
 
 Name = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_.-]{0,62}$")]
+BlockName = Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9-]*$")]
+AnyValue = TypeVar("AnyValue")
 WindowText = Annotated[str, WithJsonSchema({"type": "string", "examples": ["Fri 22:00-05:00 Europe/Berlin"]})]
 
 LAYERS = {
@@ -35,6 +40,9 @@ class HostDeclaration(_Strict):
     timeout: float = Field(default=DEFAULT_TIMEOUT, gt=0, le=600)
     namespaces: tuple[str, ...] = ()
     excluded_namespaces: tuple[str, ...] = ()
+    server: Name | None = Field(
+        default=None, description="The machine that it stands on, where several hosts share one."
+    )
 
     def address(self, name: str) -> HostAddress:
         """Raises InvalidInputError: the URL is none."""
@@ -79,6 +87,36 @@ class AllowanceDeclaration(_Strict):
         return made.checked(now, beyond_a_year=self.beyond_a_year)
 
 
+class NotifierDeclaration(_Strict):
+    """What the Notifier block of this name is told, and when. Its URL is a secret, and stays in the block alone."""
+
+    events: tuple[str, ...] = Field(
+        default=(), description="Such as `update.waiting` or `host.*`; none are the usual."
+    )
+    severity: NoticeSeverity = NoticeSeverity.INFO
+    hosts: tuple[str, ...] = ()
+    projects: tuple[str, ...] = ()
+    when: str = Field(default=IMMEDIATELY, examples=["daily 08:00 Europe/Berlin"])
+
+    @field_validator("events")
+    @classmethod
+    def _must_be_events(cls, value: tuple[str, ...]) -> tuple[str, ...]:
+        return _checked(read_events, value)
+
+    @field_validator("when")
+    @classmethod
+    def _must_be_a_time(cls, value: str) -> str:
+        return _checked(read_when, value)
+
+
+def _checked(read: Callable[[AnyValue], object], value: AnyValue) -> AnyValue:
+    try:
+        read(value)
+    except InvalidInputError as error:
+        raise ValueError(str(error)) from error
+    return value
+
+
 class Content(_Strict):
     """A file's content; every part may be left out."""
 
@@ -87,4 +125,7 @@ class Content(_Strict):
     freezes: dict[Name, WindowText] = {}
     policies: PoliciesDeclaration = PoliciesDeclaration()
     allowances: tuple[AllowanceDeclaration, ...] = ()
+    notifiers: dict[BlockName, NotifierDeclaration] = Field(
+        default={}, description="By the name of the Notifier block, which must be there: what it is told."
+    )
     credentials: dict[str, str] = Field(default={}, description="Registry: the block that holds its login.")

@@ -52,7 +52,7 @@ def plan_changes(session: Session, declared: Declaration, *, prune: bool = False
     Raises:
         InvalidInputError: a policy is for a host that is neither stored nor declared, or names no window.
     """
-    wanted, stored = _declared(session, declared), _stored(session)
+    wanted, stored = _declared(session, declared), _stored(session, declared)
     changed = [
         Change(*key, stored.get(key), facts) for key, facts in wanted.items() if stored.get(key) != facts
     ]
@@ -74,7 +74,8 @@ def make_changes(
         if change.after is None:
             _remove(session, change, actor, now)
         elif change.what == "host":
-            HostRepository(session).add(addresses[change.name], actor=actor)
+            server = declared.servers.get(change.name)
+            HostRepository(session).add(addresses[change.name], server, actor=actor)
         elif change.what == "allowance":
             put_allowance(session, allowances[change.name], actor, now)
         else:
@@ -127,7 +128,7 @@ def _declared(session: Session, declared: Declaration) -> dict[tuple[str, str], 
     for registry, block in declared.credentials.items():
         found["credentials", registry] = {"block": block}
     for address in _hosts(session, declared):
-        found["host", address.name] = _host_facts(address)
+        found["host", address.name] = _host_facts(address, declared.servers.get(address.name))
     found |= _declared_policies(session, declared)
     for allowance in declared.allowances:
         found["allowance", allowance.scope] = _allowance_facts(allowance)
@@ -164,13 +165,15 @@ def _check_host(scope: PolicyScope, target: str, hosts: set[str]) -> None:
         )
 
 
-def _stored(session: Session) -> dict[tuple[str, str], Facts]:
+def _stored(session: Session, declared: Declaration) -> dict[tuple[str, str], Facts]:
     policies = PolicyRepository(session)
     found = dict[tuple[str, str], Facts](_stored_windows(policies))
     for registry, block in policies.credentials().items():
         found["credentials", registry] = {"block": block}
-    for row in HostRepository(session).all():
-        found["host", row.name] = _host_facts(HostRepository.address(row))
+    hosts = HostRepository(session)
+    for row in hosts.all():
+        server = hosts.server(row) if row.name in declared.servers else None
+        found["host", row.name] = _host_facts(HostRepository.address(row), server)
     for policy in policies.policies(enabled_only=False):
         found[_layer(policy.scope), policy.target] = policy.settings
     for allowed in AllowanceRepository(session).all():
@@ -189,7 +192,8 @@ def _allowance_facts(allowance: Allowance) -> Facts:
     return {**key, "until": allowance.expires_at.astimezone(UTC).isoformat(), "reason": allowance.reason}
 
 
-def _host_facts(address: HostAddress) -> Facts:
+def _host_facts(address: HostAddress, server: str | None) -> Facts:
     """Without what is empty, and with words in place of enumerations, for a person and for JSON."""
-    facts = {name: value for name, value in asdict(address).items() if name != "name" and value}
+    given = {**asdict(address), "server": server}
+    facts = {name: value for name, value in given.items() if name != "name" and value}
     return {name: list(value) if isinstance(value, tuple) else value for name, value in facts.items()}

@@ -1,4 +1,4 @@
-"""What a file says the fleet should be: hosts, windows, policies, and whose block holds which registry's login.
+"""What a file says the fleet should be: hosts, windows, policies, what notifiers are told, and whose block holds which login.
 
 It is read strictly: what is not known is refused with its line and what was probably meant, for a setting that is
 silently ignored is one that somebody relies on.
@@ -12,7 +12,7 @@ from typing import Any
 from uptainer.core.clock import utc_now
 from uptainer.core.enums import PolicyScope
 from uptainer.core.workloads import HostAddress
-from uptainer.fleet.content import LAYERS, Content
+from uptainer.fleet.content import LAYERS, Content, NotifierDeclaration
 from uptainer.fleet.source import plain, read_source
 from uptainer.policy.allowances import Allowance
 from uptainer.policy.windows import Freeze, Window
@@ -25,7 +25,8 @@ NO_FREEZES: Mapping[str, Freeze] = {}
 class Declaration:
     """`policies` are as they were written, by scope and target; each was checked.
 
-    Of the hosts in `of_unsaid_runtime`, a stored one keeps what was found out about it.
+    Of the hosts in `of_unsaid_runtime`, a stored one keeps what was found out about it; `servers` has those of which the
+    file says where they stand.
     """
 
     hosts: tuple[HostAddress, ...] = ()
@@ -34,6 +35,8 @@ class Declaration:
     freezes: Mapping[str, str] = field(default_factory=dict)
     policies: Mapping[tuple[PolicyScope, str], Mapping[str, Any]] = field(default_factory=dict)
     credentials: Mapping[str, str] = field(default_factory=dict)
+    notifiers: Mapping[str, NotifierDeclaration] = field(default_factory=dict)
+    servers: Mapping[str, str] = field(default_factory=dict)
     allowances: tuple[Allowance, ...] = ()
 
 
@@ -63,6 +66,8 @@ def read_declaration(
         freezes=dict(content.freezes),
         policies=dict(_policies(source.document.get("policies") or {})),
         credentials=dict(content.credentials),
+        notifiers=dict(content.notifiers),
+        servers={name: host.server for name, host in content.hosts.items() if host.server is not None},
         allowances=tuple(source.allowances(content, now or utc_now())),
     )
 

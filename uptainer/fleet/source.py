@@ -49,7 +49,7 @@ def _load(text: str, name: str) -> CommentedMap:
         return CommentedMap()
     if not isinstance(document, CommentedMap):
         raise InvalidInputError(
-            f"{name}: it must have hosts, windows, freezes, policies, allowances or credentials in it"
+            f"{name}: it must have hosts, windows, freezes, policies, allowances, notifiers or credentials in it"
         )
     return document
 

@@ -112,10 +112,16 @@ _stored = PlainSerializer(format_window, return_type=str)
 _text = WithJsonSchema({"type": "string", "examples": ["Fri 22:00-05:00 Europe/Berlin"]})
 WindowField = Annotated[InstanceOf[Window], BeforeValidator(partial(_read_window, Window)), _stored, _text]
 FreezeField = Annotated[InstanceOf[Freeze], BeforeValidator(partial(_read_window, Freeze)), _stored, _text]
-Windows = Annotated[tuple[WindowField, ...], BeforeValidator(_one_or_more)]
-Freezes = Annotated[tuple[FreezeField, ...], BeforeValidator(_one_or_more)]
-Names = Annotated[tuple[Annotated[str, Field(min_length=1)], ...], BeforeValidator(_one_or_more)]
-Command = Annotated[tuple[Annotated[str, Field(min_length=1)], ...], BeforeValidator(_read_command)]
+_Said = Annotated[str, Field(min_length=1)]
+_Span = Annotated[str, _text]
+# What may be written is told too, for editors: one alone needs no list.
+_some_windows = BeforeValidator(_one_or_more, json_schema_input_type=_Span | tuple[_Span, ...])
+_some_names = BeforeValidator(_one_or_more, json_schema_input_type=_Said | tuple[_Said, ...])
+_words = BeforeValidator(_read_command, json_schema_input_type=_Said | tuple[_Said, ...])
+Windows = Annotated[tuple[WindowField, ...], _some_windows]
+Freezes = Annotated[tuple[FreezeField, ...], _some_windows]
+Names = Annotated[tuple[_Said, ...], _some_names]
+Command = Annotated[tuple[_Said, ...], _words]
 
 Pattern = Annotated[str, AfterValidator(_check_pattern)]
 Transform = Annotated[str, AfterValidator(_check_transform)]

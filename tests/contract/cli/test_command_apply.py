@@ -126,6 +126,23 @@ def test_a_host_with_updates_on_their_way_is_not_pruned(stocked: Stocked, tmp_pa
             "line 3: policies.default.mode: Input should be 'manual'",
         ),
         ("policies:\n  default: {windows: nights}\n", "line 2: policies.default.windows"),
+        (
+            "notifiers:\n  ops-mail:\n    severty: info\n",
+            "line 3: notifiers.ops-mail.severty: there is no such setting; did you mean severity?",
+        ),
+        (
+            "notifiers:\n  ops-mail: {url: 'mailto://x'}\n",
+            "line 2: notifiers.ops-mail.url: there is no such setting",
+        ),
+        (
+            "notifiers:\n  ops-mail:\n    events: [update.wating]\n",
+            "line 3: notifiers.ops-mail.events: 'update.wating' is no event; there are: update.proposed",
+        ),
+        (
+            "notifiers:\n  ops-mail:\n    when: at noon\n",
+            "line 3: notifiers.ops-mail.when: 'at noon': write `immediately`, or `daily 08:00",
+        ),
+        ("notifiers:\n  Ops Mail: {}\n", "line 2: notifiers.Ops Mail"),
         ("windows:\n  nights: whenever\n", "line 2: nights: 'whenever' is not a maintenance window"),
         (
             "hosts:\n  nas: {url: 'ftp://x'}\n",
@@ -178,6 +195,43 @@ def test_what_a_host_was_found_to_be_stays_where_the_file_does_not_say_it(
         host = HostRepository(session).by_name("pod")
         assert (host.runtime, host.timeout_seconds) == (RuntimeType.PODMAN, 60)
         assert session.scalars(select(Server.name).where(Server.id == host.server_id)).one() == "basement"
+
+
+def server_of(database: Database, host: str) -> str:
+    with database.session() as session:
+        hosts = HostRepository(session)
+        return hosts.server(hosts.by_name(host))
+
+
+def test_a_host_that_moved_stands_on_the_server_of_its_new_address_unless_another_is_said(
+    empty: Database, tmp_path: Path
+) -> None:
+    file = tmp_path / "moving.yaml"
+    file.write_text("hosts: {web: {url: 'ssh://root@old.example'}, nas: {url: 'ssh://root@n1', server: n}}\n")
+    apply(file, "--yes")
+    assert (server_of(empty, "web"), server_of(empty, "nas")) == ("old.example", "n")
+    assert apply(file, "--yes") == {}
+    file.write_text("hosts: {web: {url: 'ssh://root@new.example'}, nas: {url: 'ssh://root@n2'}}\n")
+    assert set(apply(file, "--yes")) == {("host", "web"), ("host", "nas")}
+    assert (server_of(empty, "web"), server_of(empty, "nas")) == ("new.example", "n")
+    file.write_text("hosts: {web: {url: 'ssh://root@new.example', server: rack-7}}\n")
+    (changed,) = apply(file, "--yes").items()
+    assert changed[0] == ("host", "web")
+    assert server_of(empty, "web") == "rack-7"
+    assert apply(file, "--yes") == {}
+    with empty.session() as session:
+        newest = AuditRepository(session).listing()[0]
+    assert (newest.action, newest.details["server"]) == ("host.changed", "rack-7")
+
+
+def test_what_notifiers_are_told_wants_the_server_that_holds_their_blocks(
+    empty: Database, tmp_path: Path
+) -> None:
+    file = tmp_path / "notifiers.yaml"
+    file.write_text("windows: {nights: daily 02:00-04:00 UTC}\nnotifiers: {ops-mail: {severity: warning}}\n")
+    refused = uptainer("apply", "-f", str(file), "--yes")
+    assert (refused.code, refused.out) == (75, "")
+    assert uptainer("window", "list", "--json").json == []
 
 
 def test_a_file_that_is_not_there_is_a_sentence(empty: Database) -> None:

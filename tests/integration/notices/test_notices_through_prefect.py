@@ -6,6 +6,7 @@ import re
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
+from pathlib import Path
 from typing import Any
 from uuid import uuid4
 
@@ -15,6 +16,7 @@ from prefect.client.orchestration import get_client
 from pydantic import SecretStr
 
 from blocks import Notifier
+from blocks.loading import load
 from tasks.notices import PrefectEvents
 from tests.lab.commands import uptainer
 from tests.lab.prefect import PrefectServer
@@ -197,6 +199,53 @@ def test_a_wrong_block_is_said_and_the_others_are_told(
     shown = uptainer("notices")
     assert "right: sent" in shown.out
     assert "broken: given up after 0 tries" in shown.out.replace("\n", " ")
+
+
+def rules_of(name: str) -> dict[str, Any]:
+    found = asyncio.run(load(Notifier, name))
+    return found.model_dump(mode="json", include={"events", "severity", "hosts", "projects", "when"})
+
+
+def test_what_notifiers_are_told_is_kept_in_a_file_and_their_urls_in_the_blocks(
+    stocked: Stocked, blocks: None, tmp_path: Path
+) -> None:
+    save("ops-mail", "json://ada:hunter2pw@127.0.0.1:9/", events=["host.*"], severity="critical")
+    save("other", "json://127.0.0.1:9/", severity="critical")
+    file = tmp_path / "uptainer.yaml"
+    file.write_text(
+        "windows: {nights: daily 02:00-04:00 UTC}\n"
+        "notifiers:\n"
+        "  ops-mail: {severity: warning, projects: [shop], when: 'daily 08:00 Europe/Berlin'}\n"
+    )
+    shown = uptainer("apply", "-f", str(file), "--dry-run").out
+    assert "~ notifier ops-mail" in shown
+    assert "severity: critical -> warning" in shown
+    assert "hunter2pw" not in shown
+    assert rules_of("ops-mail")["severity"] == "critical"
+
+    assert uptainer("apply", "-f", str(file), "--yes", "--prune").code == 1, "alpha has updates that wait"
+    assert rules_of("ops-mail")["severity"] == "critical", "all of it or nothing"
+    made = uptainer("apply", "-f", str(file), "--yes", "--json").json
+    assert [line["what"] for line in made] == ["window", "notifier"]
+    assert rules_of("ops-mail") == {
+        "events": [],
+        "severity": "warning",
+        "hosts": [],
+        "projects": ["shop"],
+        "when": "daily 08:00 Europe/Berlin",
+    }
+    url = asyncio.run(load(Notifier, "ops-mail")).url.get_secret_value()
+    assert url == "json://ada:hunter2pw@127.0.0.1:9/"
+    assert rules_of("other")["severity"] == "critical"
+    assert "as declared" in uptainer("apply", "-f", str(file)).out
+    (line,) = uptainer("audit", "list", "--action", "notifier.put", "--json").json
+    assert "hunter2pw" not in str(line)
+
+    file.write_text("windows: {later: daily 05:00-06:00 UTC}\nnotifiers: {nobody: {}}\n")
+    missing = uptainer("apply", "-f", str(file), "--yes")
+    assert missing.code == 1
+    assert "no Notifier block 'nobody': make one on the page" in missing.err
+    assert [line["name"] for line in uptainer("window", "list", "--json").json] == ["nights"]
 
 
 def test_a_test_says_what_happened(stocked: Stocked, blocks: None) -> None:

@@ -12,6 +12,7 @@ from blocks.registries import load_login
 from tasks.schedules import Changes, keep_in_step
 from uptainer.backups.store import BackupStore as Store
 from uptainer.cli.prefect.requests import ask, plain_errors
+from uptainer.fleet.content import NotifierDeclaration
 from uptainer.notices.channel import AppriseChannel
 from uptainer.policy.windows import Window
 
@@ -26,6 +27,24 @@ def notifier(block: str) -> AppriseChannel:
     """The channel that this Notifier block names."""
     with plain_errors():
         return asyncio.run(load(Notifier, block)).channel()
+
+
+def notifier_rules(block: str) -> NotifierDeclaration:
+    """What this Notifier block is told."""
+    with plain_errors():
+        found = asyncio.run(load(Notifier, block))
+    return NotifierDeclaration.model_validate(found.model_dump(include=set(NotifierDeclaration.model_fields)))
+
+
+def put_notifier_rules(block: str, rules: NotifierDeclaration) -> None:
+    """Have this Notifier block be told that, under the URL that it has."""
+
+    async def put() -> None:
+        found = await load(Notifier, block)
+        await Notifier(url=found.url, **rules.model_dump(mode="json")).asave(block, overwrite=True)
+
+    with plain_errors():
+        asyncio.run(put())
 
 
 def backup_store(block: str) -> Store:

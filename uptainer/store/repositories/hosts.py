@@ -32,7 +32,8 @@ class HostRepository:
             RefusedError: another host already stands for this engine's address.
         """
         self._refuse_second_address(address)
-        self._audit_address(address, actor)
+        self._audit_address(address, server_name, actor)
+        server_name = server_name or self._moved_to(address)
         given = {} if server_name is None else {"server_id": self._server(server_name)}
         values = {
             "runtime": address.runtime,
@@ -168,10 +169,22 @@ class HostRepository:
                 f"{address.url} is host {twin!r} already: remove that one first, or use its name"
             )
 
-    def _audit_address(self, address: HostAddress, actor: Actor) -> None:
+    def server(self, host: ContainerHost) -> str:
+        """The name of the machine that it stands on."""
+        return self._session.get_one(Server, host.server_id).name
+
+    def _moved_to(self, address: HostAddress) -> str | None:
+        """The server of its new URL, where its old one came from its old URL and nobody said another."""
+        known = self._session.scalar(select(ContainerHost).where(ContainerHost.name == address.name))
+        if known is None or known.url == address.url or self.server(known) != _server_of(self.address(known)):
+            return None
+        return _server_of(address)
+
+    def _audit_address(self, address: HostAddress, server: str | None, actor: Actor) -> None:
         """Only where it is news: every start adds the engines that it finds."""
-        known = [self.address(host) for host in self.all() if host.name == address.name]
-        if known != [address]:
+        found = [host for host in self.all() if host.name == address.name]
+        known = [self.address(host) for host in found]
+        if known != [address] or (server and server != self.server(found[0])):
             action = "host.changed" if known else "host.added"
             details = {
                 "url": address.url,
@@ -180,6 +193,7 @@ class HostRepository:
                 "block": address.block,
                 "namespaces": list(address.namespaces),
                 "excluded_namespaces": list(address.excluded_namespaces),
+                **({"server": server} if server else {}),
             }
             AuditRepository(self._session).append(actor, action, f"host/{address.name}", details)
 
