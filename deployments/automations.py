@@ -14,7 +14,7 @@ from prefect.events.schemas.automations import AutomationCore, EventTrigger
 from uptainer.core.pushes import EVENT
 
 NAME = "Uptainer: check what was pushed"
-CHECK = "check/check-pushed"
+CHECK = "check-pushed/check-pushed"
 TOGETHER = timedelta(seconds=3)
 
 

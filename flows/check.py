@@ -39,6 +39,11 @@ async def check(container: str | None = None, reference: str | None = None) -> S
     if container and reference:
         raise InvalidInputError("give a container or a reference, and not both")
     repository = Reference.parse(reference).name if reference else None
+    return await carry_out(container, repository)
+
+
+async def carry_out(container: str | None, repository: str | None) -> State[Any]:
+    """The check of one container, of what runs an image of a repository, or of the whole fleet."""
     plan = await plan_check(container, repository)
     if repository and not plan.registries and not plan.settled:
         return Completed(message=f"nothing that is known here runs {repository}: no registry was asked")

@@ -6,7 +6,7 @@ import pytest
 
 from tests.lab.docker import DockerEngine
 from tests.lab.registry import Registry
-from tests.lab.room import Room
+from tests.lab.room import Room, free_port
 from tests.lab.shop import STUBBORN, Shop
 from tests.lab.system import System, running_system
 
@@ -34,6 +34,23 @@ def shop(docker_engine: DockerEngine, registry: Registry) -> Iterator[Shop]:
 
 
 @pytest.fixture(scope="module")
-def system(room: Room, shop: Shop, trivy_binary: Path) -> Iterator[System]:
-    with running_system(room, shop.engine, trivy_binary) as system:
+def webhook_port() -> int:
+    return free_port()
+
+
+@pytest.fixture(scope="module")
+def system(room: Room, shop: Shop, trivy_binary: Path, webhook_port: int) -> Iterator[System]:
+    with running_system(room, shop.engine, trivy_binary, webhook_port=webhook_port) as system:
         yield system
+
+
+@pytest.fixture
+def telling_shop(system: System, shop: Shop, room: Room, webhook_port: int) -> Iterator[Shop]:
+    """A shop whose registry tells the running system of every push, as a person has set it up by command."""
+    added = system.console.run(
+        "webhooks", "add", "lab", "--kind", "distribution", UPTAINER_WEBHOOK_PORT=str(webhook_port)
+    )
+    address, secret = (line.split()[-1] for line in added.stdout.splitlines()[:2])
+    registry = Registry(room, told=(address, secret))
+    yield Shop(shop.engine, registry)
+    registry.close()

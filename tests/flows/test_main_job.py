@@ -235,6 +235,24 @@ def _process_of(system: System, run: str) -> psutil.Process:
     return min(found, key=lambda each: each.create_time())
 
 
+def test_what_is_pushed_to_a_registry_that_tells_of_it_is_proposed_without_the_hourly_check(
+    system: System, telling_shop: Shop
+) -> None:
+    """docker-registry's own notification, the receiver, Prefect's event and automation, the check, the gate."""
+    telling_shop.push("app:1.0.0", pull=True)
+    telling_shop.run("told-1", "app:1.0.0")
+    system.run("discover")
+    before = len(system.pushed_checks())
+    telling_shop.push("app:1.1.0", fixed=True)
+    update, _ = system.gate("told-1")
+    assert (update.from_reference, update.to_version) == (telling_shop.image("app:1.0.0"), "1.1.0")
+    repository = telling_shop.image("app:1.0.0").rpartition(":")[0]
+    (check,) = system.pushed_checks()[before:]  # one, for all that a push is told of by
+    assert check["parameters"] == {"reference": repository}
+    assert check["name"] == f"check {repository}"
+    assert system.ended(check["id"])["state"]["message"].startswith("1 containers, 0 of them unknown; 1 upda")
+
+
 def test_the_log_of_the_system_has_no_warning(system: System) -> None:
     said = re.findall(r"(?i).*(?:warning|error|traceback|deprecat).*", system.console.output)
     slow = "EventsWorker - Still processing items"  # at the end of a run on a busy machine

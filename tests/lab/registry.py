@@ -37,12 +37,16 @@ class Request:
 
 
 class Registry:
-    """One registry process. `host` is how image references name it; Docker takes `localhost` for insecure by itself."""
+    """One registry process. `host` is how image references name it; Docker takes `localhost` for insecure by itself.
 
-    def __init__(self, room: Room, *, auth: Auth = "none") -> None:
+    `told` is the address that is told of pushes, with the secret that this is proved by.
+    """
+
+    def __init__(self, room: Room, *, auth: Auth = "none", told: tuple[str, str] | None = None) -> None:
         require_programs({"docker-registry": "docker-registry"})
         self.directory = room.directory("registry")
         self.auth = auth
+        self._told = told
         self.tokens = TokenServer(USER, PASSWORD) if auth == "token" else None
         self.port = free_port()
         self.host = f"localhost:{self.port}"
@@ -103,6 +107,11 @@ class Registry:
         }
         if self.auth != "none":
             config["auth"] = self._auth_config()
+        if self._told is not None:
+            url, secret = self._told
+            endpoint = {"name": "told", "url": url, "headers": {"Authorization": [f"Bearer {secret}"]}}
+            again = {"timeout": "5s", "threshold": 5, "backoff": "1s"}
+            config["notifications"] = {"endpoints": [{**endpoint, **again}]}
         path = self.directory / "config.yml"
         path.write_text(json.dumps(config))
         return path

@@ -1,5 +1,6 @@
 """One running `uptainer up`, spoken to as its users do: over Prefect's HTTP API, and by what is in the database."""
 
+import asyncio
 import platform
 import re
 from collections.abc import Iterator
@@ -8,6 +9,8 @@ from pathlib import Path
 from typing import Any
 
 import httpx
+from prefect.blocks.core import Block
+from prefect.settings import PREFECT_API_URL, temporary_settings
 
 from tests.lab.console import READY, Console
 from tests.lab.docker import DockerEngine
@@ -90,6 +93,16 @@ class System:
             if run["parameters"].get("update_id") == update
         ]
 
+    def pushed_checks(self) -> list[Json]:
+        """The checks that a registry's push has started, the oldest first."""
+        deployment = self.get("/deployments/name/check-pushed/check-pushed")["id"]
+        body = {
+            "deployments": {"id": {"any_": [deployment]}},
+            "sort": "EXPECTED_START_TIME_ASC",
+            "limit": 200,
+        }
+        return self.post("/flow_runs/filter", body)
+
     def resume(self, run: str, **form: Any) -> httpx.Response:
         """As a person does by `curl`."""
         return self.api.post(f"/flow_runs/{run}/resume", json={"run_input": form} if form else {})
@@ -135,6 +148,17 @@ class System:
         update = self.update(workload)
         return update, str(update.flow_run_id)
 
+    def save(self, name: str, block: Block) -> None:
+        """Keep a block on its server, as a person does on the page."""
+        with temporary_settings({PREFECT_API_URL: f"{self.url}/api"}):
+            asyncio.run(block.asave(name))
+
+    def events(self, update: int) -> set[str]:
+        """The names of Prefect's events about an update."""
+        body = {"filter": {"event": {"prefix": ["uptainer.update."]}}, "limit": 50}
+        found = self.api.post("/events/filter", json=body).raise_for_status().json()["events"]
+        return {each["event"] for each in found if each["payload"]["update_id"] == update}
+
     def get(self, path: str) -> Json:
         found: Json = self.api.get(path).raise_for_status().json()
         return found
@@ -145,9 +169,13 @@ class System:
 
 
 @contextmanager
-def running_system(room: Room, engine: DockerEngine, trivy: Path, *, login: str = "") -> Iterator[System]:
+def running_system(
+    room: Room, engine: DockerEngine, trivy: Path, *, login: str = "", webhook_port: int | None = None
+) -> Iterator[System]:
     """`uptainer up` on the lab's engine, with the lab's vulnerability database; it has looked at the fleet once."""
     wanted = {"PREFECT_SERVER_API_AUTH_STRING": login} if login else {}
+    if webhook_port is not None:
+        wanted["UPTAINER_WEBHOOK_PORT"] = str(webhook_port)
     console = Console(room.directory("up") / "data")
     write_cache(TrivyServer(console.data_dir).cache_dir)
     try:

@@ -9,6 +9,7 @@ if TYPE_CHECKING:
 FLOWS = (
     "discover",
     "check",
+    "check-pushed",
     "scan",
     "update",
     "maintain",

@@ -112,7 +112,7 @@ async def _register() -> None:
             await register_automations(client)
     except ObjectNotFound as error:
         raise NotFoundError(
-            "the Prefect server has no deployment check/check-pushed: `uptainer up` or `prefect deploy --all` makes it"
+            "the Prefect server has no deployment check-pushed: `uptainer up` or `prefect deploy --all` makes it"
         ) from error
 
 
