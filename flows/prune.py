@@ -26,9 +26,8 @@ async def prune() -> State[Any]:
     images = sum(each.images for each in hosts.results)
     containers = sum(each.containers for each in hosts.results)
     counted = ", ".join(f"{count} {name}" for name, count in rows.items() if count) or "no rows"
-    failed = [f"{each.host}: {failure}" for each in hosts.results for failure in each.failures]
+    failed = [*backups.failures]
+    failed += [f"{each.host}: {failure}" for each in hosts.results for failure in each.failures]
     failed += [f"{name} does not answer: {error}" for name, error in hosts.failures]
-    said = (
-        f"removed: {counted} of the database, {backups} backups, {containers} old containers, {images} images"
-    )
+    said = f"removed: {counted} of the database, {backups.removed} backups, {containers} old containers, {images} images"
     return Completed(message="; ".join([said, *failed]))

@@ -5,6 +5,7 @@ from tasks.retries import retryable
 from uptainer.core.clock import utc_now
 from uptainer.fleet import leftovers, pruning
 from uptainer.fleet.leftovers import HostPruned
+from uptainer.fleet.pruning import BackupsPruned
 from uptainer.store.repositories.retention import Pruned, Retention
 
 
@@ -22,7 +23,7 @@ def prune_rows() -> Pruned:
     run_name="remove old backups",
     description="Removes the files of backups that no policy keeps; the last good one of a workload always stays.",
 )
-def prune_backups() -> int:
+def prune_backups() -> BackupsPruned:
     return pruning.prune_backups(database(), stores(), utc_now())
 
 

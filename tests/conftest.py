@@ -19,6 +19,7 @@ from tests.lab.postgres import PostgresServer
 from tests.lab.prefect import PrefectServer
 from tests.lab.registry import Registry
 from tests.lab.room import Room, take_room
+from tests.lab.s3 import S3Server
 from tests.lab.stands.catalogue import STANDS
 from tests.lab.stands.stand import Stand
 from tests.lab.swarm import SwarmNode, start_manager, start_worker
@@ -122,6 +123,14 @@ def registry(room: Room) -> Iterator[Registry]:
     """An open registry."""
     with lab_part():
         served = Registry(room)
+    yield served
+    served.close()
+
+
+@pytest.fixture(scope="session")
+def s3(room: Room) -> Iterator[S3Server]:
+    """A bucket for everybody: each test writes below a name of its own."""
+    served = S3Server(room)
     yield served
     served.close()
 

@@ -6,8 +6,6 @@ import sys
 from collections.abc import Mapping
 from typing import Any
 
-import boto3
-
 from tests.lab.room import Room, accepts_connections, free_port, start_process, stop_process, wait_until
 
 BUCKET = "lab-backups"
@@ -72,6 +70,8 @@ class S3Server:
         }
 
     def _client(self, service: str, options: Mapping[str, Any]) -> Any:
+        import boto3  # noqa: PLC0415 -- half a second that only these tests need
+
         return boto3.client(
             service,
             endpoint_url=self.url,

@@ -20,7 +20,7 @@ COMPRESSION_LEVEL = 3
 @dataclass(frozen=True, slots=True)
 class Archive:
     """One mount's content in one file. `bytes` and `sha256` are the file's, `content_bytes` and `content_sha256` the
-    tar's.
+    tar's. `left_out` says what of the mount could not be read, so that a restore does not bring it back.
     """
 
     mount: Mount
@@ -29,6 +29,7 @@ class Archive:
     content_bytes: int
     sha256: str
     content_sha256: str = ""
+    left_out: str = ""
 
     def as_json(self) -> dict[str, Any]:
         return asdict(self)

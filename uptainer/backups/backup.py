@@ -1,7 +1,7 @@
 """One backup: archives and a manifest, whole in its place or not there."""
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import Any, Self
 
@@ -176,5 +176,7 @@ def _archive(
     """What is encrypted has no name that says what it is of."""
     of = "" if cipher else "-" + safe_name(mount.name or mount.destination)[:80]
     name = f"{draft.prefix}{number:02}{of}.tar.zst{SUFFIX if cipher else ''}"
+    left_out = runtime.left_out(key, mount)
     with runtime.read_mount(key, mount) as tar:
-        return write_archive(mount, tar, draft, name, cipher)
+        archive = write_archive(mount, tar, draft, name, cipher)
+    return replace(archive, left_out=left_out)

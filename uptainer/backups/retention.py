@@ -7,7 +7,7 @@ from datetime import datetime, timedelta
 
 @dataclass(frozen=True, slots=True)
 class Kept:
-    """One backup of one workload. `good` is one that succeeded and was verified; `held` is needed by an open update."""
+    """One backup of one workload. `good` is one that succeeded and was verified; `held` is needed by an open update or restore."""
 
     id: int
     created_at: datetime

@@ -1,19 +1,10 @@
-from collections.abc import Iterator
 from uuid import uuid4
 
 import pytest
 
-from tests.lab.room import Room
 from tests.lab.s3 import S3Server
 from uptainer.backups.opening import open_files
 from uptainer.backups.store import BackupStore, Location
-
-
-@pytest.fixture(scope="module")
-def s3(room: Room) -> Iterator[S3Server]:
-    served = S3Server(room)
-    yield served
-    served.close()
 
 
 @pytest.fixture

@@ -3,7 +3,6 @@
 from collections.abc import Mapping
 from dataclasses import replace
 from datetime import timedelta
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -13,14 +12,12 @@ from tests.contract.store.conftest import counted_statements
 from tests.lab.facts import NOW, digest
 from uptainer.advice.advisor import Advisor
 from uptainer.advice.notes import ReleaseNotes
-from uptainer.backups.local import local_stores
-from uptainer.core.enums import BackupStatus, ScanStatus, UpdateStatus
+from uptainer.core.enums import ScanStatus
 from uptainer.core.errors import UnreachableError
 from uptainer.core.findings import Scan
 from uptainer.core.platform import Platform
 from uptainer.core.reference import Reference
 from uptainer.fleet.advising import advise_fleet
-from uptainer.fleet.pruning import prune_backups
 from uptainer.fleet.reports import REPORTS
 from uptainer.fleet.scanning import (
     UNSCANNED,
@@ -32,9 +29,8 @@ from uptainer.fleet.scanning import (
 )
 from uptainer.images.credentials import Keychain
 from uptainer.scanning.trivy import EngineSource, ImageSource, RegistrySource
-from uptainer.store.models import ContainerBackup, UpdateNotification
+from uptainer.store.models import UpdateNotification
 from uptainer.store.repositories.scans import ScanRepository
-from uptainer.updates.locks import claim_workload
 
 DAY = timedelta(days=1)
 
@@ -158,80 +154,6 @@ def test_a_container_whose_image_is_gone_stops_no_advice_for_others(fleet: Seede
     fleet.find_all(["web", "db"], "1.28")
     advisor: Any = Advisor(NoNotes())  # type: ignore[arg-type]  # -- as above
     assert advise_fleet(fleet.database, advisor, NOW) == 2
-
-
-def add_backup(
-    fleet: Seeded,
-    directory: Path,
-    age: timedelta,
-    *,
-    data: bool = True,
-    good: bool = True,
-    of: int | None = None,
-) -> int:
-    place = directory / f"{age.days}-{data}-{good}"
-    place.mkdir(parents=True)
-    row = ContainerBackup(
-        container_id=fleet.id_of("web"),
-        update_id=of,
-        status=BackupStatus.SUCCEEDED if good else BackupStatus.FAILED,
-        reason="test",
-        image_reference="nginx:1.27",
-        image_digest=digest("running"),
-        image_id=digest("image"),
-        configuration={},
-        location=str(place),
-        archives=[{"mount": "data"}] if data else [],
-        created_at=NOW - age,
-        verified_at=NOW - age if good else None,
-    )
-    with fleet.database.session() as session:
-        session.add(row)
-        session.flush()
-        return row.id
-
-
-def left(directory: Path) -> list[str]:
-    return sorted(each.name for each in directory.iterdir())
-
-
-def test_the_last_good_backup_stays_however_old_it_is(fleet: Seeded, tmp_path: Path) -> None:
-    fleet.policy(backup_keep=1)
-    fleet.run("web")
-    add_backup(fleet, tmp_path, 400 * DAY)
-    add_backup(fleet, tmp_path, 300 * DAY, good=False)
-    assert prune_backups(fleet.database, local_stores(tmp_path), NOW) == 1
-    assert left(tmp_path) == ["400-True-True"]
-
-
-def test_backups_without_data_do_not_push_out_the_last_one_with_it(fleet: Seeded, tmp_path: Path) -> None:
-    fleet.policy(backup_keep=1)
-    fleet.run("web")
-    add_backup(fleet, tmp_path, 50 * DAY)
-    for days in (20, 10):
-        add_backup(fleet, tmp_path, days * DAY, data=False)
-    assert prune_backups(fleet.database, local_stores(tmp_path), NOW) == 1
-    assert left(tmp_path) == ["10-False-True", "50-True-True"]
-
-
-def test_what_an_open_update_may_need_stays(fleet: Seeded, tmp_path: Path) -> None:
-    fleet.policy(backup_keep=1, mode="auto", unscanned="allow")
-    made = fleet.propose()
-    add_backup(fleet, tmp_path, 50 * DAY, of=made)
-    add_backup(fleet, tmp_path, 10 * DAY)
-    assert prune_backups(fleet.database, local_stores(tmp_path), NOW) == 0
-    fleet.move(made, UpdateStatus.FAILED)
-    assert prune_backups(fleet.database, local_stores(tmp_path), NOW) == 1
-
-
-def test_what_is_being_restored_stays_until_the_next_time(fleet: Seeded, tmp_path: Path) -> None:
-    fleet.policy(backup_keep=1)
-    fleet.run("web")
-    for days in (50, 10):
-        add_backup(fleet, tmp_path, days * DAY)
-    with claim_workload(fleet.database, "alpha", "web"):
-        assert prune_backups(fleet.database, local_stores(tmp_path), NOW) == 0
-    assert prune_backups(fleet.database, local_stores(tmp_path), NOW) == 1
 
 
 def test_the_pages_take_as_many_statements_for_many_as_for_few(fleet: Seeded) -> None:

@@ -16,7 +16,8 @@ class ContainerBackup(Base):
     `was_running` says that the workload was stopped for it, and must run again; `was_paused` that it was paused for it;
     `after_hook` is what is to be run in it at the end, until that was done (`uptainer.backups.hooks`). `restores_id` says
     that this is the safety copy of restoring that backup, which is RUNNING until the restore is over. `tested_at` is when
-    a restore of it was last tried, and `test_said` what came of that.
+    a restore of it was last tried, and `test_said` what came of that. `removed_at` is when the files of a pruned one went:
+    before that they may still be there, in part.
     """
 
     __tablename__ = "container_backups"
@@ -45,6 +46,7 @@ class ContainerBackup(Base):
     created_at: Mapped[CreatedAt]
     finished_at: Mapped[Instant | None]
     verified_at: Mapped[Instant | None]
+    removed_at: Mapped[Instant | None]
     tested_at: Mapped[Instant | None]
     test_passed: Mapped[bool | None]
     test_said: Mapped[str | None]

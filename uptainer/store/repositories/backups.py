@@ -77,8 +77,12 @@ class BackupRepository:
         return self._set(backup_id, verified_at=now)
 
     def pruned(self, backup_id: int) -> ContainerBackup:
-        """Its files are gone; the row stays, for history speaks of it."""
+        """Nobody restores from it any more, and its files may go; the row stays, for history speaks of it."""
         return self._set(backup_id, status=BackupStatus.PRUNED)
+
+    def removed(self, backup_id: int, now: datetime) -> ContainerBackup:
+        """Its files are gone."""
+        return self._set(backup_id, removed_at=now)
 
     def by_id(self, backup_id: int) -> ContainerBackup:
         row = self._session.get(ContainerBackup, backup_id, populate_existing=True)

@@ -1,0 +1,85 @@
+"""A backup under another name: which volumes that makes, and what of the machine it would share."""
+
+import re
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
+from typing import Any
+
+from uptainer.backups.backup import Backup, read
+from uptainer.core.errors import InvalidInputError
+from uptainer.core.workloads import Mount
+from uptainer.runtimes.engine import names
+from uptainer.runtimes.port import Copies, Copy, Runtime
+
+_NAME = re.compile(r"[a-zA-Z0-9][a-zA-Z0-9_.-]+")
+_MODES = ("PidMode", "IpcMode", "UTSMode", "UsernsMode")
+
+
+def plan_copy(backup: Backup, name: str, *, ports: bool) -> Copy:
+    """Raises: InvalidInputError, for what can't be a container's name."""
+    if not _NAME.fullmatch(name) or names.role(name) is not None:
+        raise InvalidInputError(
+            f"{name!r} can't be a container's name: letters, digits, '_', '.' and '-', and none that Uptainer uses itself"
+        )
+    volumes = {old: f"{name}-{_short(old, number)}" for number, old in enumerate(_written(backup), 1)}
+    return Copy(name, volumes, ports=ports)
+
+
+def plan_trial(backup: Backup, backup_id: int) -> Copy:
+    name = names.name_of(names.Role.TEST, backup.workload, f"{backup_id:012x}")
+    volumes = {old: f"uptainer-test-{backup_id}-{number}" for number, old in enumerate(_written(backup), 1)}
+    return Copy(name, volumes, isolated=True)
+
+
+def fill(backup: Backup, runtime: Runtime, copy: Copy) -> None:
+    """Put the data of the backup into the volumes of its copy."""
+    for archive in backup.archives:
+        runtime.write_mount(copy.name, mount_in(archive.mount, copy), read(backup, archive))
+
+
+def mount_in(mount: Mount, copy: Copy) -> Mount:
+    return replace(mount, name=copy.volumes[mount.name], source="", anonymous=False)
+
+
+def make(backup: Backup, runtime: Runtime, copies: Copies, copy: Copy) -> None:
+    """The copy with its data, not started; nothing is left of one that could not be made."""
+    copies.copy(backup.configuration, copy)
+    try:
+        fill(backup, runtime, copy)
+    except BaseException:
+        copies.discard(copy.name)
+        raise
+
+
+def shared_folders(backup: Backup) -> Sequence[str]:
+    """Folders of the machine that both would write to."""
+    return [
+        str(each["Source"]) for each in _mounts(backup) if each["Type"] == "bind" and each.get("RW", True)
+    ]
+
+
+def reach(backup: Backup) -> str:
+    """What of the machine a copy would reach although it has no network, so that it is not started; "" for nothing."""
+    host: Mapping[str, Any] = backup.configuration["container"]["HostConfig"]
+    if any(each["Type"] == "bind" for each in _mounts(backup)):
+        return "folders or sockets of the machine"
+    if host.get("Privileged") or host.get("Devices") or host.get("CapAdd"):
+        return "rights beyond a container's own"
+    if any(str(host.get(mode) or "").startswith(("host", "container:")) for mode in _MODES):
+        return "processes outside of it"
+    return ""
+
+
+def _written(backup: Backup) -> Iterator[str]:
+    for each in _mounts(backup):
+        if each["Type"] == "volume" and each.get("RW", True):
+            yield str(each["Name"])
+
+
+def _mounts(backup: Backup) -> Sequence[Mapping[str, Any]]:
+    mounts: Sequence[Mapping[str, Any]] = backup.configuration["container"].get("Mounts") or ()
+    return mounts
+
+
+def _short(volume: str, number: int) -> str:
+    return str(number) if names.is_anonymous(volume) else volume
