@@ -9,11 +9,13 @@ getwud.github.io/wud, watchers, labels; crazymax.dev/diun/providers/docker; keel
 """
 
 from collections.abc import Callable
+from datetime import timedelta
 from typing import Any
 
 Meaning = Callable[[str], dict[str, Any]]
 
 _WATCHTOWER = "com.centurylinklabs.watchtower"
+_LONGEST_HOURS = 24 * 365
 _KEEL_LEVELS = {"patch": "patch", "minor": "minor", "major": "major"}
 
 
@@ -73,6 +75,14 @@ def _keel_approvals(value: str) -> dict[str, Any]:
     raise ValueError("an update is approved by one person here, not by several")
 
 
+def _keel_deadline(value: str) -> dict[str, Any]:
+    """In hours, within which somebody must have approved."""
+    word = value.strip()
+    if not word.isdecimal() or not 0 < int(word) <= _LONGEST_HOURS:
+        raise ValueError(f"it is not a number of hours from 1 to {_LONGEST_HOURS}")
+    return {"approval_expiry": timedelta(hours=int(word))}
+
+
 def _podman_autoupdate(value: str) -> dict[str, Any]:
     """Podman follows the tag that the container has, and no other."""
     match value.strip().lower():
@@ -99,6 +109,7 @@ FOREIGN: dict[str, Meaning] = {
     "diun.exclude_tags": _any_of("tag_exclude"),
     "keel.sh/policy": _keel_policy,
     "keel.sh/approvals": _keel_approvals,
+    "keel.sh/approvalDeadline": _keel_deadline,
     "io.containers.autoupdate": _podman_autoupdate,
 }
 
@@ -112,6 +123,7 @@ NOT_FOLLOWED: dict[str, str] = {
     f"{_WATCHTOWER}.lifecycle.post-check": _HOOK,
     "wud.trigger.include": "there are no triggers here: say with uptainer.mode what may happen",
     "wud.trigger.exclude": "there are no triggers here: say with uptainer.mode what may happen",
+    "keel.sh/monitorContainers": "say uptainer.enable=false of the containers that it leaves out",
     "keel.sh/match-tag": "use uptainer.level=digest to stay on the tag",
     "keel.sh/matchTag": "use uptainer.level=digest to stay on the tag",
 }

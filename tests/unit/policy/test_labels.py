@@ -5,8 +5,8 @@ from typing import Any
 
 import pytest
 
-from uptainer.core.enums import ChangeLevel, PolicyMode, PolicyScope, Severity
-from uptainer.policy.fields import Consistency, GitOps, TagScheme, Unscanned
+from uptainer.core.enums import ChangeLevel, Consistency, PolicyMode, PolicyScope, Severity
+from uptainer.policy.fields import GitOps, TagScheme, Unscanned
 from uptainer.policy.labels import LabelReading, read_labels
 from uptainer.policy.layers import Layer, merge
 from uptainer.policy.probes import ExecProbe, HttpProbe, TcpProbe
@@ -75,6 +75,10 @@ FOLLOWED: list[tuple[str, str, dict[str, Any]]] = [
     ("io.containers.autoupdate", "disabled", {"enabled": False}),
     ("keel.sh/approvals", "1", {"mode": PolicyMode.MANUAL}),
     ("keel.sh/approvals", "0", {}),
+    ("keel.sh/approvalDeadline", "12", {"approval_expiry": timedelta(hours=12)}),
+    ("com.centurylinklabs.watchtower.scope", "home", {}),
+    ("keel.sh/trigger", "poll", {}),
+    ("diun.watch_repo", "true", {}),
     ("org.opencontainers.image.version", "1.2", {}),
     ("wud.display.icon", "mdi:docker", {}),
 ]  # fmt: skip
@@ -116,6 +120,9 @@ REFUSED = [
     ("keel.sh/policy", "force", "only never, patch, minor and major"),
     ("keel.sh/policy", "glob:1.*", "only never, patch, minor and major"),
     ("keel.sh/approvals", "2", "by one person"),
+    ("keel.sh/approvalDeadline", "a day", "number of hours"),
+    ("keel.sh/approvalDeadline", "0", "number of hours"),
+    ("keel.sh/monitorContainers", "^app$", "say uptainer.enable=false"),
 ]
 
 
