@@ -43,7 +43,11 @@ _NEVER_AGAIN: tuple[tuple[str, type[PermanentError], str], ...] = (
     ),
     (r"cannot be specified on the first run", UnsupportedError, "there is no vulnerability database yet"),
     (r"HTTP response to HTTPS client", UnsupportedError, "the registry speaks plain HTTP"),
-    (r"x509:|certificate signed by unknown", UnsupportedError, "the registry's certificate is not trusted"),
+    (
+        r"x509:|certificate signed by unknown",
+        UnsupportedError,
+        "the registry's certificate is not trusted: put its CA into a Registry block for it",
+    ),
     (
         r"invalid realm",
         UnsupportedError,

@@ -1,5 +1,6 @@
 import subprocess
 import sysconfig
+from collections.abc import Mapping
 from pathlib import Path
 from uuid import uuid4
 
@@ -7,12 +8,18 @@ import pytest
 from prefect.client.orchestration import get_client
 from pydantic import SecretStr
 
-from blocks import BLOCKS, Database, RegistryCredentials, Trivy
+from blocks import BLOCKS, AmazonEcr, Database, Registry, RegistryCredentials, Trivy
 from blocks.loading import find, load, load_all
+from blocks.registries import load_keychain, load_login
 from tests.lab.prefect import PrefectServer
 from tests.lab.room import Room
 from uptainer.cli.prefect.registration import register_blocks
 from uptainer.core.errors import InvalidInputError, NotFoundError
+from uptainer.images.access import Mirror
+from uptainer.images.credential import Credential
+from uptainer.images.credentials import DockerConfig, Keychain
+from uptainer.images.issuing import IssuedLogins
+from uptainer.images.providers.ecr import EcrLogin
 
 pytestmark = pytest.mark.anyio
 PREFECT = Path(sysconfig.get_path("scripts")) / "prefect"
@@ -102,3 +109,45 @@ async def test_a_block_that_does_not_fit_any_more_is_said_to_be_wrong(prefect_se
     ) as refused:
         await load(Database, name)
     assert "hunter2" not in str(refused.value)
+
+
+async def test_every_kind_of_login_is_found_by_its_registry_and_the_chosen_one_counts(
+    prefect_server: PrefectServer,
+) -> None:
+    mark = uuid4().hex[:8]
+    own, other, cloud = (
+        f"own-{mark}.example",
+        f"other-{mark}.example",
+        "123456789012.dkr.ecr.eu-west-1.amazonaws.com",
+    )
+    for name, user in (("a", "first"), ("b", "second")):
+        await RegistryCredentials(registry=own, username=user, password=SecretStr("p")).save(f"{name}-{mark}")
+    await AmazonEcr(registry=cloud, access_key_id="A", secret_access_key=SecretStr("hunter2")).save(
+        f"c-{mark}"
+    )
+    await Registry(registry=other, mirrors=[own], other_hosts=["10.1.0.0/16"]).save(f"d-{mark}")
+
+    async def keychain(chosen: Mapping[str, str]) -> Keychain:
+        return await load_keychain(chosen, DockerConfig(Path("none")), IssuedLogins())
+
+    assert await (await keychain({})).find(own) == Credential("second", "p")
+    found = await keychain({own: f"a-{mark}"})
+    assert await found.find(own) == Credential("first", "p")
+    assert await found.find(other) is None
+    assert found.access(other).mirrors == (Mirror(own),)
+    with pytest.raises(InvalidInputError, match=f"should be in the block 'c-{mark}', which is not there"):
+        await keychain({own: f"c-{mark}"})
+
+    login = await load_login(f"c-{mark}")
+    assert login.login() == EcrLogin(cloud, "A", "hunter2")
+    with pytest.raises(NotFoundError, match=r"Amazon ECR.*under Blocks"):
+        await load_login("missing")
+
+    await RegistryCredentials(registry=own, username="u", password=SecretStr("p")).save(f"c-{mark}")
+    with pytest.raises(InvalidInputError, match="several blocks"):
+        await load_login(f"c-{mark}")
+    again = f"e-{mark}"
+    await Registry(registry=other).save(again)
+    with pytest.raises(InvalidInputError, match=f"'d-{mark}' and '{again}' both say how {other} is reached"):
+        await keychain({})
+    await Registry.adelete(again)
