@@ -12,6 +12,7 @@ from uptainer.core.enums import ApprovalDecision, UpdateStatus
 from uptainer.core.errors import InvalidInputError, SupersededError, UptainerError
 from uptainer.core.reference import Reference
 from uptainer.fleet.deciding import as_json, findings_from, title_of
+from uptainer.fleet.noticing import note_updates
 from uptainer.fleet.readiness import known_of, worse_since
 from uptainer.fleet.subjects import Known
 from uptainer.fleet.updating import Opens
@@ -147,6 +148,7 @@ def _written(
     else:
         update = updates.amend(update.id, **values)
     gate = _gate(session, update)
+    note_updates(session, now, only=update.id)  # that it is proposed is told before that it waits
     NoticeRepository(session).put(_waiting(known, update, gate))
     return gate
 

@@ -59,10 +59,10 @@ class _Known:
         )
 
 
-def note_updates(session: Session, now: datetime) -> int:
-    """Note what became of updates lately and was not noted yet; how much."""
+def note_updates(session: Session, now: datetime, *, only: int | None = None) -> int:
+    """Note what became of updates lately, or of one by its id, and was not noted yet; how much."""
     notices = NoticeRepository(session)
-    found = [notice for known in _recent(session, now) for notice in _of_update(known, now)]
+    found = [notice for known in _recent(session, now, only) for notice in _of_update(known, now)]
     told = notices.known([each.once for each in found])
     return notices.put_all([each for each in found if each.once not in told])
 
@@ -90,14 +90,15 @@ def note_vulnerabilities(session: Session, scan_id: int, found: Sequence[Vulnera
     return NoticeRepository(session).put(notice)
 
 
-def _recent(session: Session, now: datetime) -> Sequence[_Known]:
+def _recent(session: Session, now: datetime, only: int | None) -> Sequence[_Known]:
     since = now - NEWS
+    wanted = () if only is None else (Update.id == only,)
     stamps = (Update.created_at, Update.approved_at, Update.started_at, Update.finished_at)
     rows = (
         session.execute(
             select(Update, Container.project)
             .join(Container, Container.id == Update.container_id)
-            .where(or_(*(stamp >= since for stamp in stamps)))
+            .where(or_(*(stamp >= since for stamp in stamps)), *wanted)
             .order_by(Update.id)
         )
         .tuples()

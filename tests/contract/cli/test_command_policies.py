@@ -111,7 +111,7 @@ def test_a_window_is_followed_by_the_policy_that_names_it(stocked: Stocked) -> N
 
 
 def test_the_preview_lists_the_openings_without_the_freezes(stocked: Stocked) -> None:
-    assert "No window opens in the next 14 days" in uptainer("window", "preview").out
+    assert "No window opens in the next 14 days" in uptainer("windows", "preview").out
     tomorrow = (stocked.now + timedelta(days=1)).date()
     freeze = f"{tomorrow} 00:00 to {tomorrow + timedelta(days=1)} 00:00 UTC"
     uptainer("policy", "set", "default", "windows=daily 02:00-04:00 UTC", f"freezes={freeze}")

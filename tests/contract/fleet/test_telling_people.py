@@ -5,8 +5,10 @@ import signal
 import subprocess
 import sys
 from collections.abc import Mapping, Sequence
+from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
+from pathlib import Path
 from uuid import UUID
 
 import pytest
@@ -15,11 +17,12 @@ from tests.contract.fleet.seeded import Seeded, answer, flaw
 from tests.lab.facts import NOW
 from tests.lab.sinks import MailSink, WebhookSink
 from tests.lab.threads import side_by_side
+from uptainer.backups.local import local_stores
 from uptainer.core.clock import utc_now
 from uptainer.core.enums import ContainerStatus, Severity, UpdateStatus
 from uptainer.core.errors import InvalidInputError, PermanentError, UnreachableError
 from uptainer.core.findings import Vulnerability
-from uptainer.fleet.gates import give_answer
+from uptainer.fleet.gates import give_answer, open_gate
 from uptainer.fleet.noticing import note_updates, note_vulnerabilities
 from uptainer.fleet.telling import (
     BURST,
@@ -37,6 +40,7 @@ from uptainer.fleet.telling import (
 from uptainer.notices.channel import AppriseChannel
 from uptainer.notices.notice import Notice, host_turned
 from uptainer.notices.rules import Rules, read_events, read_when
+from uptainer.runtimes.port import Runtime
 from uptainer.store.models import UpdateNotification
 from uptainer.store.repositories.notices import NoticeRepository
 from uptainer.store.repositories.scans import ScanRepository
@@ -329,6 +333,16 @@ def test_an_update_that_is_closed_without_being_done_is_told_of(
             note_updates(session, NOW + timedelta(hours=1))
     assert [each.event for each in lines(fleet)] == [event, "update.proposed"]
     assert lines(fleet)[0].text.endswith("because")
+
+
+def test_that_an_update_is_proposed_is_told_before_that_it_waits(fleet: Seeded) -> None:
+    made = fleet.propose()
+
+    def away(host: str) -> AbstractContextManager[Runtime]:
+        raise UnreachableError(f"{host} does not answer")
+
+    assert open_gate(fleet.database, made, away, local_stores(Path("/nowhere")), NOW)
+    assert [each.event for each in reversed(lines(fleet))] == ["update.proposed", "update.waiting"]
 
 
 def test_an_undo_that_failed_is_told_however_long_ago_the_update_was_proposed(fleet: Seeded) -> None:
