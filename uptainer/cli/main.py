@@ -28,9 +28,9 @@ from uptainer.cli import (
     scans,
     trusts,
     updates,
+    vex,
     webhooks,
     windows,
-    vex,
 )
 from uptainer.core.errors import TemporaryError, UptainerError
 
@@ -50,12 +50,12 @@ MODULES = (
     policies,
     trusts,
     windows,
+    allowances,
+    vex,
     credentials,
     registries,
     webhooks,
     declarations,
-    allowances,
-    vex,
     flow_runs,
     notices,
     audit,

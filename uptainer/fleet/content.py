@@ -72,7 +72,7 @@ class AllowanceDeclaration(_Strict):
 
     finding: str
     reason: str
-    until: datetime
+    until: Annotated[datetime, WithJsonSchema({"type": "string", "examples": ["2026-12-24"]})]
     package: str = ""
     image: str = ""
     workload: str = ""
