@@ -52,7 +52,8 @@ _ALWAYS = (
             r"\bone[- ]way (?:migration|upgrade|change|conversion)",
             r"\bcan(?:not|'t|\u2019t| not) (?:be )?(?:undo(?:ne)?|revert(?:ed)?|roll(?:ed)? back|downgraded?|go(?:ne)? back)\b",
             r"\bdowngrad(?:e|es|ing)(?: to .{1,40})? (?:is|are|will be) (?:not (?:possible|supported)|un(?:supported|possible)|impossible)",
-            r"\bno (?:way back|downgrade path)\b|\bdump and restore\b",
+            r"\bno (?:way back|downgrade path)\b|\bdump and restore\b|\brefuses? to start on\b",
+            r"\bolder versions? (?:cannot|can't|can not|will not|won't) (?:\w+ )?(?:open|read|start|use)",
         ),
     ),
     (
@@ -84,6 +85,8 @@ _UNLESS_FIXED = (
             r"\bmigrates? (?:the |your |existing |all )*(?:database|data|schema|storage|volumes?)\b",
             r"\bconverts? (?:the |your |existing |all )*(?:database|data|files|indexes|indices|volumes?)\b",
             r"\bback ?up (?:the |your |all )*(?:database|data|volumes?)\b",
+            r"\b(?:data(?:base)?|files?|archives?|records?|volumes?|index(?:es)?)\b.{0,60}"
+            r"\b(?:deleted|erased|wiped|lost|rewritten|converted)\b.{0,40}\b(?:start|startup|upgrad\w+|updat\w+)\b",
         ),
     ),
     (MarkKind.BREAKING, _any(r"(?<![\w-])(?<!line )(?<!word )(?<!page )breaking\b(?!-)")),
@@ -93,6 +96,7 @@ _UNLESS_FIXED = (
             rf"\b{_THING}\b.{{0,80}}\b(?:{_GONE}|gone|no longer)\b",
             rf"\b{_GONE}\b.{{0,60}}\b{_THING}\b",
             r"\brenamed? [`\"'][^`\"']{1,80}[`\"'] (?:to|into|in favou?r of)\b",
+            r"\bis now (?:called|named)\b|\bold names? (?:is|are) (?:no longer|not)\b",
         ),
     ),
     (
@@ -126,6 +130,7 @@ _DENIALS = _any(
     rf"(?:\bnot|n't|n\u2019t) (?!only|just|merely){_FILLER}{_CHANGE}",
     rf"\b{_MIGRATION} (?:is|are) not (?:required|needed|necessary)|\b(?:manual )?(?:action|step)s? (?:is|are) not (?:required|needed|necessary)",
     r"\bnon[- ]?breaking\b|\bbreaking (?:changes?)?\s*[:=-]?\s*(?:none|no|n/a|nothing)\b\W*$",
+    r"\bwill be (?:removed|dropped|deleted)\b",
     r"\bno longer (?:need|have|require|must)\w*(?: to)?(?: \w+)?",
 )
 _NOTHING = _any(r"^\W*(?:none(?: (?:known|so far))?|no|nothing(?: to (?:do|note))?|n/?a|nil)?\W*$")

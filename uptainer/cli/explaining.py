@@ -146,8 +146,10 @@ def show(found: Explanation) -> None:
 
 
 def _advice(advice: Advice | None) -> AdviceLine | None:
-    if advice is None:
-        return None
+    return None if advice is None else advice_line(advice)
+
+
+def advice_line(advice: Advice) -> AdviceLine:
     return AdviceLine(
         str(advice.recommendation), advice.risk, advice.source, advice.summary, _lines(advice.findings)
     )

@@ -11,6 +11,7 @@ import traceback
 import typer
 
 from uptainer.cli import (
+    advice,
     allowances,
     approvals,
     audit,
@@ -47,6 +48,7 @@ MODULES = (
     backups,
     scans,
     sboms,
+    advice,
     policies,
     trusts,
     windows,

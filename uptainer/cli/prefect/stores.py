@@ -5,11 +5,13 @@ from collections.abc import Mapping
 
 from prefect.client.orchestration import PrefectClient
 
+from blocks.advice_model import AdviceModel
 from blocks.backup_store import BackupStore
 from blocks.loading import load
 from blocks.notifier import Notifier
 from blocks.registries import load_login
 from tasks.schedules import Changes, keep_in_step
+from uptainer.advice.model import ModelSettings
 from uptainer.backups.store import BackupStore as Store
 from uptainer.cli.prefect.requests import ask, plain_errors
 from uptainer.fleet.content import NotifierDeclaration
@@ -51,6 +53,12 @@ def backup_store(block: str) -> Store:
     """The store that this Backup store block opens."""
     with plain_errors():
         return asyncio.run(load(BackupStore, block)).open(block)
+
+
+def advice_model(block: str) -> ModelSettings:
+    """The model that this Advice model block names."""
+    with plain_errors():
+        return asyncio.run(load(AdviceModel, block)).settings()
 
 
 def follow_windows(windows: Mapping[str, Window]) -> Changes:
