@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from contextlib import closing
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import IO, cast
+from typing import IO, Self, cast
 
 from uptainer.core.errors import PermanentError
 from uptainer.runtimes.engine.tars import PIECE, Source
@@ -33,7 +33,7 @@ class Comparison:
         self._database.execute("CREATE TABLE content (side TEXT, name TEXT, about TEXT, digest TEXT)")
         self._database.execute("CREATE INDEX by_name ON content (side, name)")
 
-    def __enter__(self) -> "Comparison":
+    def __enter__(self) -> Self:
         return self
 
     def __exit__(self, *_: object) -> None:

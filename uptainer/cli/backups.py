@@ -28,6 +28,28 @@ Address = Annotated[
 BackupId = Annotated[
     int, typer.Argument(metavar="BACKUP_ID", min=1, help="Its number, as `uptainer backups` lists it.")
 ]
+MaybeBackup = Annotated[
+    int | None,
+    typer.Argument(
+        metavar="BACKUP_ID", min=1, help="Only this one; else the newest that were not tried lately."
+    ),
+]
+As = Annotated[
+    str,
+    typer.Option(
+        "--as",
+        metavar="NAME",
+        help="Make a container of this name beside it, with volumes of its own, and leave it alone.",
+    ),
+]
+Start = Annotated[bool, typer.Option("--start", help="With --as: start it.")]
+Ports = Annotated[bool, typer.Option("--ports", help="With --as: let it publish the same ports.")]
+StartTrial = Annotated[
+    bool,
+    typer.Option(
+        "--start", help="Start what was restored too, without a network, and wait until it is healthy."
+    ),
+]
 Reason = Annotated[str, typer.Option("--reason", "-r", help="Kept with the backup.")]
 ConsistencyOption = Annotated[
     Consistency | None,
@@ -43,7 +65,11 @@ Limit = Annotated[int, typer.Option("--limit", min=1, max=10_000, help="So many,
 
 @dataclass(frozen=True, slots=True)
 class BackupLine:
-    """`size` in bytes, of the archives as they lie in the store; `verified_at` is when they were read back."""
+    """`size` in bytes, of the archives as they lie in the store; `verified_at` is when they were read back.
+
+    `tested_at` is when a restore of it was last tried, `test` is passed or failed, and `test_said` why. `left_out` is what
+    of the volumes it does not hold.
+    """
 
     id: int
     workload: str
@@ -58,6 +84,10 @@ class BackupLine:
     store: str
     location: str
     why: str
+    tested_at: datetime | None
+    test: str
+    test_said: str
+    left_out: str
 
 
 def register(app: typer.Typer) -> None:
@@ -67,7 +97,14 @@ def register(app: typer.Typer) -> None:
             'uptainer backup nas/db --reason "before the move"', "uptainer backup nas/db --consistency pause"
         )
     )(backup)
-    app.command(epilog=examples("uptainer restore 12", "uptainer restore 12 --yes"))(restore)
+    app.command(
+        epilog=examples(
+            "uptainer restore 12", "uptainer restore 12 --yes", "uptainer restore 12 --as db-copy --start"
+        )
+    )(restore)
+    app.command(
+        name="test-restore", epilog=examples("uptainer test-restore", "uptainer test-restore 12 --start")
+    )(try_restore)
 
 
 def backups(address: MaybeAddress = None, limit: Limit = 100, as_json: AsJson = False) -> None:
@@ -85,6 +122,8 @@ def backups(address: MaybeAddress = None, limit: Limit = 100, as_json: AsJson = 
         "size",
         "created_at",
         "verified_at",
+        "tested_at",
+        "test",
         "why",
     )
     print_rows(lines, columns, as_json=as_json, nothing="There is no backup yet.")
@@ -101,8 +140,12 @@ def backup(address: Address, reason: Reason = "on request", consistency: Consist
     _run("back-up", given, f"backing up {exact}")
 
 
-def restore(backup_id: BackupId, yes: Yes = False) -> None:
-    """Put back what a backup holds; what is there now is kept first."""
+def restore(
+    backup_id: BackupId, yes: Yes = False, name: As = "", start: Start = False, ports: Ports = False
+) -> None:
+    """Put back what a backup holds; what is there now is kept first. Or make another container of it, with --as."""
+    if (start or ports) and not name:
+        raise typer.BadParameter("--start and --ports are for a restore under another name: say --as NAME")
     from uptainer.cli.connection import caller, database  # noqa: PLC0415 -- help and completion need none of it
     from uptainer.store.repositories.backups import BackupRepository  # noqa: PLC0415 -- as above
     from uptainer.store.repositories.containers import ContainerRepository  # noqa: PLC0415 -- as above
@@ -110,8 +153,21 @@ def restore(backup_id: BackupId, yes: Yes = False) -> None:
     with database() as opened, opened.session() as session:
         row = BackupRepository(session).by_id(backup_id)
         workload = ContainerRepository(session).by_ids([row.container_id])[0].address
+    given = {"backup_id": backup_id, "by": caller().name}
+    if name:
+        given |= {"name": name, "start": start, "ports": ports}
+        _run("restore", given, f"restoring {workload} as {name}")
+        return
     confirm(f"Put {workload} back as it was on {row.created_at:%Y-%m-%d %H:%M} UTC?", yes=yes)
-    _run("restore", {"backup_id": backup_id, "by": caller().name}, f"restoring {workload}")
+    _run("restore", given, f"restoring {workload}")
+
+
+def try_restore(backup_id: MaybeBackup = None, start: StartTrial = False) -> None:
+    """Prove that a backup is good, or the newest ones: restore it aside, compare every file, clear it away."""
+    from uptainer.cli.connection import caller  # noqa: PLC0415 -- help and completion need none of it
+
+    given = {"backup_id": backup_id, "start": start, "by": caller().name}
+    _run("test-restore", given, f"trying backup {backup_id}" if backup_id else "trying the newest backups")
 
 
 def _run(flow: str, given: dict[str, Any], doing: str) -> None:
@@ -150,5 +206,9 @@ def _line(row: "ContainerBackup", workload: str) -> BackupLine:
         update_id=row.update_id,
         store=row.store,
         location=row.location,
-        why=row.error or "",
+        why=row.error or ("" if row.test_passed in {None, True} else row.test_said or ""),
+        tested_at=row.tested_at,
+        test={None: "", True: "passed", False: "failed"}[row.test_passed],
+        test_said=row.test_said or "",
+        left_out="; ".join(sorted({each["left_out"] for each in row.archives if each.get("left_out")})),
     )

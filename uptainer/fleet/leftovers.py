@@ -12,6 +12,7 @@ from sqlalchemy.orm import Session
 from uptainer.core.enums import UpdateStatus
 from uptainer.core.errors import BusyError, NotFoundError, UptainerError
 from uptainer.core.workloads import ContainerFacts
+from uptainer.fleet.proving import clear_trials
 from uptainer.fleet.updating import Opens
 from uptainer.policy.settings import EffectivePolicy
 from uptainer.runtimes.port import Runtime
@@ -64,6 +65,7 @@ def prune_host(database: Database, host: str, opens: Opens, now: datetime) -> Ho
     """
     with opens(host) as runtime:
         on = _Round(database, host, runtime)
+        clear_trials(database, host, runtime)
         containers = _prune_containers(on, now)
         with database.session() as session:
             due = _images_due(session, host, now)

@@ -22,6 +22,7 @@ TITLES = {
     Event.WORKLOAD_UNHEALTHY: "A workload is unhealthy",
     Event.WORKLOAD_HEALTHY: "A workload is well again",
     Event.IMAGE_VULNERABLE: "A new critical vulnerability",
+    Event.BACKUP_TEST_FAILED: "A backup could not be restored",
 }
 GOOD = frozenset({Event.UPDATE_SUCCEEDED, Event.HOST_REACHABLE, Event.WORKLOAD_HEALTHY})
 LONGEST_LINE = 500

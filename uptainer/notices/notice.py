@@ -33,6 +33,7 @@ class Event(StrEnum):
     WORKLOAD_UNHEALTHY = "uptainer.workload.unhealthy"
     WORKLOAD_HEALTHY = "uptainer.workload.healthy"
     IMAGE_VULNERABLE = "uptainer.image.vulnerable"
+    BACKUP_TEST_FAILED = "uptainer.backup.test-failed"
 
     @property
     def short(self) -> str:
@@ -56,6 +57,7 @@ SEVERITIES: Mapping[Event, NoticeSeverity] = MappingProxyType(
         Event.WORKLOAD_UNHEALTHY: NoticeSeverity.CRITICAL,
         Event.WORKLOAD_HEALTHY: NoticeSeverity.CRITICAL,
         Event.IMAGE_VULNERABLE: NoticeSeverity.CRITICAL,
+        Event.BACKUP_TEST_FAILED: NoticeSeverity.CRITICAL,
     }
 )
 """What ends something bad matters as much as its begin: who was told that a host is away hears that it is back."""
@@ -99,6 +101,16 @@ def workload_turned(
     text = f"{address} is {'well again' if healthy else 'unhealthy'}: {reason}"
     once = f"{event}/{address}/{at.isoformat()}"
     return Notice(event, f"workload/{address}", text, once, (host,), _only(project))
+
+
+def backup_test_failed(
+    host: str, workload: str, backup_id: int, reason: str, *, at: datetime, project: str | None = None
+) -> Notice:
+    """The newest backup of a workload would not bring its data back."""
+    event, address = Event.BACKUP_TEST_FAILED, f"{host}/{workload}"
+    text = f"backup {backup_id} of {address} could not be restored when that was tried: {reason}"
+    once = f"{event}/{backup_id}/{at.isoformat()}"
+    return Notice(event, f"workload/{address}", text, once, (host,), _only(project), {"backup": backup_id})
 
 
 def update_turned(

@@ -1,6 +1,6 @@
 """A worker that is killed in the middle: `python -m tests.integration.fleet.dying URL ROOT ADDRESS BACKUP WHERE`.
 
-It backs ADDRESS up (BACKUP 0) or restores BACKUP, and kills itself with SIGKILL at the engine call named WHERE.
+It backs ADDRESS up (BACKUP 0), restores BACKUP, or tries a restore of it (`try BACKUP`), and kills itself with SIGKILL at the engine call named WHERE.
 """
 
 import os
@@ -13,6 +13,7 @@ from typing import Any
 from uptainer.backups.local import local_stores
 from uptainer.core.workloads import HostAddress
 from uptainer.fleet.backing_up import back_up_workload
+from uptainer.fleet.proving import try_backup
 from uptainer.fleet.restoring import restore_backup
 from uptainer.fleet.updating import opener
 from uptainer.runtimes.connections import connect
@@ -42,6 +43,9 @@ def main(url: str, root: str, address: str, backup: str, where: str) -> None:
     opens, stores = opener(database, dying), local_stores(Path(root))
     if backup == "0":
         back_up_workload(database, address, opens, stores, actor=SYSTEM, reason="test")
+    elif backup.startswith("try "):
+        number = int(backup.removeprefix("try "))
+        try_backup(database, number, opens, stores, actor=SYSTEM)
     else:
         restore_backup(database, int(backup), opens, stores, actor=SYSTEM)
 

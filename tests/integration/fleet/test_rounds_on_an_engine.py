@@ -14,6 +14,7 @@ from uptainer.fleet.leftovers import prune_host
 from uptainer.fleet.operating import Operation, Order, operate
 from uptainer.fleet.probing import probe_host
 from uptainer.fleet.restoring import restore_backup
+from uptainer.store.repositories.backups import BackupRepository
 from uptainer.store.repositories.updates import UpdateRepository
 from uptainer.updates.locks import claim_workload
 
@@ -199,7 +200,8 @@ def test_a_restore_makes_the_data_exactly_what_it_was_and_keeps_what_was_there(h
     restore_backup(house.database, kept.backup_id, house.opens, house.stores, actor=ANN)
     assert house.engine.client.containers.get("web").status == "running"
     assert house.sh("cat /data/file /data/gone/deep; ls /data") == "then\nx\nfile\ngone\n"
-    assert list(house.stores.rglob("*-safety"))
+    with house.database.session() as session:
+        assert [row.restores_id for row, _ in BackupRepository(session).listing()] == [kept.backup_id, None]
 
 
 def test_a_workload_that_is_gone_is_made_again_with_its_data(house: House) -> None:

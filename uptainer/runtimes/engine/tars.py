@@ -14,7 +14,7 @@ _SPARSE = "GNU.sparse."
 """Where a file's holes are: they are written out as zeros."""
 
 
-class _Source(io.RawIOBase):
+class Source(io.RawIOBase):
     """What reads like a file from pieces of any size."""
 
     def __init__(self, pieces: Iterator[bytes]) -> None:
@@ -62,7 +62,7 @@ def placed_in(folder: str, tar: Iterator[bytes], *, is_folder: bool) -> Iterator
     A single file (`is_folder` false) takes the place of the one that stands there.
     """
     sink = _Sink()
-    source = cast(IO[bytes], _Source(tar))
+    source = cast(IO[bytes], Source(tar))
     with (
         tarfile.open(fileobj=source, mode="r|", bufsize=PIECE) as read,
         tarfile.open(

@@ -1,0 +1,150 @@
+"""Backups that are tried, and restored under another name, on a real engine."""
+
+import subprocess
+import sys
+from datetime import timedelta
+from pathlib import Path
+
+import pytest
+
+from tests.integration.fleet.house import ANN, House
+from uptainer.backups.backup import Backup
+from uptainer.core.clock import utc_now
+from uptainer.core.errors import InvalidInputError, RefusedError
+from uptainer.fleet.backing_up import Kept, back_up_workload
+from uptainer.fleet.leftovers import prune_host
+from uptainer.fleet.proving import Trial, backups_to_try, try_backup
+from uptainer.fleet.restoring import restore_as
+from uptainer.fleet.updating import backups_below
+from uptainer.notices.notice import Event
+from uptainer.store.models import ContainerBackup
+from uptainer.store.repositories.backups import BackupRepository
+from uptainer.store.repositories.notices import NoticeRepository
+
+FILL = "mkdir -p /data/deep; echo one > /data/deep/one; ln /data/deep/one /data/two; ln -s two /data/link; chmod 4711 /data/two"
+MONTH = timedelta(days=28)
+
+
+@pytest.fixture
+def kept(house: House) -> Kept:
+    """Of `web`, which runs on a filled volume."""
+    house.run(volumes=["data:/data"])
+    house.sh(FILL)
+    house.discover()
+    return back_up(house)
+
+
+def back_up(house: House) -> Kept:
+    return back_up_workload(house.database, "lab/web", house.opens, house.stores, actor=ANN, reason="test")
+
+
+def attempt(house: House, backup_id: int, *, start: bool = False) -> Trial:
+    return try_backup(house.database, backup_id, house.opens, house.stores, actor=ANN, start=start)
+
+
+def row_of(house: House, backup_id: int) -> ContainerBackup:
+    with house.database.session() as session:
+        return BackupRepository(session).by_id(backup_id)
+
+
+def due(house: House) -> list[int]:
+    return list(backups_to_try(house.database, utc_now(), every=MONTH, limit=10))
+
+
+def volumes(house: House) -> set[str]:
+    return {each.name for each in house.engine.client.volumes.list()}
+
+
+def test_a_good_backup_passes_and_nothing_is_left_of_the_try(house: House, kept: Kept) -> None:
+    before = house.view().container.runtime_id
+    newer = back_up(house)
+    assert due(house) == [newer.backup_id]
+    trial = attempt(house, newer.backup_id, start=True)
+    assert (trial.passed, trial.workload) == (True, "lab/web")
+    assert trial.said.startswith("5 files came back as they were kept; started without a network, ")
+    assert (house.names(), volumes(house)) == (["web"], {"data"})
+    row = row_of(house, newer.backup_id)
+    assert (row.test_passed, row.test_said) == (True, trial.said)
+    assert due(house) == []
+    house.discover()
+    assert house.view().container.runtime_id == before
+
+
+def test_a_damaged_backup_fails_and_people_are_told(house: House, kept: Kept) -> None:
+    archive = Path(str(kept.location)) / Backup.read(kept.location).archives[0].file
+    archive.write_bytes(archive.read_bytes()[:-3])
+    trial = attempt(house, kept.backup_id)
+    assert not trial.passed
+    assert row_of(house, kept.backup_id).test_passed is False
+    assert (house.names(), volumes(house)) == (["web"], {"data"})
+    with house.database.session() as session:
+        (notice,) = NoticeRepository(session).unrouted()
+        assert (notice.event, notice.subject) == (Event.BACKUP_TEST_FAILED, "workload/lab/web")
+
+
+def test_what_does_not_come_back_as_it_was_kept_is_named(
+    house: House, kept: Kept, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As on an engine that says it wrote, and did not write all."""
+    from uptainer.runtimes.docker.runtime import DockerRuntime  # noqa: PLC0415 -- for this test alone
+
+    real = DockerRuntime.write_mount
+
+    def lose(runtime: DockerRuntime, key: str, mount: object, tar: object) -> None:
+        real(runtime, key, mount, tar)  # type: ignore[arg-type]  # -- handed on as they came
+        where = house.engine.client.volumes.get(mount.name).attrs["Mountpoint"]  # type: ignore[attr-defined]  # -- a Mount
+        Path(where, "deep", "one").write_text("eno")
+
+    monkeypatch.setattr(DockerRuntime, "write_mount", lose)
+    trial = attempt(house, kept.backup_id)
+    assert trial.said == "/data does not come back as it was kept: deep/one, two"
+    assert volumes(house) == {"data"}
+
+
+def test_what_reaches_into_the_machine_is_compared_and_not_started(house: House, tmp_path: Path) -> None:
+    house.run(volumes=["data:/data", f"{tmp_path}:/machine"])
+    house.discover()
+    trial = attempt(house, back_up(house).backup_id, start=True)
+    assert trial.passed
+    assert "not started, for it would reach folders or sockets of the machine" in trial.said
+
+
+@pytest.mark.parametrize("clear", ["next try", "prune"])
+def test_what_a_dead_try_left_is_cleared_away(house: House, kept: Kept, clear: str) -> None:
+    arguments = [
+        *(house.database.url, str(backups_below(house.settings)), "lab/web"),
+        *(f"try {kept.backup_id}", "write_mount"),
+    ]
+    command = [sys.executable, "-m", "tests.integration.fleet.dying", *arguments]
+    done = subprocess.run(command, check=False, capture_output=True, text=True, timeout=120)
+    assert done.returncode == -9, done.stderr
+    assert len(volumes(house)) == 2
+    house.discover()
+    if clear == "prune":
+        prune_host(house.database, "lab", house.opens, utc_now())
+    else:
+        assert attempt(house, kept.backup_id).passed
+    assert (house.names(), volumes(house)) == (["web"], {"data"})
+
+
+def test_a_backup_becomes_another_container_and_the_first_is_left_alone(house: House, kept: Kept) -> None:
+    house.sh("echo later > /data/two; rm /data/link")
+
+    def restore(name: str, *, start: bool = False) -> str:
+        return restore_as(
+            house.database, kept.backup_id, house.opens, house.stores, name, actor=ANN, start=start
+        )
+
+    said = restore("twin", start=True)
+    assert said == (
+        f"lab/twin was made from backup {kept.backup_id} of lab/web, with twin-data; it publishes no ports; it runs"
+    )
+    assert house.sh("cat /data/link; stat -c %a%h /data/two", key="twin").split() == ["one", "47112"]
+    assert house.sh("cat /data/two") == "later\n"
+    assert house.view("twin").container.name == "twin"
+    assert [each.action for each in house.audit("workload/lab/twin")] == ["backup.restored-as"]
+    with pytest.raises(RefusedError, match="a container named twin already"):
+        restore("twin")
+    for name in ("no name", "uptainer-test-web-00000000000c", "-x"):
+        with pytest.raises(InvalidInputError, match="can't be a container's name"):
+            restore(name)

@@ -1,0 +1,170 @@
+"""Trying backups: the newest ones are restored beside everything else, compared, and cleared away again."""
+
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from uptainer.backups.backup import Backup, read, verify
+from uptainer.backups.content import Comparison
+from uptainer.backups.copying import make, mount_in, plan_trial, reach
+from uptainer.backups.store import Stores
+from uptainer.core.clock import Clock, utc_now
+from uptainer.core.errors import BusyError, PermanentError
+from uptainer.fleet.backing_up import policy_of
+from uptainer.fleet.restoring import check_whole, view_of
+from uptainer.fleet.updating import Opens
+from uptainer.notices.notice import backup_test_failed
+from uptainer.runtimes.capabilities import Capability
+from uptainer.runtimes.port import Copies, Copy, Runtime
+from uptainer.store.database import Database
+from uptainer.store.repositories.audit import Actor, AuditRepository
+from uptainer.store.repositories.backups import BackupRepository
+from uptainer.store.repositories.containers import ContainerRepository, ContainerView
+from uptainer.store.repositories.notices import NoticeRepository
+from uptainer.updates.health import HealthPlan, Proof, prove
+from uptainer.updates.locks import claim_workload
+
+KEPT, RESTORED = "kept", "restored"
+
+
+@dataclass(frozen=True, slots=True)
+class Trial:
+    """What came of trying one backup. `said` is a sentence."""
+
+    backup_id: int
+    workload: str
+    passed: bool
+    said: str
+
+
+def backups_to_try(database: Database, now: datetime, *, every: timedelta, limit: int) -> Sequence[int]:
+    """The newest whole backup with data of each workload, where the last try is longer ago than `every`; by number."""
+    with database.session() as session:
+        views = ContainerRepository(session).listing()
+        rows = BackupRepository(session).to_test([view.container.id for view in views], now - every)
+        return [row.id for row in rows[:limit]]
+
+
+def try_backup(
+    database: Database, backup_id: int, opens: Opens, stores: Stores, *, actor: Actor, start: bool = False
+) -> Trial:
+    """Restore a backup into volumes of its own, compare what came back with what was kept, and clear it away.
+
+    With `start` the copy is started too, without a network, and has to prove its health. What came of it is kept with the
+    backup, and told where it failed.
+
+    Raises:
+        BusyError: something works on the workload.
+        TemporaryError: the host or the store did not answer: that says nothing of the backup.
+        RefusedError: there is nothing to restore.
+    """
+    with database.session() as session:
+        row = BackupRepository(session).by_id(backup_id)
+        view = view_of(session, row)
+    host = view.host.name
+    with claim_workload(database, host, view.container.key), opens(host) as runtime:
+        check_whole(database, backup_id, view)
+        clear_trials(database, host, runtime)
+        try:
+            backup = Backup.read(stores(row.store).at(row.location))
+            said, passed = _try(database, view, runtime, backup, backup_id, start=start), True
+        except PermanentError as error:
+            said, passed = str(error), False
+    _note(database, view, backup_id, actor, passed=passed, said=said)
+    return Trial(backup_id, view.address, passed, said)
+
+
+def clear_trials(database: Database, host: str, runtime: Runtime) -> int:
+    """Remove what processes that died left of their tries; how many. One under way is left alone."""
+    if not isinstance(runtime, Copies):
+        return 0
+    cleared = 0
+    for name in runtime.trial_copies():
+        try:
+            with claim_workload(database, host, name):
+                runtime.discard(name)
+                cleared += 1
+        except BusyError:
+            continue
+    return cleared
+
+
+def _try(
+    database: Database,
+    view: ContainerView,
+    runtime: Runtime,
+    backup: Backup,
+    backup_id: int,
+    *,
+    start: bool,
+) -> str:
+    """Raises: PermanentError, with what is wrong."""
+    verify(backup)
+    can = runtime.capabilities(view.container.workload_kind)
+    if not isinstance(runtime, Copies) or not can.can(Capability.COPY):
+        files = sum(_read_alone(backup))
+        return f"{files} files were read whole, and not restored: {can.refused.get(Capability.COPY, 'there is no way here')}"
+    copy = plan_trial(backup, backup_id)
+    with claim_workload(database, view.host.name, copy.name), _made(backup, runtime, runtime, copy):
+        files = _compare(backup, runtime, copy)
+        health = _start(database, view, runtime, backup, copy) if start else ""
+    return "; ".join(filter(None, (f"{files} files came back as they were kept", health)))
+
+
+@contextmanager
+def _made(backup: Backup, runtime: Runtime, copies: Copies, copy: Copy) -> Iterator[None]:
+    make(backup, runtime, copies, copy)
+    try:
+        yield
+    finally:
+        copies.discard(copy.name)
+
+
+def _read_alone(backup: Backup) -> Iterator[int]:
+    for archive in backup.archives:
+        with Comparison() as comparison:
+            yield comparison.read(KEPT, read(backup, archive))
+
+
+def _compare(backup: Backup, runtime: Runtime, copy: Copy) -> int:
+    """Raises: PermanentError, naming what differs."""
+    files = 0
+    for archive in backup.archives:
+        with Comparison() as comparison:
+            files += comparison.read(KEPT, read(backup, archive))
+            with runtime.read_mount(copy.name, mount_in(archive.mount, copy)) as tar:
+                comparison.read(RESTORED, tar)
+            if differs := comparison.differences(KEPT, RESTORED):
+                raise PermanentError(
+                    f"{archive.mount.destination} does not come back as it was kept: {', '.join(differs)}"
+                )
+    return files
+
+
+def _start(database: Database, view: ContainerView, runtime: Runtime, backup: Backup, copy: Copy) -> str:
+    """Raises: PermanentError, where it is not well."""
+    if why := reach(backup):
+        return f"it was not started, for it would reach {why}"
+    policy = policy_of(database, view)
+    runtime.start(copy.name)
+    plan = HealthPlan(soak=policy.soak, deadline=policy.health_deadline)
+    judgement = prove(runtime, copy.name, plan, Clock(), image_id=runtime.state(copy.name).image_id)
+    if judgement.proof is Proof.UNHEALTHY:
+        raise PermanentError(f"what was restored does not run well: {judgement.reason}")
+    return f"started without a network, {judgement.reason}"
+
+
+def _note(
+    database: Database, view: ContainerView, backup_id: int, actor: Actor, *, passed: bool, said: str
+) -> None:
+    now = utc_now()
+    with database.session() as session:
+        BackupRepository(session).tested(backup_id, now, passed=passed, said=said)
+        details = {"backup": backup_id, "passed": passed, "said": said}
+        AuditRepository(session).append(actor, "backup.tested", f"workload/{view.address}", details)
+        if not passed:
+            notice = backup_test_failed(
+                view.host.name, view.container.key, backup_id, said, at=now, project=view.container.project
+            )
+            NoticeRepository(session).put(notice)
