@@ -5,13 +5,16 @@ from typing import Any
 
 import pytest
 from prefect.blocks.core import Block
+from prefect.types import SecretDict
 from pydantic import SecretStr, ValidationError
+from pyrage import x25519
 
 from blocks import (
     BLOCKS,
     AdviceModel,
     AmazonEcr,
     AzureContainerRegistry,
+    BackupStore,
     Database,
     DockerHost,
     GoogleArtifactRegistry,
@@ -44,6 +47,7 @@ KUBECONFIG = json.dumps(
         "contexts": [{"name": "prod", "context": {"cluster": "c", "user": "u"}}],
     }
 )
+AGE_KEY = str(x25519.Identity.generate())
 ECR = "123456789012.dkr.ecr.eu-west-1.amazonaws.com"
 GOOGLE_KEY = json.dumps(
     {"client_email": "a@b", "private_key": "hunter2", "token_uri": "https://oauth2.googleapis.com/token"}
@@ -80,6 +84,9 @@ def test_no_block_holds_another_one(block: type[Block]) -> None:
         (Trivy(server_url="http://127.0.0.1:4954", token=SecretStr("hunter2")), "hunter2"),
         (AdviceModel(provider="anthropic", model="m", api_key=SecretStr("hunter2")), "hunter2"),
         (Database(url=SecretStr("postgresql://u:hunter2@h/d")), "hunter2"),
+        (BackupStore(url="s3://b/p", options=SecretDict({"secret": "hunter2"})), "hunter2"),
+        (BackupStore(url="s3://b/p", passphrase=SecretStr("hunter2")), "hunter2"),
+        (BackupStore(url="/srv", identity=SecretStr(AGE_KEY)), "SECRET-KEY-1"),
     ],
     ids=lambda value: type(value).__name__,
 )
