@@ -11,6 +11,7 @@ from uptainer.core.enums import ScanStatus
 from uptainer.fleet.deciding import title_of
 from uptainer.fleet.listing import list_fleet
 from uptainer.store.models import Container, Image, Update, VulnerabilityScan
+from uptainer.store.repositories.backups import BackupRepository
 from uptainer.store.repositories.budgets import BudgetRepository
 from uptainer.store.repositories.hosts import HostRepository
 from uptainer.store.repositories.updates import UpdateRepository
@@ -110,7 +111,18 @@ def report_night(session: Session, now: datetime) -> str:
         for row in ended
     ]
     head = f"# The last 24 hours\n\n{said or 'Nothing was done'}."
-    return _page(head, _cut(("At (UTC)", "Update", "What", "End", "Why"), cells) if cells else "")
+    done = _cut(("At (UTC)", "Update", "What", "End", "Why"), cells) if cells else ""
+    return _page(head, done, _tried_backups(session, now))
+
+
+def _tried_backups(session: Session, now: datetime) -> str:
+    """Whose restore was tried in the last 24 hours; "" for none."""
+    rows = [
+        (f"{row.tested_at:%H:%M}", row.id, address, "passed" if row.test_passed else "FAILED", row.test_said)
+        for row, address in BackupRepository(session).tried(now - NIGHT)
+    ]
+    columns = ("At (UTC)", "Backup", "Of", "Restore", "Why")
+    return "## Backups that were tried\n\n" + _cut(columns, rows) if rows else ""
 
 
 REPORTS = {

@@ -14,6 +14,7 @@ from uptainer.core.errors import InvalidInputError, RefusedError
 from uptainer.fleet.backing_up import Kept, back_up_workload
 from uptainer.fleet.leftovers import prune_host
 from uptainer.fleet.proving import Trial, backups_to_try, try_backup
+from uptainer.fleet.reports import report_night
 from uptainer.fleet.restoring import restore_as
 from uptainer.fleet.updating import backups_below
 from uptainer.notices.notice import Event
@@ -66,6 +67,8 @@ def test_a_good_backup_passes_and_nothing_is_left_of_the_try(house: House, kept:
     row = row_of(house, newer.backup_id)
     assert (row.test_passed, row.test_said) == (True, trial.said)
     assert due(house) == []
+    with house.database.session() as session:
+        assert f"| {newer.backup_id} | lab/web | passed |" in report_night(session, utc_now())
     house.discover()
     assert house.view().container.runtime_id == before
 

@@ -73,6 +73,17 @@ class BackupRepository:
         """What came of trying to restore it."""
         return self._set(backup_id, tested_at=now, test_passed=passed, test_said=said)
 
+    def tried(self, since: datetime) -> Sequence[tuple[ContainerBackup, str]]:
+        """Those whose restore was last tried since then, each with its workload's address; the newest try first."""
+        wanted = (
+            select(ContainerBackup, ContainerHost.name + "/" + Container.key)
+            .join(Container, Container.id == ContainerBackup.container_id)
+            .join(Container.host)
+            .where(ContainerBackup.tested_at >= since)
+            .order_by(ContainerBackup.tested_at.desc())
+        )
+        return [(row, address) for row, address in self._session.execute(wanted)]
+
     def verified(self, backup_id: int, now: datetime) -> ContainerBackup:
         return self._set(backup_id, verified_at=now)
 
