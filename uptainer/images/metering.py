@@ -54,6 +54,8 @@ class Meter(Protocol):
 
     async def observe(self, registry: str, response: httpx.Response) -> None: ...
 
+    async def hold(self, registry: str, error: RateLimitedError) -> None: ...
+
     async def aclose(self) -> None: ...
 
 
@@ -95,6 +97,15 @@ class SharedMeter:
         if not (quota and quota.unit is QuotaUnit.PULL and quota.remaining == 0):
             until = now + (read_retry_after(response, now) or UNSAID)
             purse.news = replace(purse.news, hold=Hold(until, "it answered 429"))
+        async with purse.turn:
+            await self._exchange(registry, purse, NOTHING)
+
+    async def hold(self, registry: str, error: RateLimitedError) -> None:
+        """Its token server said "not now", without which the registry can't be asked either."""
+        now = self.clock()
+        purse = self._purses[registry]
+        hold = Hold(now + (error.retry_after or UNSAID), "its token server answered 429")
+        purse.news = replace(purse.news, hold=hold, fault=Fault(str(error), now))
         async with purse.turn:
             await self._exchange(registry, purse, NOTHING)
 

@@ -83,6 +83,22 @@ def test_a_429_that_one_worker_sees_holds_all_others_off_until_then(fleet: Seede
     assert f"rate limited until {until.until:%Y-%m-%d %H:%M:%S} UTC: it answered 429" in found.reason
 
 
+def test_a_429_of_a_token_server_holds_its_registry_off(fleet: Seeded) -> None:
+    def script(request: Asked) -> Answer:
+        if request.path.startswith("/token"):
+            return Answer(429, headers={"Retry-After": "600"})
+        realm = f'Bearer realm="{registry.url}/token",service="lab"'
+        return Answer(401, headers={"WWW-Authenticate": realm})
+
+    with ScriptedServer(script) as registry:
+        run(fleet, registry, "web")
+        check(fleet)
+        asked = len(registry.asked)
+        check(fleet)
+        assert len(registry.asked) == asked
+    assert "its token server answered 429" in fleet.check().reason
+
+
 def test_a_hold_can_be_lifted_by_a_person(fleet: Seeded) -> None:
     with ScriptedServer(lambda _: Answer(429, headers={"Retry-After": "3600"})) as registry:
         run(fleet, registry, "web")
@@ -135,11 +151,11 @@ def test_what_is_approved_or_was_pushed_is_looked_up_when_a_sweep_no_longer_is(f
         return Answer(404)
 
     with ScriptedServer(script) as registry:
+        update = fleet.propose("web")
         limit(fleet.database, registry.host, Cap(10, timedelta(hours=1)), 90)
         SharedBudgets(fleet.database).exchange(registry.host, NO_NEWS, Cost(1), Urgency.SWEEP)
         run(fleet, registry, "web")
         run(fleet, registry, "db", tag="other")
-        update = fleet.propose("web")
         check(fleet)
         assert asked == []
         fleet.move(update, UpdateStatus.AWAITING_APPROVAL, UpdateStatus.APPROVED)
