@@ -22,6 +22,7 @@ from uptainer.fleet.noticing import note_vulnerabilities
 from uptainer.fleet.pull_logins import read_pull_logins
 from uptainer.fleet.updating import Opens
 from uptainer.images.credentials import Credential, Keychain
+from uptainer.images.registry import RegistryClient
 from uptainer.images.trust import authorities_for
 from uptainer.scanning.trivy import EngineSource, ImageSource, RegistrySource
 from uptainer.store.bulk import any_of
@@ -176,9 +177,9 @@ async def _scan(
 
 
 async def _source(registry: str, keychain: Keychain, insecure: frozenset[str]) -> RegistrySource:
-    """A registry's login and authorities, as the scanner is told them."""
+    """A registry's login and authorities, as the scanner is told them: it takes a login wherever the registry says."""
     login = await keychain.find(registry) or Credential()
-    return RegistrySource(
+    source = RegistrySource(
         username=login.username,
         password=login.password,
         insecure=registry in insecure,
@@ -186,6 +187,10 @@ async def _source(registry: str, keychain: Keychain, insecure: frozenset[str]) -
         registry_token=login.registry_token,
         authorities=authorities_for(registry, keychain.access(registry).certificates),
     )
+    if source.entry is not None:
+        async with RegistryClient(keychain, insecure=insecure) as client:
+            await client.require_own_token_server(registry)
+    return source
 
 
 def _job(image: Image, engine: str | None) -> ScanJob:

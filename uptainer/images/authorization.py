@@ -107,10 +107,7 @@ class RegistryAuth(httpx.Auth):
         credential = await self._keychain.find(self._endpoint.registry)
         if challenge.scheme != "bearer" or (credential and credential.registry_token):
             return None
-        realm = _realm(challenge, self._endpoint)
-        await require_safe_target(self._endpoint.url, realm, "its token server", self._endpoint.allowed)
-        if credential is not None:
-            require_own_token_server(self._endpoint, realm)
+        realm = await safe_realm(challenge, self._endpoint, secret=credential is not None)
         return _token_request(realm, challenge.service, self._scope, credential)
 
     async def _sign(self, request: httpx.Request, challenge: Challenge | None) -> bool:
@@ -129,11 +126,20 @@ class RegistryAuth(httpx.Auth):
         return f"Bearer {token}" if token else None
 
 
-def _realm(challenge: Challenge, endpoint: Endpoint) -> httpx.URL:
+async def safe_realm(challenge: Challenge, endpoint: Endpoint, *, secret: bool) -> httpx.URL:
+    """The token server that a registry names; `secret`: where its login may be taken.
+
+    Raises:
+        ProtocolError, RefusedError: it is not one to go to, or somebody else's.
+    """
     try:
-        return httpx.URL(challenge.realm)
+        realm = httpx.URL(challenge.realm)
     except httpx.InvalidURL as error:
         raise ProtocolError(f"{endpoint.registry} names a token server that is no address") from error
+    await require_safe_target(endpoint.url, realm, "its token server", endpoint.allowed)
+    if secret:
+        require_own_token_server(endpoint, realm)
+    return realm
 
 
 def _token_request(

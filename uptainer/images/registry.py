@@ -142,6 +142,15 @@ class RegistryClient:
             query = _next_page(response.url, following, what).query.decode("ascii")
         raise ProtocolError(f"{what} do not end: {len(seen)} pages were read, and there was always one more")
 
+    async def require_own_token_server(self, registry: str) -> None:
+        """For who gives the login to a program that takes it wherever the registry says.
+
+        Raises:
+            RefusedError, ProtocolError: the registry names a host that its login must not be taken to.
+            UnreachableError: it did not answer.
+        """
+        await self._sender.require_own_token_server(registry)
+
     async def _send(
         self, method: str, reference: Reference, path: str, headers: Mapping[str, str]
     ) -> httpx.Response:

@@ -2,13 +2,15 @@
 
 import asyncio
 import ssl
-from collections.abc import Mapping
+from collections.abc import AsyncIterator, Mapping
+from contextlib import asynccontextmanager
 
 import httpx
 
-from uptainer.core.errors import ProtocolError, UnreachableError, UptainerError
-from uptainer.images.authorization import RegistryAuth, Tokens
+from uptainer.core.errors import ProtocolError, RateLimitedError, UnreachableError, UptainerError
+from uptainer.images.authorization import RegistryAuth, Tokens, safe_realm
 from uptainer.images.bodies import OnRequest, open_certified, open_http
+from uptainer.images.challenges import read_challenges
 from uptainer.images.credentials import Keychain
 from uptainer.images.endpoints import Endpoint, require_safe_target, same_origin
 from uptainer.images.metering import Meter, cost_of
@@ -82,6 +84,20 @@ class Sender:
         place, name = places[-1]
         return await self._ask(method, place, name, _moved(path, repository, name), headers)
 
+    async def require_own_token_server(self, registry: str) -> None:
+        """Ask a registry as nobody where it sends who logs in.
+
+        Raises:
+            RefusedError, ProtocolError: to a host that its login must not be taken to.
+            UnreachableError: it did not answer.
+        """
+        endpoint = self.endpoint(registry)
+        async with self._reaching(endpoint):
+            answer = await self._follow("GET", endpoint, "/v2/", {}, None)
+        for challenge in read_challenges(answer.headers.get_list("WWW-Authenticate")):
+            if challenge.scheme == "bearer":
+                await safe_realm(challenge, endpoint, secret=True)
+
     async def _try(
         self, method: str, registry: str, repository: str, path: str, headers: Mapping[str, str]
     ) -> httpx.Response | None:
@@ -106,8 +122,19 @@ class Sender:
         if self._meter:
             await self._meter.admit(endpoint.registry, cost_of(method, path))
         try:
-            async with asyncio.timeout(self._patience):
+            async with self._reaching(endpoint):
                 return await self._follow(method, endpoint, path, headers, auth)
+        except RateLimitedError as error:  # its token server's: what itself answers is judged by who asked
+            if self._meter:
+                await self._meter.hold(endpoint.registry, error)
+            raise
+
+    @asynccontextmanager
+    async def _reaching(self, endpoint: Endpoint) -> AsyncIterator[None]:
+        """What goes wrong between us and a registry, as our errors."""
+        try:
+            async with asyncio.timeout(self._patience):
+                yield
         except (TimeoutError, httpx.TimeoutException) as error:
             raise UnreachableError(f"{endpoint.registry} did not answer in time") from error
         except httpx.InvalidURL as error:
@@ -121,7 +148,12 @@ class Sender:
             ) from error
 
     async def _follow(
-        self, method: str, endpoint: Endpoint, path: str, headers: Mapping[str, str], auth: RegistryAuth
+        self,
+        method: str,
+        endpoint: Endpoint,
+        path: str,
+        headers: Mapping[str, str],
+        auth: RegistryAuth | None,
     ) -> httpx.Response:
         """Send, and go where the registry says a blob is stored; its credentials stay with the registry."""
         http = self._client(endpoint)

@@ -1,0 +1,100 @@
+"""What a scanner is given of a login, which takes it wherever the registry says."""
+
+from collections.abc import Iterator
+
+import pytest
+
+from tests.lab.scripted import Answer, Asked, ScriptedServer
+from uptainer.core.errors import RefusedError, UnreachableError
+from uptainer.core.findings import Scan
+from uptainer.core.platform import Platform
+from uptainer.core.reference import Reference
+from uptainer.fleet.scanning import ScanJob, scan_image
+from uptainer.images.access import Access, Certificates
+from uptainer.images.credential import Credential
+from uptainer.images.credentials import Keychain
+from uptainer.images.owners import AllowedHosts
+from uptainer.scanning.trivy import ImageSource, RegistrySource
+from uptainer.store.database import Database
+
+DIGEST = "sha256:" + "1" * 64
+LOGIN = Credential("user", "hunter2")
+
+
+class Given:
+    """A scanner that keeps what it was given, and then is away, so that nothing is recorded."""
+
+    def __init__(self) -> None:
+        self.sources: list[ImageSource] = []
+
+    async def scan(
+        self, target: Reference | str, platform: Platform, source: ImageSource, *, sboms: bool = False
+    ) -> Scan:
+        self.sources.append(source)
+        raise UnreachableError("away")
+
+
+@pytest.fixture
+def server() -> Iterator[ScriptedServer]:
+    """A registry that sends who logs in to somebody else's token server."""
+
+    def script(_: Asked) -> Answer:
+        return Answer(401, headers={"WWW-Authenticate": 'Bearer realm="https://8.8.8.8/token",service="s"'})
+
+    with ScriptedServer(script) as made:
+        yield made
+
+
+def scan(database: Database, server: ScriptedServer, keychain: Keychain) -> list[ImageSource]:
+    given = Given()
+    job = ScanJob(0, DIGEST, "linux/amd64", f"{server.host}/shop", DIGEST, None)
+    with pytest.raises(UnreachableError, match="away"):
+        scan_image(database, job, given, keychain)
+    return given.sources
+
+
+def test_no_login_is_given_for_a_registry_that_sends_it_to_a_stranger(
+    database: Database, server: ScriptedServer
+) -> None:
+    given = Given()
+    job = ScanJob(0, DIGEST, "linux/amd64", f"{server.host}/shop", DIGEST, None)
+    with pytest.raises(RefusedError, match=r"put 8\.8\.8\.8 under Other hosts"):
+        scan_image(database, job, given, Keychain({server.host: LOGIN}))
+    assert given.sources == []
+    assert all("Authorization" not in asked.headers for asked in server.asked)
+
+
+def test_it_is_given_where_that_was_allowed(database: Database, server: ScriptedServer) -> None:
+    allowed = {server.host: Access(allowed=AllowedHosts.parse(["8.8.8.8"]))}
+    [source] = scan(database, server, Keychain({server.host: LOGIN}, accesses=allowed))
+    assert source == RegistrySource("user", "hunter2")
+
+
+def test_nobody_needs_no_such_question(database: Database, server: ScriptedServer) -> None:
+    assert scan(database, server, Keychain()) == [RegistrySource()]
+    assert server.asked == []
+
+
+@pytest.mark.parametrize(
+    ("credential", "entry"),
+    [
+        (Credential("robot$team+app", "p"), {"auth": "cm9ib3QkdGVhbSthcHA6cA=="}),
+        (Credential("0", identity_token="refresh"), {"identitytoken": "refresh"}),
+        (Credential(registry_token="bearer"), {"registrytoken": "bearer"}),
+    ],
+)
+def test_each_kind_of_login_reaches_the_scanner(
+    database: Database, credential: Credential, entry: dict[str, str]
+) -> None:
+    with ScriptedServer(lambda _: Answer()) as server:
+        keychain = Keychain({server.host: credential})
+        [source] = scan(database, server, keychain)
+    assert isinstance(source, RegistrySource)
+    assert source.entry == entry
+
+
+def test_a_registrys_authorities_reach_the_scanner(database: Database) -> None:
+    with ScriptedServer(lambda _: Answer()) as server:
+        accesses = {server.host: Access(Certificates("PEM"))}
+        [source] = scan(database, server, Keychain(accesses=accesses))
+    assert source == RegistrySource(authorities="PEM")
