@@ -59,7 +59,7 @@ def prove_time(entry: LogEntry, root: TrustRoot) -> datetime:
     """
     if not entry.promise:
         raise DoubtError("its log entry has no signed time, so that it is not known when it was made")
-    taken = datetime.fromtimestamp(entry.time, UTC)
+    taken = _moment(entry.time)
     key = find_log(root.logs, entry.log_id, taken)
     if key is None:
         raise DoubtError(f"its log entry is of the log {entry.log_id.hex()[:16]}, which is not trusted")
@@ -70,6 +70,13 @@ def prove_time(entry: LogEntry, root: TrustRoot) -> datetime:
     return taken
 
 
+def _moment(seconds: int) -> datetime:
+    try:
+        return datetime.fromtimestamp(seconds, UTC)
+    except (OverflowError, OSError, ValueError) as error:
+        raise DoubtError("its log entry has a time that there is not") from error
+
+
 def require_about(entry: LogEntry, signing: Signing) -> None:
     """Raise DoubtError where the entry speaks of another signature, another content or another signer."""
     try:
@@ -78,7 +85,7 @@ def require_about(entry: LogEntry, signing: Signing) -> None:
         if (kind, version) != (signing.kind, "0.0.1"):
             raise DoubtError(f"its log entry is of the kind {kind} {version}, and not {signing.kind} 0.0.1")
         found = _hashed(spec) if kind == "hashedrekord" else _enveloped(spec, signing.signature)
-    except (ValueError, KeyError, TypeError, IndexError) as error:
+    except (ValueError, KeyError, TypeError, IndexError, RecursionError) as error:
         raise DoubtError("its log entry cannot be read") from error
     meant = (hashlib.sha256(signing.payload).hexdigest(), signing.signature, _plain(signing.verifier))
     if found != meant:

@@ -88,7 +88,8 @@ async def _referring(shelf: Shelf, digest: str, signed: Mapping[str, bytes]) -> 
         if not _may_sign(str(entry.get("artifactType", ""))):
             continue
         manifest = _object(await shelf.manifest(_digest(entry)))
-        if (manifest.get("subject") or {}).get("digest") != digest:
+        subject = manifest.get("subject")
+        if not isinstance(subject, dict) or subject.get("digest") != digest:
             continue
         async for each in _layers(shelf, manifest):
             yield each

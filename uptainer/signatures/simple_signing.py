@@ -34,7 +34,7 @@ def read_layer(payload: bytes, annotations: Mapping[str, Any]) -> Made:
         signature = base64.b64decode(str(annotations[_SIGNATURE]), validate=True)
         entry = _entry(annotations[_BUNDLE]) if annotations.get(_BUNDLE) else None
         certificate = _certificate(str(annotations.get(_CERTIFICATE) or ""))
-    except (KeyError, TypeError, ValueError, binascii.Error) as error:
+    except (KeyError, TypeError, ValueError, AttributeError, RecursionError, binascii.Error) as error:
         raise DoubtError("its annotations cannot be read") from error
     return Made(
         kind="hashedrekord",

@@ -23,6 +23,7 @@ from tests.lab.sigstore import (
     key_layer,
     new_key,
     public_pem,
+    simple_payload,
     with_entry,
 )
 from uptainer.signatures.bundles import read_bundle
@@ -163,6 +164,10 @@ FAULTS: dict[str, tuple[Callable[[], Made], str]] = {
         lambda: read(with_entry(SIGSTORE.layer(DIGEST), integratedTime=int(SIGNED_AT.timestamp()) + 1)),
         "not as the log signed it",
     ),
+    "a time that there is not": (
+        lambda: read(with_entry(SIGSTORE.layer(DIGEST), integratedTime=10**30)),
+        "a time that there is not",
+    ),
     "a changed body": (
         lambda: read(with_entry(SIGSTORE.layer(DIGEST), body=base64.b64encode(b"{}").decode())),
         "not as the log signed it",
@@ -204,6 +209,12 @@ def test_what_is_no_signature_is_a_doubt_and_no_fault() -> None:
             read_bundle(text, {})
         with pytest.raises(DoubtError):
             read_layer(text, {})
+    payload = simple_payload(DIGEST)
+    for entry in ("[" * 100_000, "7", '{"Payload": []}', '{"Payload": {"body": 7}}'):
+        with pytest.raises(DoubtError):
+            read_layer(
+                payload, {"dev.cosignproject.cosign/signature": "", "dev.sigstore.cosign/bundle": entry}
+            )
 
 
 def recorded() -> dict[str, Any]:

@@ -96,6 +96,13 @@ async def test_what_could_not_be_asked_is_unknown_unless_a_signature_holds(fault
     assert (await found_in(away))[0] is SignatureStatus.VERIFIED
 
 
+async def test_a_referrer_whose_subject_is_none_is_passed_over() -> None:
+    shelf = InMemory()
+    manifest = shelf.put({"layers": [], "subject": "everything"})
+    shelf.put({"manifests": [{"digest": manifest, "artifactType": BUNDLE}]}, f"referrers {DIGEST}")
+    assert (await found_in(shelf))[0] is SignatureStatus.MISSING
+
+
 LISTS = {
     "no JSON": b"<html>",
     "a list": b"[]",
