@@ -23,7 +23,7 @@ from tests.lab.podman import PodmanEngine
 from tests.lab.replacing import open_runtime, run_docker
 from tests.lab.room import Room, free_port, take_room
 from tests.lab.ssh import SshServer, make_key, public
-from uptainer.core.enums import ContainerStatus, RuntimeType
+from uptainer.core.enums import ConnectionType, ContainerStatus, RuntimeType
 from uptainer.core.errors import (
     AccessDeniedError,
     InvalidInputError,
@@ -130,6 +130,8 @@ def test_a_volume_goes_both_ways_in_pieces(tls_engine: TlsEngine, remote: Runtim
     with tarfile.open(fileobj=BytesIO(read)) as found:
         sizes = {Path(entry.name).name: entry.size for entry in found if entry.isfile()}
     assert sizes == {"big": 3_000_000, "small": 1}
+    is_whole = remote.address.connection is ConnectionType.SSH
+    assert ("reach it by SSH" in remote.left_out("db", mount)) is not is_whole
 
 
 def archive(files: dict[str, bytes]) -> bytes:
