@@ -4,6 +4,7 @@ The files of each try have names of their own, so that none is overwritten, and 
 piece. What a process that died leaves is removed when its place is settled, used again, or removed itself.
 """
 
+import errno
 import secrets
 from collections.abc import Collection, Iterator
 from contextlib import contextmanager, suppress
@@ -108,8 +109,13 @@ class RemoteFiles:
             return
         bucket, _, key = path.partition("/")
         with store_errors(self.root):
-            begun = call("list_multipart_uploads", Bucket=bucket, Prefix=f"{key}/").get("Uploads", [])
-            for upload in begun:
+            try:
+                listed = call("list_multipart_uploads", Bucket=bucket, Prefix=f"{key}/")
+            except OSError as error:
+                if error.errno == errno.ENOSYS:  # a store that has no such list says so
+                    return
+                raise
+            for upload in listed.get("Uploads", []):
                 call("abort_multipart_upload", Bucket=bucket, Key=upload["Key"], UploadId=upload["UploadId"])
 
     @contextmanager

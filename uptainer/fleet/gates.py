@@ -227,6 +227,7 @@ def _account(
         has_window=bool(windows),
         opens_at=next_opening(windows, policy.freezes, now) if windows else None,
         backs_up_volumes=policy.backup_volumes,
+        backup_store=policy.backup_store,
         volumes=tuple(each.name or each.source for each in known.facts.mounts if each.kind == "volume"),
         affected=plan.affected if plan else (),
     )

@@ -43,6 +43,7 @@ class Account:
     has_window: bool = False
     opens_at: datetime | None = None
     backs_up_volumes: bool = False
+    backup_store: str = ""
     volumes: tuple[str, ...] = ()
     affected: tuple[str, ...] = ()
     notes: tuple[str, ...] = ()
@@ -212,11 +213,15 @@ def _when(account: Account) -> str:
 
 
 def _backup(account: Account) -> str:
+    where = f" in the store {plain(account.backup_store)}" if account.backup_store else ""
+    kept = f"configuration and image{where}"
     if not account.backs_up_volumes:
-        kept = "configuration and image"
         return f"{kept}; **not** the data in {_names(account.volumes)}" if account.volumes else kept
-    data = f", and the data in {_names(account.volumes)}" if account.volumes else " (it has no volumes)"
-    return f"configuration and image{data}"
+    return (
+        f"{kept}, and the data in {_names(account.volumes)}"
+        if account.volumes
+        else f"{kept} (it has no volumes)"
+    )
 
 
 def _names(volumes: Sequence[str]) -> str:

@@ -100,6 +100,7 @@ def test_the_worst_vulnerability_stands_first() -> None:
         ({"opens_at": None}, "does not open again"),
         ({"has_window": False}, "as soon as it is approved"),
         ({"backs_up_volumes": False}, "**not** the data in data"),
+        ({"backup_store": "offsite"}, "configuration and image in the store offsite, and the data in data"),
         ({"affected": ()}, "nothing else"),
         ({"changed_since": ("the tag moved",)}, "An earlier answer was not taken"),
     ],

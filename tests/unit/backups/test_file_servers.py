@@ -1,0 +1,80 @@
+"""Stores that have directories, as SFTP and SMB do: here fsspec's own file system of this machine."""
+
+from collections.abc import Iterator
+from datetime import UTC, datetime
+from pathlib import Path
+
+import fsspec
+import pytest
+
+from tests.lab.volumes import DATA, LOGS, Tar, Volumes, tar_of
+from uptainer.backups.backup import Backup, back_up, delete, exists, remove_partial, verify
+from uptainer.backups.remote import RemoteFiles
+from uptainer.backups.store import BackupStore, Location
+from uptainer.core.errors import PermanentError, UnreachableError
+
+NOW = datetime(2026, 5, 1, 12, 0, tzinfo=UTC)
+
+
+@pytest.fixture
+def location(tmp_path: Path) -> Location:
+    files = RemoteFiles(f"file://{tmp_path}/kept", fsspec.filesystem("file"))
+    return BackupStore(files, "nas").new("h", "../w", "b")
+
+
+def keep(location: Location, **tars: Tar) -> Backup:
+    mounts = [mount for mount in (DATA, LOGS) if mount.name in tars]
+    return back_up(Volumes(**tars), "web", mounts, location, image_reference="app:1", now=NOW)  # type: ignore[arg-type]  # -- the calls it makes
+
+
+def lying(location: Location) -> list[str]:
+    place = Path(location.place.removeprefix("file://"))
+    return sorted(each.name.partition("-")[2] or each.name for each in place.iterdir())
+
+
+def test_what_is_kept_there_is_known_by_its_manifest(location: Location) -> None:
+    backup = keep(location, data=tar_of(a=b"1"), logs=tar_of())
+    assert Backup.read(location) == backup
+    verify(backup)
+    assert lying(location) == ["01-data.tar.zst", "02-logs.tar.zst", "manifest.json"]
+
+
+def test_one_that_breaks_off_leaves_the_one_before_and_nothing_else(location: Location) -> None:
+    def broken() -> Iterator[bytes]:
+        yield b"half of it"
+        raise UnreachableError("the engine went away")
+
+    before = keep(location, data=tar_of(a=b"1"))
+    with pytest.raises(UnreachableError, match="the engine went away"):
+        keep(location, logs=tar_of(), data=broken)
+    verify(before)
+    assert lying(location) == ["01-data.tar.zst", "manifest.json"]
+
+
+def test_what_a_dead_process_left_there_is_removed_and_the_backup_stays(location: Location) -> None:
+    backup = keep(location, data=tar_of(a=b"1"))
+    left = Path(location.place.removeprefix("file://")) / "0a0a0a0a-01-data.tar.zst"
+    left.write_bytes(b"half of it")
+    remove_partial(location)
+    assert not left.exists()
+    verify(backup)
+
+
+def test_a_backup_made_again_takes_the_place_of_the_one_before_and_goes_when_removed(
+    location: Location,
+) -> None:
+    keep(location, data=tar_of(a=b"1"), logs=tar_of())
+    verify(keep(location, data=tar_of(a=b"2")))
+    assert lying(location) == ["01-data.tar.zst", "manifest.json"]
+    delete(location)
+    delete(location)
+    assert not exists(location)
+
+
+def test_what_is_not_there_is_told_as_such(location: Location) -> None:
+    with pytest.raises(PermanentError, match=f"there is no backup in {location}"):
+        Backup.read(location)
+    backup = keep(location, data=tar_of())
+    (Path(location.place.removeprefix("file://")) / backup.archives[0].file).unlink()
+    with pytest.raises(PermanentError, match="is not there any more"):
+        verify(backup)
