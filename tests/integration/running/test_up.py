@@ -2,6 +2,7 @@ import json
 import os
 import signal
 import socket
+from contextlib import suppress
 from typing import Any
 from uuid import uuid4
 
@@ -10,7 +11,7 @@ import psutil
 import pytest
 
 from deployments import definition
-from tests.lab.console import READY, Console
+from tests.lab.console import PATIENCE, READY, Console
 from tests.lab.docker import DockerEngine
 from tests.lab.images import make_image
 from tests.lab.registry import Registry
@@ -72,7 +73,7 @@ def test_a_second_start_has_the_same_data_and_down_stops_it(console: Console) ->
     stopped = console.run("down")
     assert stopped.returncode == 0
     assert console.process
-    assert console.process.wait(30) == 0
+    assert console.process.wait(PATIENCE) == 0
     assert f"process {console.process.pid}" in stopped.stdout
     assert console.processes() == []
     assert console.run("down").returncode == 1
@@ -141,9 +142,10 @@ def test_a_prefect_server_that_dies_ends_the_console_with_try_again(console: Con
     console.start()
     console.wait_for(READY)
     for each in named(console, "prefect server"):
-        each.kill()
+        with suppress(psutil.NoSuchProcess):
+            each.kill()
     assert console.process
-    assert console.process.wait(120) == os.EX_TEMPFAIL
+    assert console.process.wait(PATIENCE) == os.EX_TEMPFAIL, console.output
     assert "the Prefect server ended by itself" in console.output
     assert "Traceback" not in console.output
     assert console.processes() == []
