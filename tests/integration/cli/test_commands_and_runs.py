@@ -110,7 +110,7 @@ def test_a_block_names_a_host_and_a_login(stocked: Stocked) -> None:
     wrong = uptainer("credentials", "add", "quay.io", "--block", "ghcr")
     assert "holds the login for ghcr.io, and not for quay.io" in wrong.err
     assert (
-        "no Registry credentials block 'none'"
+        "no block 'none' with a registry's login"
         in uptainer("credentials", "add", "a.io", "--block", "none").err
     )
 
