@@ -110,8 +110,8 @@ class Registry:
         if self._told is not None:
             url, secret = self._told
             endpoint = {"name": "told", "url": url, "headers": {"Authorization": [f"Bearer {secret}"]}}
-            again = {"timeout": "5s", "threshold": 5, "backoff": "1s"}
-            config["notifications"] = {"endpoints": [{**endpoint, **again}]}
+            rest = {"timeout": "5s", "threshold": 5, "backoff": "1s", "ignore": {"actions": ["pull"]}}
+            config["notifications"] = {"endpoints": [{**endpoint, **rest}]}
         path = self.directory / "config.yml"
         path.write_text(json.dumps(config))
         return path

@@ -1,0 +1,68 @@
+"""docker-registry's own notifications, as the receiver takes them over a real connection."""
+
+import threading
+from collections.abc import Iterator, Mapping, Sequence
+
+import pytest
+import uvicorn
+
+from tests.lab.environment import lab_part
+from tests.lab.images import build_image, push_image
+from tests.lab.registry import Registry
+from tests.lab.room import Room, free_port, wait_until
+from uptainer.core.enums import WebhookKind
+from uptainer.core.pushes import Push
+from uptainer.webhooks.proofs import Source
+from uptainer.webhooks.receiver import Receiver
+
+SECRET = "correct-horse-battery"
+
+
+class Served:
+    """A receiver that takes the notifications of `lab`, whatever runs."""
+
+    def __init__(self) -> None:
+        self.port = free_port()
+        self.pushes: list[Push] = []
+        receiver = Receiver(self._sources, self._running, self._announce)
+        config = uvicorn.Config(receiver.app(), port=self.port, log_config=None, lifespan="off")
+        self._server = uvicorn.Server(config)
+        self._thread = threading.Thread(target=self._server.run, daemon=True)
+        self._thread.start()
+        wait_until(lambda: self._server.started, what="the receiver did not start")
+
+    def close(self) -> None:
+        self._server.should_exit = True
+        self._thread.join(timeout=30)
+
+    async def _sources(self) -> Mapping[str, Source]:
+        return {"lab": Source(WebhookKind.DISTRIBUTION, SECRET)}
+
+    async def _running(self, repositories: Sequence[str]) -> frozenset[str]:
+        return frozenset(repositories)
+
+    async def _announce(self, pushes: Sequence[Push]) -> None:
+        self.pushes += pushes
+
+
+@pytest.fixture
+def served() -> Iterator[Served]:
+    receiver = Served()
+    yield receiver
+    receiver.close()
+
+
+def test_a_registry_of_ones_own_tells_of_each_tag_that_is_pushed(room: Room, served: Served) -> None:
+    with lab_part():
+        registry = Registry(room, told=(f"http://127.0.0.1:{served.port}/webhooks/lab", SECRET))
+    try:
+        push_image(registry.url, "shop/app:1.0.0", build_image())
+        push_image(registry.url, "shop/app:1.1.0", build_image(labels={"a": "b"}))
+        expected = [registry.reference(f"shop/app:1.{number}.0") for number in (0, 1)]
+        wait_until(
+            lambda: [str(push.reference) for push in served.pushes] == expected,
+            what=f"it was told of {served.pushes}, and not of {expected}",
+            timeout=60,
+        )
+    finally:
+        registry.close()
