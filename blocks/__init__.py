@@ -54,6 +54,7 @@ __all__ = [
     "PodmanHost",
     "Registry",
     "RegistryCredentials",
+    "ReleaseNotesHost",
     "Trivy",
     "WebhookSource",
 ]
