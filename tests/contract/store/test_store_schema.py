@@ -1,19 +1,21 @@
 from dataclasses import replace
 
 import pytest
-from sqlalchemy import inspect, text
+from sqlalchemy import inspect, select, text
 
 from tests.contract.store.conftest import Fleet
 from tests.lab.facts import NOW, address
 from tests.lab.threads import side_by_side
-from uptainer.core.enums import ConnectionType
+from uptainer.core.enums import ConnectionType, ScanStatus, VexFormat
 from uptainer.core.errors import InvalidInputError, RefusedError, UnreachableError
 from uptainer.store import schema
 from uptainer.store.database import Database, create_engine_for
-from uptainer.store.models import SCHEMA
+from uptainer.store.models import SCHEMA, Image, VulnerabilityScan
 from uptainer.store.repositories.audit import SYSTEM, AuditRepository
 from uptainer.store.repositories.containers import ContainerRepository
+from uptainer.store.repositories.excuses import AllowanceRepository, NewDocument, VexRepository
 from uptainer.store.repositories.hosts import HostRepository
+from uptainer.store.repositories.scans import ScanRepository
 from uptainer.store.repositories.updates import UpdateRepository
 
 TABLES = {
@@ -78,6 +80,12 @@ def test_every_revision_can_be_taken_back_and_brought_up_again_with_data_in_the_
             address("cluster"), connection=ConnectionType.TOKEN, url="https://cluster", namespaces=("shop-*",)
         )
         HostRepository(session).add(cluster)
+        image = session.scalars(select(Image.id).limit(1)).one()
+        ScanRepository(session).record_none([image], ScanStatus.FAILED, "no database", NOW)
+        key = {"finding": "CVE-2026-1", "package": "", "image": "", "workload": "", "project": ""}
+        AllowanceRepository(session).put(key, reason="unused", expires_at=NOW, actor=SYSTEM, now=NOW)
+        document = NewDocument("vendor", VexFormat.OPENVEX, "0" * 64, "{}")
+        VexRepository(session).put(document, actor=SYSTEM, now=NOW)
     database.dispose()
     for revision in (f"{number:04}" for number in range(int(schema.head()) - 1, 0, -1)):
         schema.downgrade(database.url, revision)
@@ -90,6 +98,23 @@ def test_every_revision_can_be_taken_back_and_brought_up_again_with_data_in_the_
         assert [view.address for view in ContainerRepository(session).listing()] == ["alpha/web"]
         AuditRepository(session).append(SYSTEM, "test", "schema", {})
         assert AuditRepository(session).verify().rows == 1
+
+
+def test_a_scan_that_failed_did_not_look_for_secrets_whatever_an_earlier_version_wrote(
+    database: Database,
+) -> None:
+    Fleet(database, "web")
+    with database.session() as session:
+        image = session.scalars(select(Image.id).limit(1)).one()
+        ScanRepository(session).record_none([image], ScanStatus.FAILED, "no database", NOW)
+    database.dispose()
+    schema.downgrade(database.url, "0008")
+    with database.session() as session:
+        assert session.scalar(text("SELECT secrets FROM uptainer.vulnerability_scans")) == 0
+    database.dispose()
+    schema.upgrade(database.url)
+    with database.session() as session:
+        assert session.scalars(select(VulnerabilityScan.secrets)).all() == [None]
 
 
 def test_a_downgrade_to_base_leaves_nothing_behind(database: Database) -> None:
