@@ -10,15 +10,19 @@ from pathlib import Path
 
 import pytest
 from docker.models.containers import Container
+from pyrage import x25519
 
 from tests.lab.docker import DockerEngine
 from tests.lab.images import make_image
 from tests.lab.registry import Registry
 from tests.lab.room import Room
+from tests.lab.s3 import S3Server
 from uptainer.backups.backup import Backup, back_up, verify
 from uptainer.backups.local import local_stores
+from uptainer.backups.opening import open_files
 from uptainer.backups.restore import bring_back, restore, restore_on_request
-from uptainer.backups.store import Location
+from uptainer.backups.sealing import Seal
+from uptainer.backups.store import BackupStore, Location
 from uptainer.core.enums import ConnectionType, ContainerStatus, RuntimeType
 from uptainer.core.errors import PermanentError
 from uptainer.core.workloads import HostAddress, Mount
@@ -99,6 +103,20 @@ def test_a_restore_makes_a_volume_exactly_what_it_was(
     )
     web.stop(timeout=0)
     restore(backup, runtime, "web")
+    assert listing(web) == before
+
+
+def test_an_encrypted_backup_in_a_bucket_brings_a_volume_back_exactly(
+    web: Container, runtime: DockerRuntime, s3: S3Server
+) -> None:
+    before = listing(web)
+    seal = Seal(identities=(str(x25519.Identity.generate()),))
+    files = open_files(f"{s3.bucket}/on-docker", s3.options, part_size=5 << 20)
+    location = BackupStore(files, "offsite", seal).new("h", "web", "b")
+    back_up(runtime, "web", [data_mount(runtime)], location, image_reference="backups:1", now=NOW)
+    execute(web, "cd /data && rm -r deep && echo other > one && echo new > new && chmod 777 one")
+    web.stop(timeout=0)
+    restore(Backup.read(location), runtime, "web")
     assert listing(web) == before
 
 

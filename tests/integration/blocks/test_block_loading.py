@@ -6,15 +6,20 @@ from uuid import uuid4
 
 import pytest
 from prefect.client.orchestration import get_client
+from prefect.types import SecretDict
 from pydantic import SecretStr
 
-from blocks import BLOCKS, AmazonEcr, Database, Registry, RegistryCredentials, Trivy
+from blocks import BLOCKS, AmazonEcr, BackupStore, Database, Registry, RegistryCredentials, Trivy
 from blocks.loading import find, load, load_all
 from blocks.registries import load_keychain, load_login
+from tasks import resources
 from tests.lab.prefect import PrefectServer
 from tests.lab.room import Room
+from tests.lab.s3 import S3Server
+from uptainer.backups.backup import exists
 from uptainer.cli.prefect.registration import register_blocks
 from uptainer.core.errors import InvalidInputError, NotFoundError
+from uptainer.core.settings import Settings
 from uptainer.images.access import Mirror
 from uptainer.images.credential import Credential
 from uptainer.images.credentials import DockerConfig, Keychain
@@ -78,6 +83,37 @@ async def test_the_api_does_not_show_a_secret_unasked(prefect_server: PrefectSer
     await RegistryCredentials(registry="ghcr.io", username="u", password=SecretStr("hunter2")).save(name)
     async with get_client() as client:
         shown = await client.read_block_document_by_name(name, "registry-credentials", include_secrets=False)
+    assert "hunter2" not in str(shown.data)
+
+
+def test_a_backup_store_is_opened_by_its_blocks_name_with_its_keys(
+    prefect_server: PrefectServer, s3: S3Server, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    name = f"offsite-{uuid4().hex[:8]}"
+    saved = BackupStore(
+        url=f"{s3.bucket}/{name}", options=SecretDict(s3.options), passphrase=SecretStr("hunter2")
+    ).save(name)
+    assert saved
+    monkeypatch.setattr(resources, "settings", lambda: Settings(data_dir=tmp_path))
+    opened = resources.stores()(name)
+    assert opened.block == name
+    assert opened.seal is not None
+    location = opened.new("h", "w", "b")
+    with opened.files.draft(location.place) as draft:
+        draft.publish("manifest.json", b"{}")
+    assert exists(location)
+    assert resources.stores()("").new("h", "w", "b").place.startswith(str(tmp_path))
+    with pytest.raises(NotFoundError, match=r"no Backup store block 'missing'.*under Blocks"):
+        resources.stores()("missing")
+
+
+async def test_a_backup_stores_options_are_not_shown_unasked(
+    prefect_server: PrefectServer, s3: S3Server
+) -> None:
+    name = f"offsite-{uuid4().hex[:8]}"
+    await BackupStore(url=s3.bucket, options=SecretDict({"secret": "hunter2"})).save(name)
+    async with get_client() as client:
+        shown = await client.read_block_document_by_name(name, "backup-store", include_secrets=False)
     assert "hunter2" not in str(shown.data)
 
 
