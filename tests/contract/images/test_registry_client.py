@@ -1,16 +1,19 @@
 """The client against Debian's real registry: open, with basic auth, and with bearer tokens."""
 
 from collections.abc import AsyncIterator
-from datetime import UTC, datetime
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
 
 import pytest
 
 from tests.lab.images import build_image, push_image, push_index
 from tests.lab.registry import Registry
+from uptainer.core.clock import utc_now
 from uptainer.core.errors import AccessDeniedError, NotFoundError
 from uptainer.core.platform import Platform
 from uptainer.core.reference import Reference
 from uptainer.images.credentials import Credential, Keychain
+from uptainer.images.issuing import Issued
 from uptainer.images.manifests import Index, Manifest
 from uptainer.images.registry import Head, RegistryClient
 
@@ -175,3 +178,27 @@ async def test_a_token_server_that_refuses_the_password_is_named(auth_registry: 
         ) as raised:
             await client.head(ref(auth_registry, "client/token:1"))
     assert "hunter2" not in str(raised.value)
+
+
+@dataclass(eq=False)
+class Provider:
+    """Gives the registry's own login for an hour, and counts."""
+
+    login: tuple[str, str]
+    asked: int = 0
+
+    async def issue(self) -> Issued:
+        self.asked += 1
+        return Issued(Credential(*self.login), utc_now(), utc_now() + timedelta(hours=1))
+
+
+async def test_a_providers_login_opens_a_registry_behind_a_token_server(auth_registry: Registry) -> None:
+    assert auth_registry.credentials is not None
+    names = ("client/issued:1", "client/issued-too:1")
+    for name in names:
+        push_image(auth_registry.url, name, build_image(), login=auth_registry.credentials)
+    provider = Provider(auth_registry.credentials)
+    async with RegistryClient(Keychain({auth_registry.host: provider})) as client:
+        for name in names:
+            assert isinstance(await client.manifest(ref(auth_registry, name)), Manifest)
+    assert provider.asked == 1
