@@ -132,7 +132,7 @@ def _create(
     return made[0].id
 
 
-def _proposal(reversed_: Update, image_id: str, decision: dict[str, str]) -> Proposal:
+def _proposal(reversed_: Update, image_id: str, decision: dict[str, int]) -> Proposal:
     return Proposal(
         container_id=reversed_.container_id,
         candidate_id=None,
