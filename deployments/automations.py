@@ -9,7 +9,7 @@ from uuid import UUID
 
 from prefect.client.orchestration import PrefectClient
 from prefect.events.actions import RunDeployment
-from prefect.events.schemas.automations import AutomationCore, EventTrigger
+from prefect.events.schemas.automations import AutomationCore, EventTrigger, Posture
 
 from uptainer.core.pushes import EVENT
 
@@ -44,9 +44,18 @@ def _wanted(deployment: UUID, *, enabled: bool) -> AutomationCore:
         description="A registry has told that an image was pushed: what runs its repository is looked up. See docs/webhooks.md.",
         enabled=enabled,
         tags=["uptainer"],
-        trigger=EventTrigger(expect={EVENT}, for_each={"prefect.resource.id"}, threshold=1, within=TOGETHER),
+        # The client leaves out of a change what was not said, and the server then knows no kind.
+        trigger=EventTrigger(
+            type="event",
+            posture=Posture.Reactive,
+            expect={EVENT},
+            for_each={"prefect.resource.id"},
+            threshold=1,
+            within=TOGETHER,
+        ),
         actions=[
             RunDeployment(
+                type="run-deployment",
                 source="selected",
                 deployment_id=deployment,
                 parameters={"reference": repository},
