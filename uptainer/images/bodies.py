@@ -19,15 +19,21 @@ OnRequest = Callable[[httpx.Request], Awaitable[None]]
 
 
 def open_http(
-    timeout: httpx.Timeout, on_request: OnRequest, certificates: Path = DOCKER_CERTIFICATES
+    timeout: httpx.Timeout,
+    on_request: OnRequest,
+    certificates: Path = DOCKER_CERTIFICATES,
+    *,
+    direct: bool = False,
 ) -> httpx.AsyncClient:
     """A client with bounded bodies, which follows no redirect by itself and honours the proxy of the environment.
+
+    `direct`: past any proxy, for what this machine alone is told.
 
     Raises:
         InvalidInputError: one of the registries' own certificates is none.
     """
     own = {f"https://{registry}": trust for registry, trust in registry_trusts(certificates).items()}
-    return _open(timeout, on_request, shared_trust(), own)
+    return _open(timeout, on_request, shared_trust(), own, direct=direct)
 
 
 def open_certified(
@@ -46,10 +52,16 @@ def open_certified(
 
 
 def _open(
-    timeout: httpx.Timeout, on_request: OnRequest, trust: ssl.SSLContext, own: Mapping[str, ssl.SSLContext]
+    timeout: httpx.Timeout,
+    on_request: OnRequest,
+    trust: ssl.SSLContext,
+    own: Mapping[str, ssl.SSLContext],
+    *,
+    direct: bool = False,
 ) -> httpx.AsyncClient:
     return httpx.AsyncClient(
         verify=trust,
+        trust_env=not direct,
         mounts={place: httpx.AsyncHTTPTransport(verify=each, limits=_LIMITS) for place, each in own.items()},
         timeout=timeout,
         limits=_LIMITS,

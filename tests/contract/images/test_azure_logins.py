@@ -112,7 +112,11 @@ async def test_the_refresh_token_says_its_end_and_an_engine_takes_it(cloud: Clou
     assert issued.credential.engine_auth == {"identitytoken": REFRESH}
 
 
-async def test_a_machine_of_azures_is_asked_who_it_is(cloud: Cloud) -> None:
+async def test_a_machine_of_azures_is_asked_who_it_is_past_any_proxy(
+    cloud: Cloud, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("HTTP_PROXY", "http://127.0.0.1:1")
+    monkeypatch.setenv("NO_PROXY", cloud.registry.host)
     assert (await AzureLogin(cloud.registry.host).issue()).credential.identity_token == REFRESH
     assert cloud.entra.asked[0].method == "GET"
 

@@ -58,8 +58,9 @@ class AzureLogin:
     async def issue(self) -> Issued:
         """Raises: as `Login.issue`."""
         asked_at = utc_now()
-        async with open_http(_TIMEOUT, _nothing) as http:
-            entra = await _send(http, self._entra(os.environ), "access_token", "Microsoft Entra")
+        request = self._entra(os.environ)
+        async with open_http(_TIMEOUT, _nothing, direct="Metadata" in request.headers) as http:
+            entra = await _send(http, request, "access_token", "Microsoft Entra")
         endpoint = Endpoint.of(self.registry, certified=self.access.certificates is not None)
         async with self._registry_http(endpoint) as http:
             refresh = await _send(http, self._exchange(endpoint, entra), "refresh_token", self.registry)
