@@ -91,7 +91,7 @@ def back_up_workload(
     location = new_location(view, stores(policy.backup_store))
     with claim_workload(database, view.host.name, key), opens(view.host.name) as runtime:
         require(view, runtime, Capability.BACK_UP_CONFIGURATION, Capability.BACK_UP_VOLUMES)
-        hold = _hold(policy, consistency or policy.backup_consistency, runtime.state(key).status)
+        hold = _hold(view, policy, consistency or policy.backup_consistency, runtime.state(key).status)
         _require_hold(view, runtime, hold)
         backup_id = begin(database, view, runtime, location, reason=reason, hold=hold)
         with failing(database, backup_id):
@@ -105,9 +105,11 @@ def policy_of(database: Database, view: ContainerView) -> EffectivePolicy:
         return PolicyBook.load(session).policy_of(view).policy
 
 
-def _hold(policy: EffectivePolicy, consistency: Consistency, status: ContainerStatus) -> Hold:
-    """What does not run is still by itself, and nothing can be run in it."""
-    if status not in _WRITES:
+def _hold(
+    view: ContainerView, policy: EffectivePolicy, consistency: Consistency, status: ContainerStatus
+) -> Hold:
+    """What does not run is still by itself, and nothing can be run in it; what keeps no data need not be still."""
+    if status not in _WRITES or not volumes_of(view):
         return Hold()
     return Hold(consistency is Consistency.STOP, consistency is Consistency.PAUSE, hooks_of(policy))
 
