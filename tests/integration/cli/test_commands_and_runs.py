@@ -123,3 +123,21 @@ def test_a_server_that_is_gone_is_said_to_be(stocked: Stocked, monkeypatch: pyte
         ended = uptainer("run", "scan")
     assert ended.code == 75
     assert "the Prefect server does not answer" in ended.err
+
+
+def test_a_webhooks_secret_is_shown_when_it_is_made_and_never_again(stocked: Stocked) -> None:
+    added = uptainer("webhooks", "add", "harbor", "--kind", "harbor", "--registry", "harbor.example.org")
+    assert added.code == 0, added.err
+    secret = added.out.splitlines()[1].split()[-1]
+    assert len(secret) > 40
+    shown = uptainer("webhooks").out + uptainer("webhooks", "--json").out
+    assert "/webhooks/harbor" in shown
+    assert "harbor.example.org" in shown
+    assert secret not in shown
+    again = uptainer("webhooks", "add", "harbor", "--kind", "harbor")
+    assert (again.code, "remove it first" in again.err) == (1, True)
+    wrong = uptainer("webhooks", "add", "No Name", "--kind", "generic")
+    assert (wrong.code, "use small letters, digits and hyphens" in wrong.err) == (1, True)
+    assert uptainer("webhooks", "remove", "harbor").code == 0
+    assert "there is no webhook source 'harbor'" in uptainer("webhooks", "remove", "harbor").err
+    assert uptainer("webhooks", "--json").json == []
