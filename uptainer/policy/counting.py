@@ -1,4 +1,7 @@
-"""What of two scans counts for a decision: what was found, without what is excused and what the policy leaves out."""
+"""What of two scans counts for a decision: what was found, without what is excused and what the policy leaves out.
+
+`docs/decisions/0023-excuses.md` says why it is left out here, and not when it is scanned.
+"""
 
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
