@@ -178,6 +178,27 @@ def test_a_newer_candidate_takes_the_place_of_one_that_waits(system: System, sho
     assert [each.authenticated for each in answers(system, newer.id)] == [True]
 
 
+def test_a_window_that_stands_in_a_label_is_a_schedule_whose_coming_runs_are_seen(system: System) -> None:
+    maintain = system.get("/deployments/name/maintain/maintain")
+    (there,) = [each for each in maintain["schedules"] if str(each["slug"]).startswith("window-")]
+    window = there["parameters"]["window"]
+    assert window.endswith("BYHOUR=22;BYMINUTE=0 for 1h UTC")
+    body = {
+        "flow_runs": {
+            "deployment_id": {"any_": [maintain["id"]]},
+            "state": {"type": {"any_": ["SCHEDULED"]}},
+        },
+        "limit": 200,
+    }
+
+    def coming() -> list[str]:
+        found = system.post("/flow_runs/filter", body)
+        return [run["expected_start_time"] for run in found if run["parameters"].get("window") == window]
+
+    wait_until(lambda: bool(coming()), what="no run of it was scheduled", timeout=90)
+    assert {each[11:16] for each in coming()} == {"22:00"}
+
+
 def test_what_the_policy_lets_through_is_done_without_asking(system: System, shop: Shop) -> None:
     wait_until(
         lambda: system.update("auto-1").status is UpdateStatus.SUCCEEDED, what="it was not done", timeout=240
