@@ -2,9 +2,19 @@
 
 import hashlib
 from datetime import UTC, datetime
+from decimal import Decimal
 from typing import Any
 
-from uptainer.core.enums import ChangeLevel, ConnectionType, ContainerStatus, Health, RuntimeType
+from uptainer.core.consultations import Consultation, Speaker, Turn, Usage
+from uptainer.core.enums import (
+    ChangeLevel,
+    ConnectionType,
+    ContainerStatus,
+    Health,
+    ModelProvider,
+    RecommendationType,
+    RuntimeType,
+)
 from uptainer.core.images import Candidate
 from uptainer.core.platform import Platform
 from uptainer.core.reference import Reference
@@ -46,3 +56,20 @@ def container(key: str = "web", **given: Any) -> ContainerFacts:
 def candidate(tag: str = "1.28", **given: Any) -> Candidate:
     values: dict[str, Any] = {"digest": digest(tag), "level": ChangeLevel.MINOR, "version": tag}
     return Candidate(Reference.parse(f"nginx:{tag}"), **{**values, **given})
+
+
+ASKED = Consultation(
+    at=NOW,
+    provider=ModelProvider.OLLAMA,
+    model="m",
+    workload="alpha/web",
+    image="docker.io/library/nginx",
+    version_before="1.27",
+    version_after="1.28",
+    instructions="Judge.",
+    question="Facts: 日本",
+    turns=(Turn(Speaker.MODEL, "maybe"), Turn(Speaker.UPTAINER, "no"), Turn(Speaker.MODEL, "hold")),
+    usage=Usage(2, 1.5, 300, 40, Decimal("0.000123")),
+    decision=RecommendationType.HOLD,
+    risk=80,
+)

@@ -9,10 +9,10 @@ from sqlalchemy import Executable, delete, text, update
 from sqlalchemy.exc import DBAPIError
 
 from tests.contract.store.conftest import Fleet
-from tests.lab.facts import NOW
+from tests.lab.facts import ASKED, NOW
 from tests.lab.threads import side_by_side
 from uptainer.core.consultations import Consultation, Speaker, Turn, Usage
-from uptainer.core.enums import ModelProvider, RecommendationType
+from uptainer.core.enums import RecommendationType
 from uptainer.core.errors import NotFoundError
 from uptainer.core.findings import Advice
 from uptainer.store.database import Database
@@ -20,22 +20,6 @@ from uptainer.store.models import ModelConsultation
 from uptainer.store.repositories.consultations import ConsultationRepository, SpendingRepository
 from uptainer.store.repositories.recommendations import RecommendationRepository
 from uptainer.store.repositories.retention import Retention, RetentionRepository
-
-ASKED = Consultation(
-    at=NOW,
-    provider=ModelProvider.OLLAMA,
-    model="m",
-    workload="alpha/web",
-    image="docker.io/library/nginx",
-    version_before="1.27",
-    version_after="1.28",
-    instructions="Judge.",
-    question="Facts: 日本",
-    turns=(Turn(Speaker.MODEL, "maybe"), Turn(Speaker.UPTAINER, "no"), Turn(Speaker.MODEL, "hold")),
-    usage=Usage(2, 1.5, 300, 40, Decimal("0.000123")),
-    decision=RecommendationType.HOLD,
-    risk=80,
-)
 
 
 def keep(database: Database, asked: Consultation = ASKED) -> int:

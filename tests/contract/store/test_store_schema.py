@@ -4,17 +4,20 @@ import pytest
 from sqlalchemy import inspect, select, text
 
 from tests.contract.store.conftest import Fleet
-from tests.lab.facts import NOW, address
+from tests.lab.facts import ASKED, NOW, address
 from tests.lab.threads import side_by_side
-from uptainer.core.enums import ConnectionType, ScanStatus, VexFormat
+from uptainer.core.enums import ConnectionType, RecommendationType, ScanStatus, VexFormat
 from uptainer.core.errors import InvalidInputError, RefusedError, UnreachableError
+from uptainer.core.findings import Advice
 from uptainer.store import schema
 from uptainer.store.database import Database, create_engine_for
 from uptainer.store.models import SCHEMA, Image, VulnerabilityScan
 from uptainer.store.repositories.audit import SYSTEM, AuditRepository
+from uptainer.store.repositories.consultations import ConsultationRepository
 from uptainer.store.repositories.containers import ContainerRepository
 from uptainer.store.repositories.excuses import AllowanceRepository, NewDocument, VexRepository
 from uptainer.store.repositories.hosts import HostRepository
+from uptainer.store.repositories.recommendations import RecommendationRepository
 from uptainer.store.repositories.scans import ScanRepository
 from uptainer.store.repositories.updates import UpdateRepository
 
@@ -74,7 +77,10 @@ def test_every_revision_can_be_taken_back_and_brought_up_again_with_data_in_the_
 ) -> None:
     fleet = Fleet(database, "web")
     with database.session() as session:
-        fleet.find(session, "web", "1.28")
+        (offered,) = fleet.find(session, "web", "1.28")
+        asked = ConsultationRepository(session).keep(ASKED)
+        held = Advice(RecommendationType.HOLD, 80, ())
+        RecommendationRepository(session).record({offered: held}, NOW, {offered: asked})
         UpdateRepository(session).propose([fleet.proposal("web")], NOW)
         cluster = replace(
             address("cluster"), connection=ConnectionType.TOKEN, url="https://cluster", namespaces=("shop-*",)
