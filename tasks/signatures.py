@@ -4,6 +4,7 @@ from collections.abc import Mapping, Sequence
 
 from tasks.resources import database, engines, keychain
 from tasks.retries import retryable
+from uptainer.core.budgets import Urgency
 from uptainer.core.signatures import Verification
 from uptainer.fleet import signing
 from uptainer.fleet.signing import Signed
@@ -33,4 +34,9 @@ def verify_registry(registry: str, jobs: Sequence[Signed]) -> Sequence[Verificat
     description="Verifies again what was verified against a trust that is another one since.",
 )
 def verify_updates(update_ids: Sequence[int] | None) -> Sequence[Verification]:
-    return signing.verify_updates(database(), update_ids, keychain(), engines())
+    planned = signing.plan_updates(database(), update_ids)
+    return [
+        found
+        for jobs in planned.values()
+        for found in signing.verify_registry(database(), jobs, keychain(), engines(), urgency=Urgency.WANTED)
+    ]

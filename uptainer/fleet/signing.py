@@ -69,26 +69,19 @@ def plan_verifications(database: Database, *, address: str | None = None) -> Map
         return _by_registry(job for each in known for job in _jobs(each, each.candidates))
 
 
-def verify_updates(
-    database: Database, update_ids: Sequence[int] | None, keychain: Keychain, opens: Opens | None = None
-) -> Sequence[Verification]:
-    """What is not verified yet of these updates, or of all that are approved, against their trusts as they are now.
+def plan_updates(database: Database, update_ids: Sequence[int] | None) -> Mapping[str, tuple[Signed, ...]]:
+    """By registry, what is not verified of these updates, or of all that are approved, against their trusts as they are.
 
-    Nothing is asked where all is verified.
+    Nothing, where all is verified.
     """
     with database.session() as session:
         if not SignatureRepository(session).trusts():
-            return ()
+            return {}
         updates = UpdateRepository(session)
         rows = updates.answered() if update_ids is None else [updates.by_id(number) for number in update_ids]
-        planned = _by_registry(
+        return _by_registry(
             job for known, row in known_of_all(session, rows).values() if row for job in _jobs(known, (row,))
         )
-    return [
-        found
-        for jobs in planned.values()
-        for found in verify_registry(database, jobs, keychain, opens, urgency=Urgency.WANTED)
-    ]
 
 
 def verify_registry(

@@ -1,5 +1,7 @@
 """An update that its policy wants signed, on a real engine and a real registry."""
 
+from collections.abc import Mapping, Sequence
+
 from tests.integration.fleet.house import ANN, House
 from tests.lab.signed import push_layers, unsign
 from tests.lab.sigstore import PrivateKey, key_layer, new_key, public_pem
@@ -9,7 +11,7 @@ from uptainer.core.signatures import Verification
 from uptainer.fleet.deciding import DecisionReport, decide_fleet
 from uptainer.fleet.gates import open_gate
 from uptainer.fleet.readiness import readiness
-from uptainer.fleet.signing import plan_verifications, verify_registry, verify_updates
+from uptainer.fleet.signing import Signed, plan_updates, plan_verifications, verify_registry
 from uptainer.images.credentials import Keychain
 from uptainer.signatures.trusts import KeyTrust, document_of, fingerprint
 from uptainer.store.repositories.signatures import SignatureRepository
@@ -28,7 +30,15 @@ def sign(house: House, digest: str, key: PrivateKey) -> None:
 
 
 def verify(house: House) -> list[Verification]:
-    planned = plan_verifications(house.database)
+    return carried_out(house, plan_verifications(house.database))
+
+
+def verify_again(house: House, *update_ids: int) -> list[Verification]:
+    """As it is done before these updates begin, or before all that are approved."""
+    return carried_out(house, plan_updates(house.database, update_ids or None))
+
+
+def carried_out(house: House, planned: Mapping[str, Sequence[Signed]]) -> list[Verification]:
     return [found for jobs in planned.values() for found in verify_registry(house.database, jobs, NO_LOGINS)]
 
 
@@ -84,12 +94,12 @@ def test_what_was_approved_as_signed_waits_when_its_trust_is_another_one(house: 
     assert readiness(house.database, made.id, utc_now()).go
     trust(house, "shop", second)
     assert "not verified yet" in readiness(house.database, made.id, utc_now()).reason
-    (again,) = verify_updates(house.database, [made.id], NO_LOGINS)
+    (again,) = verify_again(house, made.id)
     assert again.status is SignatureStatus.INVALID
     assert not readiness(house.database, made.id, utc_now()).go
     unsign(house.registry.url, house.name, digest)
     sign(house, digest, second)
-    (again,) = verify_updates(house.database, None, NO_LOGINS)
+    (again,) = verify_again(house)
     assert again.holds
     assert readiness(house.database, made.id, utc_now()).go
 
@@ -105,7 +115,7 @@ def test_a_person_is_asked_again_about_what_is_not_signed_any_more(house: House)
     (made,) = look(house).proposed
     house.approve(made.id)
     trust(house, "shop", new_key())
-    verify_updates(house.database, [made.id], NO_LOGINS)
+    verify_again(house, made.id)
     asked = readiness(house.database, made.id, utc_now())
     assert not asked.go
     assert "the gate is open anew" in asked.reason
