@@ -85,8 +85,7 @@ def serve(settings: Settings, database: Database) -> None:
         raise InvalidInputError("set UPTAINER_WEBHOOK_PORT to the port that webhooks are received on")
     with plain_errors():
         asyncio.run(_register())
-    logging.basicConfig(level=logging.WARNING, format="%(asctime)s %(levelname)s %(message)s")
-    logging.getLogger("uptainer").setLevel(logging.INFO)
+    _log_to_stderr()
 
     async def here(repositories: Sequence[str]) -> frozenset[str]:
         return await asyncio.to_thread(running, database, repositories)
@@ -104,6 +103,17 @@ def serve(settings: Settings, database: Database) -> None:
         timeout_graceful_shutdown=5,
     )
     uvicorn.Server(config).run()
+
+
+def _log_to_stderr() -> None:
+    """What was pushed, and what went wrong; Prefect has handlers of its own, which say less."""
+    handler = logging.StreamHandler()
+    handler.setFormatter(logging.Formatter("%(asctime)s %(levelname)s %(message)s"))
+    for name, level in (("uptainer", logging.INFO), ("uvicorn", logging.WARNING)):
+        log = logging.getLogger(name)
+        log.addHandler(handler)
+        log.setLevel(level)
+        log.propagate = False
 
 
 async def _register() -> None:
