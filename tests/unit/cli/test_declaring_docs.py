@@ -1,6 +1,7 @@
 """The file on the page of declaring is one that is read, and that editors find right."""
 
 import re
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +12,7 @@ from ruamel.yaml import YAML
 from uptainer.fleet.declaration import json_schema, read_declaration
 
 PAGE = Path(__file__).parents[3] / "docs" / "declaring.md"
+WRITTEN = datetime(2026, 11, 1, tzinfo=UTC)
 FILE = re.findall(r"```yaml\n(.*?)```", PAGE.read_text(), re.DOTALL)[0]
 
 
@@ -20,7 +22,7 @@ def checked(text: str) -> None:
 
 
 def test_the_file_on_the_page_is_read_as_it_stands() -> None:
-    declared = read_declaration(FILE, "uptainer.yaml")
+    declared = read_declaration(FILE, "uptainer.yaml", now=WRITTEN)
     assert declared.servers == {"nas": "nas", "nas-podman": "nas"}
     assert set(declared.notifiers) == {"ops-mail", "morning"}
     assert declared.credentials == {"ghcr.io": "ghcr"}
