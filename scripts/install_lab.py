@@ -25,6 +25,7 @@ PACKAGES = {
     "fuse-overlayfs": "fuse-overlayfs",
     "docker-registry": "docker-registry",
     "skopeo": "skopeo",
+    "age": "age",
     "ssh": "openssh-client",
     "sshd": "openssh-server",
     "chromium": "chromium",

@@ -15,6 +15,7 @@ FLOWS = (
     "maintain",
     "back-up",
     "restore",
+    "test-restore",
     "health",
     "notify",
     "recover",

@@ -15,6 +15,8 @@ import pytest
 import zstandard
 from pyrage import x25519
 
+from tests.lab.environment import lab_part
+from tests.lab.room import LabUnavailableError
 from tests.lab.volumes import DATA, LOGS, Tar, Volumes, tar_of
 from uptainer.backups.backup import Backup, back_up, delete, read, verify, verify_files
 from uptainer.backups.local import LocalFiles
@@ -154,8 +156,10 @@ def test_keys_that_are_none_are_refused_and_not_repeated(seal: Seal, said: str) 
     assert "SECRET-KEY" not in repr(seal)
 
 
-@pytest.mark.skipif(shutil.which("age") is None, reason="left out: this machine has no age")
 def test_the_plain_age_tool_opens_a_backup(tmp_path: Path) -> None:
+    with lab_part():
+        if shutil.which("age") is None:
+            raise LabUnavailableError("no age on this machine (apt-get install age)")
     backup = keep(at(tmp_path, BOTH), data=tar_of(a=b"1" * 1000))
     key = tmp_path / "key.txt"
     key.write_text(f"{OWN}\n")

@@ -43,7 +43,12 @@ def requests(remaining: int, resets_at: datetime | None = SOON) -> Quota:
         (Budget("r", NOW, quota=requests(24)), Urgency.SWEEP, Cost(4, 4), "last 20 of its 100 requests"),
         (Budget("r", NOW, quota=requests(0)), Urgency.WANTED, Cost(0, 0), "all of its 100 requests are used"),
         (Budget("r", NOW, 6, cap=Cap(10, MINUTE)), Urgency.SWEEP, Cost(2, 2), "last 2 of our 10 requests"),
-        (Budget("r", NOW, 6, cap=Cap(10, MINUTE)), Urgency.WANTED, Cost(4, 4), "all of our 10 requests are used"),
+        (
+            Budget("r", NOW, 6, cap=Cap(10, MINUTE)),
+            Urgency.WANTED,
+            Cost(4, 4),
+            "all of our 10 requests are used",
+        ),
         (
             Budget("r", NOW, 10, cap=Cap(10, MINUTE)),
             Urgency.WANTED,
