@@ -1,6 +1,7 @@
 """The first look at the fleet after a start: engines found, what a dead run left undone, discover and check."""
 
 import asyncio
+import time
 from datetime import timedelta
 
 from prefect.client.orchestration import PrefectClient, get_client
@@ -18,6 +19,7 @@ from uptainer.fleet.listing import list_fleet
 from uptainer.store.database import Database
 
 PATIENCE = timedelta(minutes=30)
+BETWEEN = timedelta(seconds=2)
 NO_HOST = (
     "There is no container engine on this machine yet. Add a host with: "
     "uptainer host add NAME unix:///path/to/docker.sock"
@@ -48,11 +50,21 @@ async def look(settings: Settings, screen: Screen) -> None:
 
 
 async def _run(client: PrefectClient, flow: str, doing: str, screen: Screen) -> None:
-    requested = await runs.request(client, flow)
     with screen.step(doing):
-        ended = await runs.watch(client, requested.id, seconds=PATIENCE.total_seconds())
+        ended = await run_to_its_end(client, flow)
     if not (ended.state and ended.state.is_completed()):
         screen.say(f"{flow} did not succeed: {_account(ended)}")
+
+
+async def run_to_its_end(client: PrefectClient, flow: str) -> FlowRun:
+    """Asked for again where Prefect cancelled it, which it does to the second of a flow that runs by its schedule just now."""
+    deadline = time.monotonic() + PATIENCE.total_seconds()
+    while True:
+        requested = await runs.request(client, flow)
+        ended = await runs.watch(client, requested.id, seconds=deadline - time.monotonic())
+        if not (ended.state and ended.state.is_cancelled()) or time.monotonic() > deadline:
+            return ended
+        await asyncio.sleep(BETWEEN.total_seconds())
 
 
 def _account(run: FlowRun) -> str:
