@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from uptainer.core.errors import NotFoundError, ProtocolError
 from uptainer.core.platform import Platform
 from uptainer.core.reference import Reference
+from uptainer.images.choosing import is_sole
 from uptainer.images.manifests import Index, read_manifest, require_digest, verify_digest
 from uptainer.images.registry import RegistryClient
 
@@ -39,7 +40,7 @@ class Repository:
     async def manifests_of(self, digest: str, platform: Platform | None) -> dict[str, bytes]:
         """What will run, by digest: the digest that is pulled, and the platform's own manifest where that is an index.
 
-        Without a platform, the digest that is pulled alone.
+        The digest that is pulled alone without a platform, or where engines might choose from it differently.
 
         Raises:
             NotFoundError: there is nothing for this platform.
@@ -51,4 +52,6 @@ class Repository:
         inner = found.digest_for(platform)
         if inner is None:
             raise NotFoundError(f"{self.reference.name}@{digest} has nothing for {platform}")
+        if not is_sole(body, inner, platform):
+            return {digest: body}
         return {digest: body, inner: await self.manifest(inner)}
