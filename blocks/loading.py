@@ -34,12 +34,12 @@ async def load(kind: type[AnyBlock], name: str) -> AnyBlock:
 async def find(kind: type[AnyBlock], name: str = DEFAULT_NAME) -> AnyBlock | None:
     """The block, or None where there is none, which is no fault for a part that is optional."""
     data = (await _documents(kind)).get(name)
-    return None if data is None else _read(kind, name, data)
+    return None if data is None else read(kind, name, data)
 
 
 async def load_all(kind: type[AnyBlock]) -> dict[str, AnyBlock]:
     """Every block of this kind by name, secrets in them."""
-    return {name: _read(kind, name, data) for name, data in (await _documents(kind)).items()}
+    return {name: read(kind, name, data) for name, data in (await _documents(kind)).items()}
 
 
 async def load_each(kind: type[AnyBlock]) -> dict[str, AnyBlock | InvalidInputError]:
@@ -47,7 +47,7 @@ async def load_each(kind: type[AnyBlock]) -> dict[str, AnyBlock | InvalidInputEr
     found: dict[str, AnyBlock | InvalidInputError] = {}
     for name, data in (await _documents(kind)).items():
         try:
-            found[name] = _read(kind, name, data)
+            found[name] = read(kind, name, data)
         except InvalidInputError as error:
             found[name] = error
     return found
@@ -70,12 +70,18 @@ async def _documents(kind: type[Block]) -> dict[str, dict[str, object]]:
     return {str(each.name): each.data for each in documents}
 
 
-def _read(kind: type[AnyBlock], name: str, data: dict[str, object]) -> AnyBlock:
+def read(kind: type[AnyBlock], name: str, data: dict[str, object]) -> AnyBlock:
+    """A stored block of this kind.
+
+    Raises:
+        InvalidInputError: it does not hold what it should; nothing in it quotes what is stored.
+    """
     try:
         return kind.model_validate(data)
     except ValidationError as error:
-        first = error.errors()[0]
-        field = ".".join(str(part) for part in first["loc"]) or "it"
-        raise InvalidInputError(
-            f"the {kind.get_block_type_name()} block {name!r} is wrong: {field}: {first['msg']}"
-        ) from error
+        first = error.errors(include_input=False)[0]
+    field = ".".join(str(part) for part in first["loc"]) or "it"
+    # Raised apart from its cause, which quotes what was stored, secrets too, and would be in a run's log with it.
+    raise InvalidInputError(
+        f"the {kind.get_block_type_name()} block {name!r} is wrong: {field}: {first['msg']}"
+    )

@@ -1,7 +1,7 @@
 from typing import ClassVar
 
 from prefect.blocks.core import Block
-from pydantic import Field, HttpUrl, SecretStr, field_validator
+from pydantic import ConfigDict, Field, HttpUrl, SecretStr, field_validator
 
 from uptainer.core.enums import WebhookKind
 from uptainer.core.errors import InvalidInputError
@@ -11,6 +11,8 @@ from uptainer.webhooks.proofs import LEAST_SECRET, Source
 
 class WebhookSource(Block):
     """A registry that tells when something is pushed; the block's name is a part of the address that it tells it to."""
+
+    model_config = ConfigDict(hide_input_in_errors=True)
 
     _block_type_name: ClassVar[str | None] = "Webhook source"
     _block_type_slug: ClassVar[str | None] = "webhook-source"
