@@ -25,13 +25,15 @@ POLL = 0.02
 class Reply:
     """A mapping is sent as JSON (as a tool's input, where the request offers one); text is sent as it is.
 
-    `status` other than 200 sends an error with `content` as its message. `delay` is in seconds.
+    `status` other than 200 sends an error with `content` as its message. `delay` is in seconds. `metered`: the answer
+    says how many tokens it took.
     """
 
     content: Mapping[str, Any] | str
     status: int = 200
     delay: float = 0.0
     headers: Mapping[str, str] = field(default_factory=dict)
+    metered: bool = True
 
     @property
     def text(self) -> str:
@@ -132,6 +134,9 @@ def _render(path: str, body: Json, reply: Reply) -> tuple[str, str]:
     return "application/json", json.dumps(build(body, reply))
 
 
+_USAGE = {"prompt_tokens": 100, "completion_tokens": 20, "total_tokens": 120}
+
+
 def _openai(body: Json, reply: Reply) -> Json:
     message: Json = {"role": "assistant", "content": reply.text}
     if body.get("tools") and not isinstance(reply.content, str):
@@ -144,7 +149,7 @@ def _openai(body: Json, reply: Reply) -> Json:
         "created": 1,
         "model": body["model"],
         "choices": [{"index": 0, "message": message, "finish_reason": reason}],
-        "usage": {"prompt_tokens": 100, "completion_tokens": 20, "total_tokens": 120},
+        **({"usage": _USAGE} if reply.metered else {}),
     }
 
 

@@ -76,10 +76,10 @@ class PydanticAiModel:
                 with anyio.fail_after(limit * (1 + REPAIRS)):
                     return await self._run(instructions, question)
             except AgentRunError as error:
-                transcript.unanswered = _timed_out(error)
+                transcript.unmetered = _timed_out(error)
                 raise _translate(error, self.settings) from error
             except TimeoutError as error:
-                transcript.unanswered = True
+                transcript.unmetered = True
                 raise UnreachableError(f"{name} did not answer within {limit:.0f} seconds") from error
             finally:
                 _write_down(messages, transcript, self.settings.api_key)
@@ -118,6 +118,7 @@ def _write_down(messages: Sequence[ModelMessage], transcript: Transcript, key: s
         if isinstance(message, ModelResponse):
             transcript.input_tokens += message.usage.input_tokens
             transcript.output_tokens += message.usage.output_tokens
+            transcript.unmetered |= not (message.usage.input_tokens and message.usage.output_tokens)
     answers = sum(isinstance(message, ModelResponse) for message in messages)
     transcript.requests += max(0, answers - 1)
 
@@ -142,9 +143,10 @@ def _timed_out(error: BaseException | None) -> bool:
 
 
 def _translate(error: AgentRunError, settings: ModelSettings) -> UptainerError:
-    said = " ".join(str(error).split())[:_MAX_SAID]
+    said = " ".join(str(error).split())
     if settings.api_key:
-        said = said.replace(settings.api_key, "***")
+        said = said.replace(settings.api_key, "***")  # before it is cut, which could leave a part of it
+    said = said[:_MAX_SAID]
     if isinstance(error, ModelRateLimitError):
         wait = timedelta(seconds=error.retry_after) if error.retry_after is not None else None
         return RateLimitedError(f"{settings.model} allows no more requests for now: {said}", retry_after=wait)

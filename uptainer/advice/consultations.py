@@ -11,14 +11,15 @@ from uptainer.core.consultations import Consultation, Turn, Usage
 class Transcript:
     """Filled in by a model's client while it asks, so that it is there when the answer is an error, too.
 
-    `unanswered`: a request was given up while it was under way, so what it cost is not known.
+    `unmetered`: what a request took is not known, for it was given up while it was under way, or the server does not
+    say; it is never taken for nothing.
     """
 
     turns: list[Turn] = field(default_factory=list)
     requests: int = 0
     input_tokens: int = 0
     output_tokens: int = 0
-    unanswered: bool = False
+    unmetered: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -89,16 +89,19 @@ class Desk:
         )
         reserved = await self.ledger.reserve(wanted, self.clock())
         begun, before = time.monotonic(), (transcript.input_tokens, transcript.output_tokens)
-        transcript.unanswered = False
+        transcript.unmetered = False
         transcript.requests += 1
         try:
             with anyio.fail_after(reserved.seconds):
                 return await self.model.ask(INSTRUCTIONS, question, transcript)
         except TimeoutError as error:
-            transcript.unanswered = True
+            transcript.unmetered = True
             raise UnreachableError(
                 f"{settings.model} did not answer within {reserved.seconds:.0f} seconds"
             ) from error
+        except anyio.get_cancelled_exc_class():
+            transcript.unmetered = True
+            raise
         finally:
             seconds = time.monotonic() - begun
             with anyio.CancelScope(shield=True):
@@ -108,8 +111,8 @@ class Desk:
 def _used(
     transcript: Transcript, before: tuple[int, int], seconds: float, wanted: Usage, model: AdviceModel
 ) -> Usage:
-    """What a request cost that was given up half-way is not known: then what was set aside for it counts."""
-    if transcript.unanswered:
+    """Where it is not known what a request took, what was set aside for it counts."""
+    if transcript.unmetered:
         return Usage(1, seconds, wanted.input_tokens, wanted.output_tokens, wanted.cost)
     read, written = transcript.input_tokens - before[0], transcript.output_tokens - before[1]
     prices = model.settings.prices
@@ -164,7 +167,9 @@ class _Asked:
                 seconds=round(time.monotonic() - self.begun, 3),
                 input_tokens=said.input_tokens,
                 output_tokens=said.output_tokens,
-                cost=prices.cost(said.input_tokens, said.output_tokens) if prices is not None else None,
+                cost=prices.cost(said.input_tokens, said.output_tokens)
+                if prices is not None and not said.unmetered
+                else None,
             ),
             decision=None if isinstance(answer, UptainerError) else answer.decision,
             risk=None if isinstance(answer, UptainerError) else answer.risk_score,

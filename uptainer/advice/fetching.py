@@ -38,7 +38,9 @@ class Answer:
 
 @dataclass(frozen=True, slots=True)
 class Fetcher:
-    """`guarded` is for hosts that only a label named: they are reached at the public address that was looked up and
+    """`timeout` is for the whole of one request: who sends a byte now and then is left, too.
+
+    `guarded` is for hosts that only a label named: they are reached at the public address that was looked up and
     checked, so that a second look-up cannot lead elsewhere.
     """
 
@@ -73,25 +75,30 @@ class Fetcher:
         raise ProtocolError(f"{httpx.URL(origin).host} leads in circles")
 
     async def _once(self, client: httpx.AsyncClient, url: str, headers: Mapping[str, str]) -> Answer:
-        request = await self.request(client, url, headers)
         host = httpx.URL(url).host
         try:
-            response = await client.send(request, stream=True)
-            try:
-                body = bytearray()
-                async for chunk in response.aiter_bytes():
-                    body += chunk
-                    if len(body) > self.max_bytes:
-                        raise ProtocolError(
-                            f"{host} answers more than the {self.max_bytes} bytes that are read"
-                        )
-                return Answer(response.status_code, response.headers, bytes(body))
-            finally:
-                await response.aclose()
+            with anyio.fail_after(self.timeout.total_seconds()):
+                return await self._read(client, await self.request(client, url, headers), host)
+        except TimeoutError as error:
+            raise UnreachableError(
+                f"{host} was not done within {self.timeout.total_seconds():.0f} seconds"
+            ) from error
         except httpx.TransportError as error:
             raise UnreachableError(f"{host} cannot be read now: {error!r}") from error
         except httpx.DecodingError as error:
             raise ProtocolError(f"{host} answers in no readable form: {error}") from error
+
+    async def _read(self, client: httpx.AsyncClient, request: httpx.Request, host: str) -> Answer:
+        response = await client.send(request, stream=True)
+        try:
+            body = bytearray()
+            async for chunk in response.aiter_bytes():
+                body += chunk
+                if len(body) > self.max_bytes:
+                    raise ProtocolError(f"{host} answers more than the {self.max_bytes} bytes that are read")
+            return Answer(response.status_code, response.headers, bytes(body))
+        finally:
+            await response.aclose()
 
     async def request(self, client: httpx.AsyncClient, url: str, headers: Mapping[str, str]) -> httpx.Request:
         """To a guarded host, to one of its addresses, with its name in the header and in the TLS handshake."""
@@ -123,7 +130,7 @@ def is_public(address: Address) -> bool:
     """An address on the internet, and none that carries another one inside."""
     if isinstance(address, IPv6Address) and (address.ipv4_mapped or address.sixtofour or address.teredo):
         return False
-    return address.is_global and not address.is_multicast
+    return address.is_global and not address.is_multicast and not address.is_reserved
 
 
 def check_answer(answer: Answer, host: str, project: str) -> None:

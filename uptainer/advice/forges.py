@@ -20,6 +20,9 @@ from uptainer.core.errors import InvalidInputError, ProtocolError
 PER_PAGE = 100
 MAX_BODY = 100_000
 """Characters of one release's notes that are read."""
+_MAX_NAME = 300
+"""Of its tag and of its title, which stand in findings."""
+_MAX_ADDRESS = 2000
 
 _GITHUB_API = "https://api.github.com"
 _OWNER_AND_NAME = 2
@@ -150,7 +153,9 @@ def _release(published: _Published) -> Release:
     body = (published.body or "").replace("\r\n", "\n")
     if len(body) > MAX_BODY:
         body = f"{body[:MAX_BODY]}\n[cut off here: {len(body) - MAX_BODY} more characters]"
-    return Release(published.tag_name, published.name or "", body, published.url)
+    return Release(
+        published.tag_name[:_MAX_NAME], (published.name or "")[:_MAX_NAME], body, published.url[:_MAX_ADDRESS]
+    )
 
 
 def check_root(root: str) -> None:

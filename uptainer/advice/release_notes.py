@@ -45,7 +45,7 @@ class ReleaseReader:
 
     hosts: Mapping[str, ReleaseHost] = field(default_factory=lambda: dict(KNOWN))
     memory: ReleaseMemory = field(default_factory=ProcessMemory)
-    timeout: timedelta = timedelta(seconds=20)
+    timeout: timedelta = timedelta(seconds=30)
     max_bytes: int = 8 * 1024 * 1024
     clock: Callable[[], datetime] = utc_now
     resolve: Resolve | None = None

@@ -1,8 +1,9 @@
 """Notes, rules and model together, over real connections."""
 
 from collections.abc import Iterator
-from dataclasses import replace
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
+from decimal import Decimal
 
 import anyio
 import pytest
@@ -10,13 +11,15 @@ import pytest
 from tests.lab.forges import ReleaseServer, releases
 from tests.lab.llm import LanguageModelServer, Reply
 from uptainer.advice.advisor import Advisor
-from uptainer.advice.consultations import OpenLedger
+from uptainer.advice.consultations import OpenLedger, Reservation
 from uptainer.advice.consulting import Desk
 from uptainer.advice.forges import ReleaseHost
 from uptainer.advice.model import ModelSettings, connect
 from uptainer.advice.release_notes import ReleaseReader
 from uptainer.advice.rules import advise
+from uptainer.advice.spending import Prices
 from uptainer.advice.subject import AdviceSubject
+from uptainer.core.consultations import Usage
 from uptainer.core.enums import ChangeLevel, Forge, ModelProvider, RecommendationType, ScanStatus
 from uptainer.core.findings import Advice, Scan, ScanDifference
 from uptainer.core.images import Candidate
@@ -96,6 +99,26 @@ async def test_a_model_that_fails_leaves_what_the_rules_say(
     advice = (await Advisor(project, Desk(model, OpenLedger())).advise(SUBJECT)).advice
     assert replace(advice, findings=advice.findings[:-1]) == alone
     assert "was not heard: m refuses the key" in reason(advice, "language model")
+
+
+async def test_a_server_that_does_not_say_what_it_took_uses_up_the_budget_all_the_same(
+    project: ReleaseReader, llm_server: LanguageModelServer
+) -> None:
+    @dataclass(frozen=True)
+    class Watched(OpenLedger):
+        settled: list[tuple[Usage, Usage]] = field(default_factory=list)
+
+        async def settle(self, reserved: Reservation, used: Usage) -> None:
+            self.settled.append((reserved.wanted, used))
+
+    url = llm_server.script(Reply(OPINION, metered=False))
+    prices = Prices(Decimal(1), Decimal(10))
+    model = connect(ModelSettings(ModelProvider.OPENAI_COMPATIBLE, "m", f"{url}/v1", prices=prices))
+    ledger = Watched()
+    assert (await Advisor(project, Desk(model, ledger)).advise(SUBJECT)).answer is not None
+    ((wanted, used),) = ledger.settled
+    assert (used.tokens, used.cost) == (wanted.tokens, wanted.cost)
+    assert ledger.kept[0].usage.cost is None
 
 
 async def test_notes_that_cannot_be_had_are_said_and_the_rules_go_on(

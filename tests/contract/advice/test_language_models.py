@@ -122,7 +122,7 @@ async def test_a_model_that_takes_too_long_is_left(
     model, transcript = connect(settings(url, provider, timeout=timedelta(seconds=0.3))), Transcript()
     with pytest.raises(UnreachableError, match="model-1"):
         await model.ask(INSTRUCTIONS, "q", transcript)
-    assert transcript.unanswered
+    assert transcript.unmetered
 
 
 async def test_a_model_that_is_away_may_be_back(provider: ModelProvider) -> None:

@@ -1,12 +1,15 @@
 """Release notes of GitHub, GitLab and Gitea, against a server on loopback that speaks their APIs."""
 
 from collections.abc import Iterator, Mapping
+from contextlib import suppress
 from datetime import UTC, datetime, timedelta
 from email.utils import formatdate
 from ipaddress import ip_address
 from typing import Any
 
+import anyio
 import pytest
+from anyio.abc import SocketAttribute, SocketStream
 
 from tests.lab.forges import Answer, ReleaseServer, gitlab_releases, releases
 from uptainer.advice.fetching import Address, Fetcher, is_public
@@ -100,6 +103,37 @@ async def test_an_answer_of_any_size_is_not_read(github: ReleaseServer) -> None:
     small = reader(github, max_bytes=1000)
     with pytest.raises(PermanentError, match="more than the 1000 bytes"):
         await small.notes_for(LABELS, None, "1")
+
+
+async def test_a_host_that_sends_a_byte_now_and_then_holds_nobody_up() -> None:
+    async def drip(stream: SocketStream) -> None:
+        with suppress(anyio.BrokenResourceError):
+            async with stream:
+                await stream.receive()
+                await stream.send(b"HTTP/1.1 200 OK\r\nContent-Length: 1000\r\n\r\n")
+                for _ in range(1000):
+                    await stream.send(b" ")
+                    await anyio.sleep(0.05)
+
+    listener = await anyio.create_tcp_listener(local_host="127.0.0.1")
+    port = listener.extra(SocketAttribute.local_port)
+    async with anyio.create_task_group() as group:
+        group.start_soon(listener.serve, drip)
+        host = ReleaseHost(f"http://127.0.0.1:{port}", Forge.GITHUB)
+        with pytest.raises(UnreachableError, match="was not done within"), anyio.fail_after(20):
+            await ReleaseReader({"github.com": host}, timeout=timedelta(seconds=0.3)).notes_for(
+                LABELS, None, "1"
+            )
+        group.cancel_scope.cancel()
+    await listener.aclose()
+
+
+async def test_names_of_any_length_do_not_reach_a_finding(
+    github: ReleaseServer, client: ReleaseReader
+) -> None:
+    github.answer = lambda path, query: releases(["v1-" + "x" * 5000], name="y" * 5000)
+    (release,) = (await client.notes_for(LABELS, None, "1")).releases
+    assert (len(release.tag), len(release.title)) == (300, 300)
 
 
 async def test_a_renamed_project_is_followed(github: ReleaseServer, client: ReleaseReader) -> None:
@@ -413,6 +447,8 @@ def test_a_host_that_nobody_named_is_not_asked_unless_any_public_one_is() -> Non
         ("fd00::1", False),
         ("::ffff:10.0.0.1", False),
         ("2002:a00:1::", False),
+        ("64:ff9b::10.0.0.1", False),
+        ("::10.0.0.1", False),
     ],
 )
 def test_an_address_is_public_or_it_is_not(address: str, *, public: bool) -> None:
