@@ -14,6 +14,8 @@ from uptainer.fleet.durations import durations
 from uptainer.fleet.scope import left_alone
 from uptainer.fleet.subjects import Fleet, Known
 from uptainer.policy.decisions import Decision, Outcome, decide
+from uptainer.policy.rules import LABELS
+from uptainer.policy.security import SECRETS
 from uptainer.policy.signing import SIGNATURE
 from uptainer.policy.windows import closes_at, next_opening
 from uptainer.store.bulk import any_of
@@ -25,6 +27,8 @@ from uptainer.store.repositories.updates import UpdateRepository
 from uptainer.updates.gate import reopen
 
 APPROVED = (UpdateStatus.APPROVED, UpdateStatus.WAITING_FOR_WINDOW)
+_COVERED = frozenset({SIGNATURE, SECRETS, LABELS})
+"""Where an approval covers no more than what its account said."""
 _UNATTENDED = (Outcome.APPLY, Outcome.WAITING, Outcome.BLOCKED, Outcome.NONE)
 
 
@@ -121,14 +125,16 @@ def _changes(update: Update, known: Known, row: CandidateRow, decision: Decision
     if known.by_policy:
         asked = [each.reason for each in decision.findings if each.verdict is Verdict.ASK]
         return () if decision.outcome in _UNATTENDED else tuple(asked) or (_reason(decision),)
-    return (*worse_since(update, known, row), *_signature_lost(update, decision))
+    return (*worse_since(update, known, row), *_asked_since(update, decision))
 
 
-def _signature_lost(update: Update, decision: Decision) -> tuple[str, ...]:
-    """What was signed when a person looked, and is not any more: its trust is another one since."""
+def _asked_since(update: Update, decision: Decision) -> tuple[str, ...]:
+    """What a person would be asked about now and was not when they looked: a trust is another one since, an allowance is
+    over, or a policy cannot be read any more, and its windows and limits with it.
+    """
     before = {each["rule"]: each["verdict"] for each in update.decision.get("findings", ())}
-    now = [each for each in decision.findings if each.rule == SIGNATURE and each.verdict is Verdict.ASK]
-    return tuple(each.reason for each in now if before.get(SIGNATURE) == Verdict.ALLOW)
+    now = [each for each in decision.findings if each.rule in _COVERED and each.verdict is Verdict.ASK]
+    return tuple(each.reason for each in now if before.get(each.rule) in {Verdict.ALLOW, Verdict.INFORM})
 
 
 def worse_since(update: Update, known: Known, row: CandidateRow) -> tuple[str, ...]:

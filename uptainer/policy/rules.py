@@ -28,6 +28,7 @@ Rule = Callable[[DecisionSubject, datetime], Finding]
 
 WINDOW = "window"
 ENABLED = "enabled"
+LABELS = "labels"
 OWNER = "owner"
 GITOPS = "gitops"
 _LEVELS = (ChangeLevel.DIGEST, ChangeLevel.PATCH, ChangeLevel.MINOR, ChangeLevel.MAJOR)
@@ -65,9 +66,9 @@ def check_lookup(subject: DecisionSubject, _now: datetime) -> Finding:
 
 def check_labels(subject: DecisionSubject, _now: datetime) -> Finding:
     if not subject.label_faults:
-        return Finding("labels", Verdict.ALLOW, "its labels are understood")
+        return Finding(LABELS, Verdict.ALLOW, "its labels are understood")
     faults = "; ".join(str(fault) for fault in subject.label_faults)
-    return Finding("labels", Verdict.ASK, f"{faults}; so a person must decide")
+    return Finding(LABELS, Verdict.ASK, f"{faults}; so a person must decide")
 
 
 def check_self(subject: DecisionSubject, _now: datetime) -> Finding:

@@ -14,6 +14,7 @@ from uptainer.policy.subjects import DecisionSubject
 
 _UNSCANNED = {Unscanned.BLOCK: Verdict.BLOCK, Unscanned.ASK: Verdict.ASK, Unscanned.ALLOW: Verdict.INFORM}
 _TOLERATED = {Tolerance.BLOCK: Verdict.BLOCK, Tolerance.ASK: Verdict.ASK, Tolerance.ALLOW: Verdict.INFORM}
+SECRETS = "secrets"
 _MOST = 5
 _MOST_EXCUSED = 10
 
@@ -66,7 +67,7 @@ def check_end_of_life(subject: DecisionSubject, _now: datetime) -> Finding:
 
 def check_secrets(subject: DecisionSubject, now: datetime) -> Finding:
     """What an earlier version found without saying where cannot be excused, and counts."""
-    rule, policy, scan = "secrets", subject.policy, subject.candidate_scan
+    rule, policy, scan = SECRETS, subject.policy, subject.candidate_scan
     why = _why_unscanned(scan, "the candidate")
     if scan is None or why or scan.secrets is None:
         unknown = f"whether there are secrets in it is not known: {why or 'nobody looked for any'}"

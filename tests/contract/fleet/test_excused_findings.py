@@ -51,6 +51,12 @@ def state(fleet: Seeded, status: str = "not_affected", name: str = "vendor") -> 
         put_document(session, name, json.dumps(document), ANN, NOW)
 
 
+def record(fleet: Seeded, scan: Scan) -> None:
+    key = (scan.digest, scan.platform)
+    with fleet.database.session() as session:
+        ScanRepository(session).record(scan, ImageRepository(session).by_keys([key])[key], NOW)
+
+
 def reason(fleet: Seeded, rule: str) -> str:
     found = fleet.check().decision["findings"]
     return next(str(each["reason"]) for each in found if each["rule"] == rule)
@@ -89,6 +95,27 @@ def test_what_was_approved_while_it_was_allowed_is_not_begun_after(offered: Seed
     assert readiness(offered.database, made.id, NOW + WEEK - timedelta(seconds=1)).go
 
 
+def test_a_secret_that_was_allowed_when_it_was_approved_is_asked_about_after(fleet: Seeded) -> None:
+    fleet.policy(secrets="ask")
+    fleet.run("web")
+    fleet.find("web", "1.28")
+    fleet.scan("running")
+    found = Scan(
+        digest("1.28"), "linux/amd64", ScanStatus.SUCCEEDED, secrets=1, found_secrets=(TOKEN,), scanned_at=NOW
+    )
+    record(fleet, found)
+    with fleet.database.session() as session:
+        put_allowance(session, Allowance(TOKEN.rule, "a test's", NOW + WEEK), ANN, NOW)
+    (made,) = fleet.decide().proposed
+    gate = open_gate(fleet.database, made.id, away, NOWHERE, NOW)
+    assert gate
+    assert give_answer(fleet.database, made.id, answer(), NOW, answered_account=gate.account_hash).taken
+    assert readiness(fleet.database, made.id, NOW + WEEK - timedelta(seconds=1)).go
+    over = readiness(fleet.database, made.id, NOW + WEEK)
+    assert (over.go, "github-pat in /app/.env" in over.reason) == (False, True), over
+    assert fleet.update(made.id).status is UpdateStatus.AWAITING_APPROVAL
+
+
 def test_a_document_counts_where_a_policy_names_it(offered: Seeded) -> None:
     state(offered)
     assert offered.decide().proposed == ()
@@ -122,10 +149,8 @@ def test_a_secret_that_is_found_after_the_approval_asks_anew(fleet: Seeded) -> N
     gate = open_gate(fleet.database, made, away, NOWHERE, NOW)
     assert gate
     assert give_answer(fleet.database, made, answer(), NOW, answered_account=gate.account_hash).taken
-    key = (digest("1.28"), "linux/amd64")
-    found = Scan(*key, ScanStatus.SUCCEEDED, secrets=1, found_secrets=(TOKEN,), end_of_life=True, os_family="alpine", os_version="3.10", scanned_at=NOW + WEEK)  # fmt: skip
-    with fleet.database.session() as session:
-        ScanRepository(session).record(found, ImageRepository(session).by_keys([key])[key], NOW)
+    found = Scan(digest("1.28"), "linux/amd64", ScanStatus.SUCCEEDED, secrets=1, found_secrets=(TOKEN,), end_of_life=True, os_family="alpine", os_version="3.10", scanned_at=NOW + WEEK)  # fmt: skip
+    record(fleet, found)
     again = readiness(fleet.database, made, NOW + WEEK)
     assert "its scan now also finds a secret, github-pat in /app/.env" in again.reason
     assert "its scan now also finds that alpine 3.10 gets no fixes any more" in again.reason

@@ -310,6 +310,18 @@ def test_what_was_found_after_the_approval_opens_the_gate_anew(fleet: Seeded) ->
     assert "CVE-9" in gate_of(fleet, made, NOW + HOUR).account.partition("###")[0]
 
 
+def test_what_was_approved_by_a_policy_that_cannot_be_read_any_more_opens_the_gate_anew(
+    fleet: Seeded,
+) -> None:
+    fleet.policy(windows=[AT_NIGHT], signed_by=[])
+    made = approved(fleet)
+    assert not readiness(fleet.database, made, NOW).go
+    fleet.policy(windows=["a window that is gone"], signed_by=["shop"])
+    said = readiness(fleet.database, made, NOW)
+    assert (said.go, "so a person must decide" in said.reason) == (False, True), said
+    assert fleet.update(made).status is UpdateStatus.AWAITING_APPROVAL
+
+
 def test_what_the_policy_approved_is_asked_for_when_it_no_longer_would(fleet: Seeded) -> None:
     fleet.policy(mode="auto", unscanned="allow", windows=[AT_NIGHT])
     made = fleet.propose()
