@@ -14,6 +14,8 @@ from uptainer.core.findings import Advice, Finding, Verdict
 
 RULE = "language model"
 _MAX_SAID = 400
+_UNHEARD = "the language model was not heard"
+_UNASKED = "the model was not asked"
 
 
 def check_quotes(answer: ModelAnswer, notes: ReleaseNotes) -> tuple[ModelAnswer, int]:
@@ -40,14 +42,35 @@ def stricter(rules: Advice, answer: ModelAnswer, notes: ReleaseNotes, *, name: s
 
 def without_model(rules: Advice, reason: str) -> Advice:
     """The rules' advice as it is, and a word on why the model has no part in it."""
-    finding = Finding(RULE, Verdict.INFORM, f"the language model was not heard: {_one_line(reason)}")
+    finding = Finding(RULE, Verdict.INFORM, f"{_UNHEARD}: {_one_line(reason)}")
     return replace(rules, findings=(*rules.findings, finding))
 
 
 def not_asked(rules: Advice, reason: str) -> Advice:
     """The rules' advice as it is, where there was no budget left to ask."""
-    finding = Finding(RULE, Verdict.INFORM, f"the model was not asked: {_one_line(reason)}")
+    finding = Finding(RULE, Verdict.INFORM, f"{_UNASKED}: {_one_line(reason)}")
     return replace(rules, findings=(*rules.findings, finding))
+
+
+def keep_opinion(now: Advice, earlier: Advice) -> Advice:
+    """Advice without a model, and what one said before of the same candidate: a spent budget or a server that is away
+    takes back no warning.
+    """
+    if now.source == earlier.source or not earlier.source.startswith(f"{now.source}+"):
+        return now
+    said = tuple(
+        each
+        for each in earlier.findings
+        if each.rule == RULE and not each.reason.startswith((_UNHEARD, _UNASKED))
+    )
+    recommendation = strictest([now.recommendation, earlier.recommendation])
+    return Advice(
+        recommendation=recommendation,
+        risk=max(now.risk, earlier.risk),
+        findings=(*now.findings, *said),
+        summary=now.summary if recommendation is now.recommendation else earlier.summary,
+        source=earlier.source,
+    )
 
 
 def _findings(answer: ModelAnswer, dropped: int, name: str) -> list[Finding]:

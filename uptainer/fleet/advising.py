@@ -1,13 +1,18 @@
 """Advice on the fleet's candidates: asked for anew when something is different, and once a day."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import replace
 from datetime import datetime, timedelta
 
 import anyio
+from anyio import to_thread
 
 from uptainer.advice.advisor import Advisor
 from uptainer.advice.consulting import Consulted
+from uptainer.advice.opinions import keep_opinion
 from uptainer.advice.subject import AdviceSubject
+from uptainer.core.errors import UptainerError
+from uptainer.core.findings import Advice
 from uptainer.fleet.checking import selected
 from uptainer.fleet.subjects import Fleet, Known
 from uptainer.store.database import Database
@@ -17,6 +22,10 @@ from uptainer.store.repositories.recommendations import RecommendationRepository
 GOOD_FOR = timedelta(days=1)
 """Release notes are read, and a model is asked, no more often than this for a candidate that nothing new is known of."""
 AT_ONCE = 4
+KEPT_AT_ONCE = 20
+"""So many pieces of advice are lost, and asked for anew, where a process dies."""
+
+Advised = Mapping[int, Consulted]
 
 
 def advise_fleet(
@@ -32,13 +41,33 @@ def advise_fleet(
         fleet = Fleet.load(session, selected(session, address, repository))
         rows = [row.id for known in fleet for row in known.candidates]
         last = RecommendationRepository(session).given_at(rows)
+    earlier = {
+        row.id: advice for known in fleet for row in known.candidates if (advice := known.advice.get(row.id))
+    }
     wanted = {row.id: known.advice_subject(row, now) for known, row in _outdated(fleet, last, now)}
-    advice = anyio.run(_advise_all, advisor, wanted)
+
+    def keep(advice: Advised) -> None:
+        _keep(database, advice if advisor.desk is None else _with_opinions(advice, earlier), now)
+
+    anyio.run(_advise_all, advisor, wanted, keep)
+    return len(wanted)
+
+
+def _with_opinions(advice: Advised, earlier: Mapping[int, Advice]) -> Advised:
+    """Where no model was heard, with what one said before."""
+    return {
+        candidate: replace(each, advice=keep_opinion(each.advice, earlier[candidate]))
+        if candidate in earlier and each.answer is None
+        else each
+        for candidate, each in advice.items()
+    }
+
+
+def _keep(database: Database, advice: Advised, now: datetime) -> None:
     with database.session() as session:
         asked = {candidate: each.number for candidate, each in advice.items() if each.number is not None}
         given = {candidate: each.advice for candidate, each in advice.items()}
         RecommendationRepository(session).record(given, now, asked)
-    return len(advice)
 
 
 def _outdated(
@@ -58,15 +87,38 @@ def _last_news(known: Known, row: CandidateRow) -> datetime:
     return max([row.found_at, *scans, *ends])
 
 
-async def _advise_all(advisor: Advisor, subjects: Mapping[int, AdviceSubject]) -> dict[int, Consulted]:
-    advice: dict[int, Consulted] = {}
+async def _advise_all(
+    advisor: Advisor, subjects: Mapping[int, AdviceSubject], keep: Callable[[Advised], None]
+) -> None:
+    """Some at a time, and those are kept before the next are asked about.
+
+    Raises:
+        UptainerError: the database did not answer; what was asked until then is kept where that could be.
+    """
+    numbers = list(subjects)
+    for begin in range(0, len(numbers), KEPT_AT_ONCE):
+        advice, faults = await _advise_some(
+            advisor, {each: subjects[each] for each in numbers[begin : begin + KEPT_AT_ONCE]}
+        )
+        await to_thread.run_sync(keep, advice)
+        if faults:
+            raise faults[0]
+
+
+async def _advise_some(
+    advisor: Advisor, subjects: Mapping[int, AdviceSubject]
+) -> tuple[Advised, list[UptainerError]]:
+    advice, faults = dict[int, Consulted](), list[UptainerError]()
     turns = anyio.CapacityLimiter(AT_ONCE)
 
     async def one(number: int, subject: AdviceSubject) -> None:
         async with turns:
-            advice[number] = await advisor.advise(subject)
+            try:
+                advice[number] = await advisor.advise(subject)
+            except UptainerError as error:
+                faults.append(error)
 
     async with anyio.create_task_group() as group:
         for number, subject in subjects.items():
             group.start_soon(one, number, subject)
-    return advice
+    return advice, faults

@@ -8,6 +8,7 @@ from typing import Any
 
 import anyio
 import anyio.lowlevel
+import pytest
 
 from tests.contract.fleet.seeded import Seeded
 from tests.lab.facts import NOW
@@ -129,6 +130,49 @@ def test_a_spent_budget_leaves_the_rules_advice_and_is_said(fleet: Seeded) -> No
     tomorrow = NOW + timedelta(days=1, hours=1)
     assert advise(fleet, model, DailyLimits(calls=2), tomorrow) == 6
     assert model.asked == 4
+
+
+def test_a_model_that_is_not_heard_any_more_takes_back_no_warning(fleet: Seeded) -> None:
+    fleet.run("web")
+    fleet.find("web", "1.28")
+    advise(fleet, Model())
+    (warned,) = given(fleet)
+    for days, limits in ((2, DailyLimits()), (4, DailyLimits(calls=0)), (6, DailyLimits())):
+        away = Model(UnreachableError("the model does not answer"))
+        advise(fleet, away, limits, NOW + timedelta(days=days))
+        (now,) = given(fleet)
+        assert (now.recommendation, now.risk, now.source) == (warned.recommendation, 80, "rules+m")
+        said = [each.reason for each in now.findings if each.rule == "language model"]
+        assert len(said) == 2
+        assert said[1] == "m says hold (risk 80): It breaks."
+
+
+class Full:
+    """A database's disk is full once some are kept."""
+
+    def __init__(self, ledger: SharedLedger, room: int) -> None:
+        self.ledger = ledger
+        self.room = room
+        self.reserve, self.settle = ledger.reserve, ledger.settle
+
+    async def keep(self, consultation: Consultation) -> int | None:
+        self.room -= 1
+        if self.room < 0:
+            raise UnreachableError("the disk is full")
+        return await self.ledger.keep(consultation)
+
+
+def test_what_was_advised_before_a_fault_is_kept_and_not_asked_again(fleet: Seeded) -> None:
+    names = [f"web-{number}" for number in range(30)]
+    fleet.run(*names)
+    fleet.find_all(names, "1.28")
+    desk = Desk(Model(), Full(SharedLedger(fleet.database, DailyLimits()), 25), clock=lambda: NOW)
+    with pytest.raises(UnreachableError, match="the disk is full"):
+        advise_fleet(fleet.database, Advisor(Notes(), desk), NOW)  # type: ignore[arg-type]  # -- as above
+    assert len(given(fleet)) == 25
+    again = Model()
+    assert advise(fleet, again) == 5
+    assert again.asked == 5
 
 
 def test_many_workers_at_once_never_take_more_than_there_is(database: Database) -> None:
