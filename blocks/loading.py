@@ -33,19 +33,19 @@ async def load(kind: type[AnyBlock], name: str) -> AnyBlock:
 
 async def find(kind: type[AnyBlock], name: str = DEFAULT_NAME) -> AnyBlock | None:
     """The block, or None where there is none, which is no fault for a part that is optional."""
-    data = (await _documents(kind)).get(name)
+    data = (await documents(kind)).get(name)
     return None if data is None else read(kind, name, data)
 
 
 async def load_all(kind: type[AnyBlock]) -> dict[str, AnyBlock]:
     """Every block of this kind by name, secrets in them."""
-    return {name: read(kind, name, data) for name, data in (await _documents(kind)).items()}
+    return {name: read(kind, name, data) for name, data in (await documents(kind)).items()}
 
 
 async def load_each(kind: type[AnyBlock]) -> dict[str, AnyBlock | InvalidInputError]:
     """As `load_all`, with the error in the place of a block that does not hold what it should."""
     found: dict[str, AnyBlock | InvalidInputError] = {}
-    for name, data in (await _documents(kind)).items():
+    for name, data in (await documents(kind)).items():
         try:
             found[name] = read(kind, name, data)
         except InvalidInputError as error:
@@ -53,8 +53,8 @@ async def load_each(kind: type[AnyBlock]) -> dict[str, AnyBlock | InvalidInputEr
     return found
 
 
-async def _documents(kind: type[Block]) -> dict[str, dict[str, object]]:
-    """What the server holds for each by name; it gives them in one answer, whatever their number.
+async def documents(kind: type[Block]) -> dict[str, dict[str, object]]:
+    """What the server holds for each by name, secrets in it; it gives them in one answer, whatever their number.
 
     A server that does not know the type (nothing registered it yet) has none of it.
     """

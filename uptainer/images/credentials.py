@@ -14,6 +14,7 @@ from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any, Self
 from weakref import WeakKeyDictionary
 
@@ -31,6 +32,9 @@ HELPER_TIMEOUT = 10.0
 """Seconds for one call of a credential helper."""
 _HELPER_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]*")
 _NOT_FOUND = "credentials not found in native keychain"
+EVERY = ""
+"""In the place of a registry's name that is not known."""
+NO_FAULTS: Mapping[str, str] = MappingProxyType({})
 _IDENTITY_USER = "<token>"  # the user name by which a helper says that its secret is an identity token
 
 
@@ -89,6 +93,7 @@ class Keychain:
 
     Explicit logins come first, then the registry's own helper, then the common one, then the file's entries. `issued`
     holds what providers gave. How each registry is reached stands here as well: a certificate of ours is a login too.
+    `faults` says of a registry why what was configured for it can't be used; under EVERY, of whichever it was meant for.
     """
 
     def __init__(
@@ -98,11 +103,13 @@ class Keychain:
         *,
         accesses: Mapping[str, Access] = NO_ACCESSES,
         issued: IssuedLogins | None = None,
+        faults: Mapping[str, str] = NO_FAULTS,
     ) -> None:
         self._explicit = {canonical_registry(name): value for name, value in (explicit or {}).items()}
         self._config = config
         self._accesses = {canonical_registry(name): value for name, value in accesses.items()}
         self._issued = issued or IssuedLogins()
+        self._faults = {canonical_registry(name): value for name, value in faults.items()}
         self._asked: WeakKeyDictionary[asyncio.AbstractEventLoop, _Asked] = WeakKeyDictionary()
 
     def preferring(self, registry: str, credential: Credential) -> "Keychain":
@@ -112,10 +119,16 @@ class Keychain:
             self._config,
             accesses=self._accesses,
             issued=self._issued,
+            faults=self._faults,
         )
 
     def access(self, registry: str) -> Access:
-        """How this registry is reached."""
+        """How this registry is reached.
+
+        Raises:
+            InvalidInputError: what was configured for it can't be used.
+        """
+        self._require_sound(canonical_registry(registry))
         return self._accesses.get(canonical_registry(registry), PLAIN)
 
     async def find(self, registry: str) -> Credential | None:
@@ -123,9 +136,11 @@ class Keychain:
 
         Raises:
             AccessDeniedError: a helper or a provider is configured and gave none, so that it is not known.
+            InvalidInputError: what was configured for this registry can't be used.
             TemporaryError: a provider did not answer.
         """
         name = canonical_registry(registry)
+        self._require_sound(name)
         given = self._explicit.get(name)
         if isinstance(given, Credential):
             return given
@@ -135,6 +150,12 @@ class Keychain:
         if name not in asked:
             asked[name] = asyncio.ensure_future(self._look(name))
         return await asyncio.shield(asked[name])
+
+    def _require_sound(self, name: str) -> None:
+        """Neither asked as nobody nor by another way than was said."""
+        fault = self._faults.get(name) or self._faults.get(EVERY)
+        if fault:
+            raise InvalidInputError(fault)
 
     async def _look(self, name: str) -> Credential | None:
         if self._config is None:

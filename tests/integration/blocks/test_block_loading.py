@@ -20,7 +20,7 @@ from uptainer.backups.backup import exists
 from uptainer.cli.prefect.registration import register_blocks
 from uptainer.core.errors import InvalidInputError, NotFoundError
 from uptainer.core.settings import Settings
-from uptainer.images.access import Mirror
+from uptainer.images.access import PLAIN, Mirror
 from uptainer.images.credential import Credential
 from uptainer.images.credentials import DockerConfig, Keychain
 from uptainer.images.issuing import IssuedLogins
@@ -171,8 +171,10 @@ async def test_every_kind_of_login_is_found_by_its_registry_and_the_chosen_one_c
     assert await found.find(own) == Credential("first", "p")
     assert await found.find(other) is None
     assert found.access(other).mirrors == (Mirror(own),)
+    lacking = await keychain({own: f"c-{mark}"})
     with pytest.raises(InvalidInputError, match=f"should be in the block 'c-{mark}', which is not there"):
-        await keychain({own: f"c-{mark}"})
+        await lacking.find(own)
+    assert await lacking.find(other) is None
 
     login = await load_login(f"c-{mark}")
     assert login.login() == EcrLogin(cloud, "A", "hunter2")
@@ -184,6 +186,33 @@ async def test_every_kind_of_login_is_found_by_its_registry_and_the_chosen_one_c
         await load_login(f"c-{mark}")
     again = f"e-{mark}"
     await Registry(registry=other).save(again)
+    doubled = await keychain({})
     with pytest.raises(InvalidInputError, match=f"'d-{mark}' and '{again}' both say how {other} is reached"):
-        await keychain({})
+        doubled.access(other)
+    assert doubled.access(own) == PLAIN
     await Registry.adelete(again)
+
+
+async def test_a_broken_block_is_a_fault_of_its_own_registry_and_of_no_other(
+    prefect_server: PrefectServer,
+) -> None:
+    mark = uuid4().hex[:8]
+    own, other = f"own-{mark}.example", f"other-{mark}.example"
+    names = [f"{kind}-{mark}" for kind in ("login", "spare", "access")]
+    login, spare, access = names
+    await RegistryCredentials.model_construct(registry=own, username="u").save(login)
+    await Registry.model_construct(registry=f"https://{other}/path", mirrors=[]).save(access)
+    issued = IssuedLogins()
+    found = await load_keychain({}, DockerConfig(Path("none")), issued)
+    with pytest.raises(InvalidInputError, match=f"Registry credentials block '{login}' is wrong"):
+        await found.find(own)
+    with pytest.raises(InvalidInputError, match=f"Registry block '{access}' is wrong: registry"):
+        found.access(other)
+    assert await found.find(f"third-{mark}.example") is None
+
+    await RegistryCredentials(registry=own, username="u", password=SecretStr("p")).save(spare)
+    chosen = await load_keychain({own: spare}, DockerConfig(Path("none")), issued)
+    assert await chosen.find(own) == Credential("u", "p")
+    for name in (login, spare):
+        await RegistryCredentials.adelete(name)
+    await Registry.adelete(access)
