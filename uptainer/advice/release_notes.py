@@ -25,7 +25,7 @@ from uptainer.advice.notes import Release, ReleaseNotes, fit, releases_between
 from uptainer.advice.projects import ANY, Project, project_of
 from uptainer.core.clock import utc_now
 from uptainer.core.enums import Forge
-from uptainer.core.errors import InvalidInputError, NotFoundError, RateLimitedError
+from uptainer.core.errors import InvalidInputError, NotFoundError, RateLimitedError, TemporaryError
 
 _MAX_PAGES = 5
 _MAX_NOTES = 400_000
@@ -88,31 +88,42 @@ class _Visit:
     project: Project
 
     async def read(self, before: str | None, after: str, name: str) -> ReleaseNotes:
-        await self._mind_the_pause()
         forge = self.host.forge or await self._forge()
         source = named(self.project, forge)
         releases: list[Release] = []
         chosen: tuple[Release, ...] = ()
-        complete = False
+        complete, fault = False, None
         for number in range(1, _MAX_PAGES + 1):
-            page = await self._page(forge, source, number)
+            page, missed = await self._page(forge, source, number)
+            fault = fault or missed
             releases += page.releases
             chosen, complete = releases_between(releases, before, after, name=name)
             if complete or not page.more:
                 break
+        if not chosen and fault is not None:
+            raise fault
         if not chosen:
             raise NotFoundError(f"{source} has published no notes for {after}")
         is_whole = all(len(release.body) <= MAX_BODY for release in chosen)
         fitted, left_out = fit(chosen, _MAX_NOTES)
         return ReleaseNotes(source, fitted, complete and is_whole and not left_out)
 
-    async def _page(self, forge: Forge, source: str, number: int) -> KnownPage:
+    async def _page(self, forge: Forge, source: str, number: int) -> tuple[KnownPage, TemporaryError | None]:
+        """As it is now; where the host cannot be asked now, as it was read the last time, and why."""
+        url = releases_url(self.host, forge, self.project, number)
+        known = await self.reader.memory.page(url)
+        try:
+            return await self._read_page(url, forge, source, known), None
+        except TemporaryError as error:
+            if known is None:
+                raise
+            return known, error
+
+    async def _read_page(self, url: str, forge: Forge, source: str, known: KnownPage | None) -> KnownPage:
         """Asked with the ETag of the last time: an answer that nothing changed costs GitHub's limit nothing."""
         memory, now = self.reader.memory, self.reader.clock()
-        url = releases_url(self.host, forge, self.project, number)
-        known = await memory.page(url)
         headers = headers_for(self.host, forge)
-        if known is not None:
+        if known is not None and known.etag:
             headers["If-None-Match"] = known.etag
         answer = await self._asked(url, headers)
         if known is not None and answer.status == httpx.codes.NOT_MODIFIED:
@@ -121,12 +132,12 @@ class _Visit:
         check_answer(answer, self.project.host, source)
         releases, entries = read_page(answer.body, source)
         page = KnownPage(answer.headers.get("ETag", ""), tuple(releases), _has_more(answer, entries))
-        if page.etag:
-            await memory.keep(url, page, now)
+        await memory.keep(url, page, now)
         return page
 
     async def _asked(self, url: str, headers: Mapping[str, str]) -> Answer:
         """What a host says of its limit holds for all who ask it."""
+        await self._mind_the_pause()
         answer = await self.fetcher.get(self.client, url, headers)
         wait = wait_of(answer.headers)
         if answer.status == httpx.codes.TOO_MANY_REQUESTS and wait is None:

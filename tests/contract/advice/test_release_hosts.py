@@ -25,6 +25,7 @@ from uptainer.core.errors import (
     PermanentError,
     RateLimitedError,
     RefusedError,
+    TemporaryError,
     UnreachableError,
     UptainerError,
 )
@@ -400,6 +401,24 @@ async def test_a_host_that_said_not_now_is_left_alone_until_then(github: Release
     await reader(github, memory=memory, clock=lambda: later).notes_for(LABELS, None, "1")
 
 
+@pytest.mark.parametrize("status", [429, 503])
+@pytest.mark.parametrize("etag", [{}, {"ETag": '"one"'}])
+async def test_what_was_read_once_is_known_while_its_host_cannot_be_asked(
+    github: ReleaseServer, status: int, etag: Mapping[str, str]
+) -> None:
+    def answer(path: str, query: Mapping[str, list[str]]) -> Answer:
+        _, headers, body = releases(["v2", "v1"])
+        return 200, {**headers, **etag}, body
+
+    github.answer = answer
+    memory = ProcessMemory()
+    read = await reader(github, memory=memory).notes_for(LABELS, "1", "2")
+    github.answer = lambda path, query: (status, {}, b"")
+    assert await reader(github, memory=memory).notes_for(LABELS, "1", "2") == read
+    with pytest.raises(TemporaryError):
+        await reader(github, memory=memory).notes_for(LABELS, "2", "3")
+
+
 async def test_a_limit_that_is_just_used_up_counts_for_the_next_one(github: ReleaseServer) -> None:
     def answer(path: str, query: Mapping[str, list[str]]) -> Answer:
         status, headers, body = gitlab_releases(["v1"])
@@ -414,7 +433,7 @@ async def test_a_limit_that_is_just_used_up_counts_for_the_next_one(github: Rele
     client = reader(github, Forge.GITLAB)
     assert (await client.notes_for(LABELS, None, "1")).releases
     with pytest.raises(RateLimitedError):
-        await client.notes_for(LABELS, None, "1")
+        await client.notes_for(LABELS, "1", "2")
     assert len(github.asked) == 1
 
 
