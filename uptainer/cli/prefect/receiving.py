@@ -22,6 +22,7 @@ from uptainer.core.pushes import EVENT, Push
 from uptainer.core.settings import Settings
 from uptainer.fleet.pushed import running
 from uptainer.store.database import Database
+from uptainer.webhooks.connections import CLOSING, BriefConnection
 from uptainer.webhooks.proofs import Source
 from uptainer.webhooks.receiver import Receiver
 
@@ -98,6 +99,9 @@ def serve(settings: Settings, database: Database) -> None:
         access_log=False,  # an address may have a secret in it
         log_config=None,
         lifespan="off",
+        http=BriefConnection,
+        ws="none",
+        headers=[CLOSING],
         limit_concurrency=MOST_AT_ONCE,
         server_header=False,
         timeout_graceful_shutdown=5,
