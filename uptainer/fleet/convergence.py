@@ -50,9 +50,11 @@ def plan_changes(session: Session, declared: Declaration, *, prune: bool = False
     """What has to change, in the order in which it can; with `prune`, also what is stored and not declared.
 
     Raises:
-        InvalidInputError: a policy is for a host that is neither stored nor declared, or names no window.
+        InvalidInputError: a policy is for a host that is neither stored nor declared, or names no window; or one name
+            is to be a window's and a freeze's.
     """
     wanted, stored = _declared(session, declared), _stored(session, declared)
+    _check_names(wanted, stored)
     changed = [
         Change(*key, stored.get(key), facts) for key, facts in wanted.items() if stored.get(key) != facts
     ]
@@ -108,6 +110,20 @@ def _remove(session: Session, change: Change, actor: Actor, now: datetime) -> No
             policies.remove_credential(change.name, actor=actor)
         case layer:
             policies.remove_policy(_scope(layer), change.name, actor=actor)
+
+
+def _check_names(wanted: Mapping[tuple[str, str], Facts], stored: Mapping[tuple[str, str], Facts]) -> None:
+    """Windows and freezes share their names: what forbids does not turn into what allows by the way."""
+    for what, name in wanted:
+        other = {"window": "freeze", "freeze": "window"}.get(what, "")
+        if (other, name) in wanted:
+            raise InvalidInputError(
+                f"{name} is declared as both a window and a freeze: give one another name"
+            )
+        if (other, name) in stored:
+            raise InvalidInputError(
+                f"{name} is a {other} already: `uptainer window remove {name}` first, or choose another name"
+            )
 
 
 def _layer(scope: PolicyScope) -> str:

@@ -100,6 +100,28 @@ def test_what_is_not_declared_stays_unless_it_is_to_be_pruned(stocked: Stocked, 
     assert apply(file, "--prune", "--yes") == {}
 
 
+@pytest.mark.parametrize("prune", [(), ("--prune",)])
+def test_a_freeze_does_not_turn_into_a_window_of_its_name(
+    empty: Database, tmp_path: Path, prune: tuple[str, ...]
+) -> None:
+    uptainer("window", "add", "nights", "daily 02:00-04:00 UTC", "--freeze")
+    file = tmp_path / "turned.yaml"
+    file.write_text("windows: {nights: daily 02:00-04:00 UTC}\n")
+    refused = uptainer("apply", "-f", str(file), "--yes", *prune)
+    assert refused.code == 1
+    assert "nights is a freeze already" in refused.err
+    (line,) = uptainer("window", "list", "--json").json
+    assert line["kind"] == "freeze"
+
+
+def test_a_window_and_a_freeze_of_one_name_are_refused(empty: Database, tmp_path: Path) -> None:
+    file = tmp_path / "both.yaml"
+    file.write_text("windows: {a: daily 02:00-04:00 UTC}\nfreezes: {a: daily 05:00-06:00 UTC}\n")
+    refused = uptainer("apply", "-f", str(file), "--yes")
+    assert refused.code == 1
+    assert "both a window and a freeze" in refused.err
+
+
 def test_a_host_with_updates_on_their_way_is_not_pruned(stocked: Stocked, tmp_path: Path) -> None:
     file = tmp_path / "none.yaml"
     file.write_text("windows: {nights: daily 02:00-04:00 UTC}\n")
