@@ -47,6 +47,8 @@ _UNITS = {
     "day": 86400,
 }
 _LONGEST = timedelta(days=31)
+_DIGITS = 9
+"""More than any registry allows, and less than a column of the table holds."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -147,7 +149,9 @@ def read_limit(text: str) -> tuple[int, timedelta]:
     count, _, time = text.replace(" ", "").partition("/")
     number = time.rstrip("abcdefghijklmnopqrstuvwxyz")
     unit = _UNITS.get(time[len(number) :])
-    readable = count.isdecimal() and (number.isdecimal() or not number) and len(count + number) < 12  # noqa: PLR2004 -- no overflow
+    readable = (
+        count.isdecimal() and (number.isdecimal() or not number) and max(len(count), len(number)) <= _DIGITS
+    )
     if not readable or unit is None or not int(count) or number == "0":
         raise InvalidInputError(f"{text!r} is not a limit: write it like 60/minute, 200/6h or 1000/1d")
     window = timedelta(seconds=int(number or 1) * unit)

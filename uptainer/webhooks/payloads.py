@@ -65,7 +65,7 @@ def _harbor(content: Mapping[str, Any]) -> Iterator[str]:
         return
     data = content["event_data"] if "event_data" in content else content["data"]
     for resource in _few(data["resources"]):
-        yield _text(resource["resource_url"])
+        yield _hosted(_text(resource["resource_url"]))
 
 
 def _quay(content: Mapping[str, Any]) -> Iterator[str]:
@@ -80,7 +80,8 @@ def _distribution(content: Mapping[str, Any]) -> Iterator[str]:
     for event in _few(content["events"]):
         target = event["target"]
         if event.get("action") == "push" and target.get("tag"):
-            yield f"{_text(event['request']['host'])}/{_text(target['repository'])}:{_text(target['tag'])}"
+            host = _text(event["request"]["host"])
+            yield _hosted(f"{host}/{_text(target['repository'])}:{_text(target['tag'])}")
 
 
 def _generic(content: Mapping[str, Any]) -> Iterator[str]:
@@ -95,6 +96,12 @@ _READERS: Mapping[WebhookKind, Callable[[Mapping[str, Any]], Iterator[str]]] = {
     WebhookKind.DISTRIBUTION: _distribution,
     WebhookKind.GENERIC: _generic,
 }
+
+
+def _hosted(text: str) -> str:
+    """What begins with a host; one of a single word, as a container's, would be read as a part of Docker Hub's names."""
+    host, slash, rest = text.partition("/")
+    return text if {".", ":"} & set(host) or host == "localhost" or not slash else f"{host}:443/{rest}"
 
 
 def _reference(text: str, registry: str) -> Reference:

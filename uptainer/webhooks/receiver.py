@@ -64,19 +64,18 @@ class Receiver:
 
     async def _take(self, request: Request) -> list[str]:
         name = request.path_params["source"]
-        body = await self._proved(request, name)
+        source, body = await self._proved(request, name)
         if not self.taken.take(name, self.clock()):
             raise _RefusedError(429, "too many notifications: send this one again in a minute")
         try:
-            source = (await self.sources())[name]
             references = read_pushes(source.kind, body, source.registry)
-        except (InvalidInputError, KeyError) as error:
+        except InvalidInputError as error:
             raise _RefusedError(400, str(error)) from error
         pushes = {each.name: Push(name, each) for each in references}
         return await self._pass_on(pushes)
 
-    async def _proved(self, request: Request, name: str) -> bytes:
-        """The body, once it is known who sent it: what is proved without it is proved before it is read."""
+    async def _proved(self, request: Request, name: str) -> tuple[Source, bytes]:
+        """The source and the body: what is proved without its body is proved before that is read."""
         client = request.client.host if request.client else ""
         if self.unproved.is_out(client, self.clock()):
             raise _RefusedError(429, "too many notifications that proved nothing: wait a minute")
@@ -90,7 +89,7 @@ class Receiver:
         if not is_proved(source, request.headers, token, body):
             self.unproved.take(client, self.clock())
             raise _RefusedError(401, "there is no such source, or this does not prove to come from it")
-        return body if source.signs else await _read(request)
+        return source, body if source.signs else await _read(request)
 
     async def _pass_on(self, pushes: Mapping[str, Push]) -> list[str]:
         try:

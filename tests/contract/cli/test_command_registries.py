@@ -73,6 +73,7 @@ def test_a_registry_that_is_left_alone_is_asked_again_when_a_person_says_so(empt
         (("limit", "docker.io", "lots"), "'lots' is not a limit: write it like 60/minute"),
         (("limit", "docker.io", "0/h"), "'0/h' is not a limit"),
         (("limit", "docker.io", "5/0h"), "'5/0h' is not a limit"),
+        (("limit", "docker.io", "99999999999/h"), "is not a limit"),
         (("limit", "docker.io", "5/fortnight"), "is not a limit"),
         (("limit", "docker.io", "5/40d"), "longer than a month"),
         (("limit", "https://docker.io/x", "5/h"), "is not a registry's host name"),

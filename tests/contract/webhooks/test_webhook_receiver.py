@@ -208,6 +208,22 @@ async def test_the_log_has_what_was_pushed_and_no_secret(
     assert SECRET not in said
 
 
+async def test_sources_that_go_away_under_a_notification_are_not_asked_for_again(house: House) -> None:
+    asked = 0
+
+    async def once() -> Mapping[str, Source]:
+        nonlocal asked
+        asked += 1
+        if asked > 1:
+            raise UnreachableError("the Prefect server does not answer")
+        return await house.sources()
+
+    app = Receiver(once, house.running, house.announce).app()
+    async with httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url="http://receiver") as web:
+        codes = [(await web.post(f"/webhooks/any/{SECRET}", json=NGINX)).status_code for _ in range(2)]
+    assert codes == [202, 503]
+
+
 async def test_only_a_post_is_taken(web: httpx.AsyncClient) -> None:
     assert (await web.get(f"/webhooks/any/{SECRET}")).status_code == 405
     assert (await web.post("/")).status_code == 404

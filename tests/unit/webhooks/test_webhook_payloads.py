@@ -125,7 +125,16 @@ def test_what_is_no_json_is_refused(body: bytes) -> None:
         read_pushes(GENERIC, body)
 
 
-def test_a_registry_that_the_fleet_knows_by_another_name_is_called_by_that() -> None:
-    body = json.dumps({"events": [event(host="10.0.0.7:5000")]}).encode()
-    (found,) = read_pushes(DISTRIBUTION, body, "registry.example.org")
+@pytest.mark.parametrize(
+    ("kind", "content"),
+    [
+        (DISTRIBUTION, {"events": [event(host="10.0.0.7:5000")]}),
+        (DISTRIBUTION, {"events": [event(host="registry")]}),
+        (HARBOR, harbor("harbor/acme/app:1.2")),
+    ],
+)
+def test_a_registry_that_the_fleet_knows_by_another_name_is_called_by_that(
+    kind: WebhookKind, content: object
+) -> None:
+    (found,) = read_pushes(kind, json.dumps(content).encode(), "registry.example.org")
     assert str(found) == "registry.example.org/acme/app:1.2"
