@@ -3,7 +3,7 @@
 import base64
 import hashlib
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -56,8 +56,13 @@ def simple_payload(digest: str, *, name: str = "registry.example/app", **optiona
     return json.dumps({"critical": critical, "optional": optional or None}).encode()
 
 
-def statement(digest: str, *, predicate: str = "https://sigstore.dev/cosign/sign/v1") -> bytes:
-    subject = [{"name": "app", "digest": {"sha256": digest.removeprefix("sha256:")}}]
+def statement(
+    digest: str,
+    *,
+    predicate: str = "https://sigstore.dev/cosign/sign/v1",
+    subjects: Sequence[Mapping[str, Any]] = (),
+) -> bytes:
+    subject = list(subjects) or [{"name": "app", "digest": {"sha256": digest.removeprefix("sha256:")}}]
     said = {"_type": "https://in-toto.io/Statement/v1", "subject": subject, "predicateType": predicate}
     return json.dumps({**said, "predicate": {}}).encode()
 
@@ -75,8 +80,8 @@ def key_layer(key: PrivateKey, digest: str, **optional: str) -> Layer:
     return Layer(payload, {"dev.cosignproject.cosign/signature": _b64(sign(key, payload))})
 
 
-def key_bundle(key: PrivateKey, digest: str) -> dict[str, Any]:
-    payload = statement(digest)
+def key_bundle(key: PrivateKey, digest: str, *, subjects: Sequence[Mapping[str, Any]] = ()) -> dict[str, Any]:
+    payload = statement(digest, subjects=subjects)
     envelope = _envelope(payload, sign(key, _pae(payload)))
     material = {"publicKey": {"hint": "its-own-word"}, "tlogEntries": []}
     return {"mediaType": BUNDLE, "verificationMaterial": material, "dsseEnvelope": envelope}

@@ -7,12 +7,12 @@ https://github.com/sigstore/cosign/blob/main/specs/BUNDLE_SPEC.md.
 import base64
 import binascii
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from uptainer.signatures.entries import LogEntry, Proof
 from uptainer.signatures.made import Made
-from uptainer.signatures.refusals import DoubtError
+from uptainer.signatures.refusals import DoubtError, doubting
 
 MEDIA_TYPES = frozenset(
     {
@@ -28,6 +28,7 @@ SIGNS = "https://sigstore.dev/cosign/sign/v1"
 """The statement that says "this is signed", and nothing more. Others, like a scan's, are no word for an image."""
 
 
+@doubting()
 def read_bundle(text: bytes, signed: Mapping[str, bytes]) -> Made:
     """What a bundle says. `signed` are manifests by digest: a bundle over a plain message signs one of them itself.
 
@@ -74,10 +75,13 @@ def _statement(payload: bytes, kind: str) -> tuple[frozenset[str], Mapping[str, 
         )
     subjects = said["subject"]
     names = frozenset(f"sha256:{each['digest']['sha256']}" for each in subjects if "sha256" in each["digest"])
-    annotations = {
-        str(key): str(value) for each in subjects for key, value in (each.get("annotations") or {}).items()
-    }
-    return names, annotations
+    return names, _annotations([each.get("annotations") or {} for each in subjects])
+
+
+def _annotations(given: Sequence[Mapping[str, Any]]) -> Mapping[str, str]:
+    """What is said of all: what is said of one image of a statement is not said of another."""
+    said = [{(str(key), str(value)) for key, value in each.items()} for each in given]
+    return dict(set.intersection(*said)) if said else {}
 
 
 def _plain(

@@ -8,7 +8,7 @@ from uptainer.signatures import certificates
 from uptainer.signatures.entries import Signing, prove_time, require_about
 from uptainer.signatures.keys import PublicKey, is_signed, key_id
 from uptainer.signatures.made import Made
-from uptainer.signatures.refusals import DoubtError
+from uptainer.signatures.refusals import DoubtError, doubting
 from uptainer.signatures.trusts import IdentityTrust, KeyTrust, Trust
 
 
@@ -21,6 +21,7 @@ class Signer:
     at: datetime | None = None
 
 
+@doubting()
 def judge(made: Made, trust: Trust, digests: Sequence[str]) -> Signer:
     """Who signed one of `digests`.
 

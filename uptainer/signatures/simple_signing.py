@@ -14,7 +14,7 @@ from cryptography.hazmat.primitives import serialization
 
 from uptainer.signatures.entries import LogEntry
 from uptainer.signatures.made import Made
-from uptainer.signatures.refusals import DoubtError
+from uptainer.signatures.refusals import DoubtError, doubting
 
 LAYER = "application/vnd.dev.cosign.simplesigning.v1+json"
 _SIGNATURE = "dev.cosignproject.cosign/signature"
@@ -23,6 +23,7 @@ _CERTIFICATE = "dev.sigstore.cosign/certificate"
 _TYPES = ("cosign container image signature", "atomic container signature")
 
 
+@doubting()
 def read_layer(payload: bytes, annotations: Mapping[str, Any]) -> Made:
     """What one layer says.
 

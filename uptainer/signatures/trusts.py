@@ -109,7 +109,9 @@ def _checked_key(pem: str) -> str:
 
 
 def _checked_pattern(pattern: str, purpose: str) -> None:
+    """By itself too: `a)|(b` is one only between the parentheses that it is put into, and would match half a name."""
     try:
+        compile_pattern(pattern, purpose)
         compile_pattern(_whole(pattern), purpose)
     except InvalidInputError as error:
         raise ValueError(str(error)) from error

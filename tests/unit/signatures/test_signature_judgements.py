@@ -9,7 +9,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from cryptography import x509
 from cryptography.hazmat.primitives.asymmetric import ec, ed25519, rsa
+from cryptography.hazmat.primitives.serialization import Encoding
 
 import tests.lab
 from tests.lab.sigstore import (
@@ -215,6 +217,39 @@ def test_what_is_no_signature_is_a_doubt_and_no_fault() -> None:
             read_layer(
                 payload, {"dev.cosignproject.cosign/signature": "", "dev.sigstore.cosign/bundle": entry}
             )
+
+
+@pytest.mark.parametrize("version", [3, 0x7F])
+def test_a_malformed_certificate_is_a_doubt_of_this_signature(version: int) -> None:
+    layer = SIGSTORE.layer(DIGEST)
+    key = "dev.sigstore.cosign/certificate"
+    der = x509.load_pem_x509_certificate(layer.annotations[key].encode()).public_bytes(Encoding.DER)
+    there_is_none = der.replace(b"\xa0\x03\x02\x01\x02", bytes([0xA0, 3, 2, 1, version]), 1)
+    pem = f"-----BEGIN CERTIFICATE-----\n{base64.encodebytes(there_is_none).decode()}-----END CERTIFICATE-----\n"
+    with pytest.raises(DoubtError, match="cannot be read"):
+        read(replace(layer, annotations={**layer.annotations, key: pem}))
+    bundle = SIGSTORE.bundle(DIGEST)
+    bundle["verificationMaterial"]["certificate"]["rawBytes"] = base64.b64encode(there_is_none).decode()
+    assert "cannot be read" in doubt(read_json(bundle), SHOP)
+
+
+def test_a_number_without_an_end_is_a_doubt() -> None:
+    bundle = SIGSTORE.bundle(DIGEST)
+    bundle["verificationMaterial"]["tlogEntries"][0]["logIndex"] = float("inf")
+    with pytest.raises(DoubtError, match="cannot be read"):
+        read_json(bundle)
+
+
+def test_what_is_said_of_one_image_of_a_statement_is_not_said_of_another() -> None:
+    key = new_key()
+    names = [{"sha256": each.removeprefix("sha256:")} for each in (DIGEST, OTHER)]
+    subjects = [{"digest": names[0]}, {"digest": names[1], "annotations": {"stage": "production"}}]
+    trust = KeyTrust(keys=(public_pem(key),), annotations={"stage": "production"})
+    made = read_json(key_bundle(key, DIGEST, subjects=subjects))
+    assert "stage=production" in doubt(made, trust)
+    assert "stage=production" in doubt(made, trust, OTHER)
+    of_one = read_json(key_bundle(key, DIGEST, subjects=subjects[1:]))
+    assert judge(of_one, trust, [OTHER]).digest == OTHER
 
 
 def recorded() -> dict[str, Any]:

@@ -116,6 +116,11 @@ WRONG: dict[str, dict[str, Any]] = {
         "issuer": ISSUER,
     },
     "a pattern that RE2 does not take": {"kind": "identity", "identity_matches": "(?=a)", "issuer": ISSUER},
+    "a pattern that ends the parentheses around it": {
+        "kind": "identity",
+        "identity_matches": "https://good)|(?:x",
+        "issuer": ISSUER,
+    },
     "a setting that there is not": {"kind": "key", "keys": [public_pem(new_key())], "any": True},
 }
 
