@@ -6,7 +6,7 @@ import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
-from urllib.parse import unquote, urlsplit
+from urllib.parse import quote, quote_plus, unquote, urlsplit
 from uuid import UUID
 
 from uptainer.core.enums import NoticeSeverity
@@ -28,6 +28,9 @@ _CLIENT_ERRORS = range(400, 500)
 _LATER = frozenset({408, 409, 421, 423, 425, 429})
 """Client errors that pass: a timeout, a conflict, a lock, too early, too many."""
 _SMTP_PERMANENT = range(500, 600)
+_BETWEEN = re.compile(r"[/:@?&=,\s]+")
+_PATH_ASKED = re.compile(r"(\bwith url: )\S+")
+"""As urllib3 says where it got no connection."""
 _log = logging.getLogger("apprise")
 _listening = threading.Lock()
 
@@ -148,8 +151,14 @@ class _Ear(logging.Handler):
 
 
 def _without_secrets(text: str, url: str) -> str:
-    """Whatever of the URL could be a key is taken out; a host's name, which has a dot, stays."""
-    pieces = {unquote(piece) for piece in re.split(r"[/:@?&=,\s]+", url) if len(piece) >= _SECRET_AT_LEAST}
+    """Whatever of the URL could be a key is taken out, however it is escaped; a host's name, which has a dot, stays."""
+    text = _PATH_ASKED.sub(r"\1***", text)
+    plain = {unquote(piece) for piece in _BETWEEN.split(url)}
+    plain |= {part for piece in plain for part in _BETWEEN.split(piece)}
+    forms = {
+        form for piece in plain for form in (piece, quote(piece), quote(piece, safe=""), quote_plus(piece))
+    }
+    pieces = {form for form in {*forms, *_BETWEEN.split(url)} if len(form) >= _SECRET_AT_LEAST}
     host = _host(url)
     for piece in sorted(pieces - ({host} if "." in host else set()), key=len, reverse=True):
         text = text.replace(piece, "***")

@@ -1,6 +1,7 @@
 """Messages through Apprise, to a real SMTP server and a real webhook."""
 
 import logging
+import re
 from collections.abc import Iterator
 from uuid import UUID
 
@@ -73,6 +74,8 @@ def test_an_error_does_not_tell_the_url_s_secrets(caplog: pytest.LogCaptureFixtu
     caplog.set_level(logging.DEBUG)
     for url in (
         f"json://ada:correcthorse@127.0.0.1:{free_port()}/batterystaple",
+        f"json://ada:correct%40horse@127.0.0.1:{free_port()}/battery%2Fstaple%20too?-key=correct%26horse",
+        f"xml://ada:correct%2Bhorse@127.0.0.1:{free_port()}/battery%C3%A9-staple",
         f"mailto://ada:correcthorse@127.0.0.1:{free_port()}?from=a@example.org&to=b@example.org&mode=insecure",
     ):
         with pytest.raises(UnreachableError, match=r"127\.0\.0\.1|refused") as refused:
@@ -80,6 +83,7 @@ def test_an_error_does_not_tell_the_url_s_secrets(caplog: pytest.LogCaptureFixtu
         said = str(refused.value) + caplog.text
         assert "correcthorse" not in said
         assert "batterystaple" not in said
+        assert not re.search("horse|staple|battery", said)
 
 
 @pytest.mark.parametrize(
