@@ -16,7 +16,7 @@ from uptainer.core.enums import QuotaUnit
 RESERVE_PERCENT = 20
 """What is kept for what is most wanted, of a quota and of a cap, where nothing else was said."""
 LONGEST_HOLD = timedelta(hours=24)
-"""A registry that asks us to stay away for longer is asked again after this."""
+"""A registry that asks us to stay away for longer, or says that its quota is spent for longer, is asked again after this."""
 
 
 class Urgency(StrEnum):
@@ -147,7 +147,7 @@ class Budget:
         """With what a process tells of it. What the registry says counts for more than what we reckon."""
         given_back = self._less(NOTHING - account.unused)
         hold = _later(given_back.hold, _bounded(account.hold, now))
-        quota = account.quota or given_back.quota
+        quota = _soon_again(account.quota, now) or given_back.quota
         return replace(given_back, quota=quota, hold=hold, fault=account.fault or given_back.fault)
 
     def grant(self, wanted: Cost, urgency: Urgency) -> tuple[Self, Grant]:
@@ -197,6 +197,12 @@ class Budget:
 
 def _later(one: Hold | None, other: Hold | None) -> Hold | None:
     return max((each for each in (one, other) if each), key=lambda each: each.until, default=None)
+
+
+def _soon_again(quota: Quota | None, now: datetime) -> Quota | None:
+    if quota is None or quota.resets_at is None:
+        return quota
+    return replace(quota, resets_at=min(quota.resets_at, now + LONGEST_HOLD))
 
 
 def _bounded(hold: Hold | None, now: datetime) -> Hold | None:

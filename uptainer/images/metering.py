@@ -16,7 +16,7 @@ import httpx
 from uptainer.core.budgets import NO_NEWS, NOTHING, PULL, REQUEST, Account, Cost, Fault, Grant, Hold, Urgency
 from uptainer.core.clock import utc_now
 from uptainer.core.enums import QuotaUnit
-from uptainer.core.errors import QuotaSpentError, RateLimitedError
+from uptainer.core.errors import QuotaSpentError, RateLimitedError, UptainerError
 from uptainer.images.answers import read_retry_after
 from uptainer.images.quotas import read_quota
 
@@ -94,7 +94,9 @@ class SharedMeter:
             return
         fault = Fault(f"{registry} answered 429: too many requests", now)
         purse.news = replace(purse.news, fault=fault)
-        if not (quota and quota.unit is QuotaUnit.PULL and quota.remaining == 0):
+        # Pulls that are used up hold nothing else off, unless what was refused was none.
+        spent = quota and quota.unit is QuotaUnit.PULL and quota.remaining == 0
+        if not (spent and cost_of(response.request.method, response.request.url.path).pulls):
             until = now + (read_retry_after(response, now) or UNSAID)
             purse.news = replace(purse.news, hold=Hold(until, "it answered 429"))
         async with purse.turn:
@@ -121,7 +123,11 @@ class SharedMeter:
     async def _exchange(self, registry: str, purse: _Purse, wanted: Cost) -> None:
         account = replace(purse.news, unused=purse.left)
         purse.left, purse.news = NOTHING, NO_NEWS
-        granted = await self.call(self.ledger.exchange, registry, account, wanted, self.urgency)
+        try:
+            granted = await self.call(self.ledger.exchange, registry, account, wanted, self.urgency)
+        except UptainerError:
+            purse.left, purse.news = account.unused, _joined(account, purse.news)  # told with the next
+            raise
         purse.left, purse.refusal = granted.allowed, granted.refusal
         purse.until = self.clock() + FRESH
 
@@ -129,6 +135,12 @@ class SharedMeter:
         assert purse.refusal is not None, "what is not granted is refused with a reason"
         kind = QuotaSpentError if cost.pulls and purse.left.covers(REQUEST) else RateLimitedError
         return refused(registry, purse.refusal, self.clock(), kind)
+
+
+def _joined(older: Account, newer: Account) -> Account:
+    return Account(
+        quota=newer.quota or older.quota, hold=newer.hold or older.hold, fault=newer.fault or older.fault
+    )
 
 
 def refused(

@@ -96,6 +96,15 @@ def test_a_shorter_hold_does_not_lift_a_longer_one_and_none_is_for_ever() -> Non
     assert endless.hold == Hold(NOW + timedelta(hours=24), "")
 
 
+def test_no_quota_is_spent_for_ever() -> None:
+    """A registry that says it is for a century would never be asked again, and so never say anything else."""
+    told = requests(0, resets_at=NOW + timedelta(days=36500))
+    spent = Budget("r", NOW).after(Account(quota=told), NOW)
+    assert spent.at(NOW).grant(Cost(1), Urgency.WANTED)[1].allowed == Cost()
+    later = spent.at(NOW + timedelta(hours=24))
+    assert later.grant(Cost(1), Urgency.WANTED)[1].allowed == Cost(1)
+
+
 def test_what_has_run_out_is_no_longer_there() -> None:
     fault = Fault("429", NOW)
     full = Budget("r", NOW, 10, pulls(0), Cap(10, MINUTE), 20, Hold(NOW + MINUTE, "429"), fault)
