@@ -37,6 +37,7 @@ IMAGES = [
     ("pkg:oci/app?repository_url=ghcr.io/shop/app&tag=1.2.1", False),
     ("pkg:oci/app?repository_url=ghcr.io/shop/app&arch=arm64", False),
     ("pkg:oci/app?repository_url=ghcr.io/shop/app&channel=edge", False),
+    (f"{APP}#usr/lib/plugin", False),
     (f"pkg:docker/shop/app@{OURS}", False),
     (f"pkg:generic/app@{OURS}", False),
 ]
@@ -122,6 +123,8 @@ OPENVEX: list[tuple[str, list[dict[str, Any]], bool]] = [
     ("the older form, another package", [{"vulnerability": "CVE-2026-1", "products": [APP], "subcomponents": ["pkg:apk/alpine/curl"]}], False),
     ("the newest counts", [{"timestamp": "2026-02-01T00:00:00Z"}, {"status": "affected"}], True),
     ("the newest counts, also against it", [{}, {"status": "affected", "timestamp": "2026-02-01T00:00:00"}], False),
+    ("affected in what is no package, so in all of it", [{}, {"status": "affected", "timestamp": "2026-02-01T00:00:00Z", "products": [{"@id": APP, "subcomponents": [{"@id": "libssl3"}]}]}], False),
+    ("affected in every version", [{}, {"status": "affected", "timestamp": "2026-02-01T00:00:00Z", "products": [{"@id": "pkg:apk/alpine/libssl3"}]}], False),
     ("of the same time, all must excuse", [{}, {"status": "under_investigation"}], False),
 ]  # fmt: skip
 
@@ -133,6 +136,13 @@ def test_openvex(statements: list[dict[str, Any]], excused: bool) -> None:
     document = read_document("vendor", openvex(*statements))
     assert document.format is VexFormat.OPENVEX
     assert excuses(document) is excused
+
+
+def test_a_statement_has_its_documents_first_date() -> None:
+    """Else it would come before one that was added later, and took it back."""
+    affected = {"status": "affected", "timestamp": "2026-02-01T00:00:00Z"}
+    document = openvex({}, affected, last_updated="2026-02-02T00:00:00Z")
+    assert not excuses(read_document("vendor", document))
 
 
 def cyclonedx(state: str = "not_affected", **given: Any) -> str:
@@ -174,6 +184,14 @@ def test_cyclonedx(document: str, excused: bool) -> None:
     read = read_document("vendor", document)
     assert read.format is VexFormat.CYCLONEDX
     assert excuses(read) is excused
+
+
+def test_what_cyclonedx_says_is_exploitable_in_a_package_that_is_none_counts_for_the_image() -> None:
+    said = json.loads(cyclonedx())
+    said["components"].append({"type": "library", "name": "plugin", "bom-ref": "plugin"})
+    worse = {"id": "CVE-2026-1", "analysis": {"state": "exploitable"}, "affects": [{"ref": "plugin"}]}
+    said["vulnerabilities"].append(worse)
+    assert not excuses(read_document("vendor", json.dumps(said)))
 
 
 def test_what_cyclonedx_says_of_another_image_s_package_is_not_said_of_ours() -> None:
@@ -223,6 +241,7 @@ CSAF: list[tuple[str, str, bool]] = [
     ("a package beside it", csaf(products=("external_component_of:ssl",)), False),
     ("a part without a purl", csaf(products=("installed_on:bare",)), False),
     ("a product that is not in the tree", csaf(products=("nobody",)), False),
+    ("affected in a part without a purl", csaf(product_status={"known_not_affected": ["app"], "known_affected": ["installed_on:bare"]}), False),
     ("by another id", csaf(cve="", ids=[{"system_name": "ours", "text": "CVE-2026-1"}]), True),
 ]  # fmt: skip
 

@@ -66,17 +66,17 @@ class _Tree(_Part):
     relationships: list[_Relationship] = []
     product_groups: list[_Group] = []
 
-    def products(self) -> Mapping[str, tuple[Product, ...]]:
-        """By product id. What is part of something else is that part in it, and nothing by itself."""
+    def products(self, status: VexStatus) -> Mapping[str, tuple[Product, ...]]:
+        """By product id, as far as something of this status can be said of it. What is part of something else is that part in it, and nothing by itself."""
         purls = {
             each.product_id: parse_purl(each.product_identification_helper.purl) for each in self._names()
         }
-        found = {name: make_products(purl, ()) for name, purl in purls.items()}
+        found = {name: make_products(purl, (), status) for name, purl in purls.items()}
         for each in self.relationships:
             whole = purls.get(each.relates_to_product_reference)
             parts: Sequence[PackageURL | None] = [purls.get(each.product_reference)]
             is_part = each.category in _PARTS_OF and whole is not None and whole.type == "oci"
-            found[each.full_product_name.product_id] = make_products(whole, parts) if is_part else ()
+            found[each.full_product_name.product_id] = make_products(whole, parts, status) if is_part else ()
         return found
 
     def groups(self) -> Mapping[str, Sequence[str]]:
@@ -130,14 +130,15 @@ class Csaf(_Part):
 
     def read(self) -> Iterator[Statement]:
         """A statement for each vulnerability, status and reason."""
-        products, groups = self.product_tree.products(), self.product_tree.groups()
+        products = {status: self.product_tree.products(status) for status in VexStatus}
+        groups = self.product_tree.groups()
         at = self.document.tracking.current_release_date or UNDATED
         number = 0
         for each in self.vulnerabilities:
             names = frozenset(name.upper() for name in (each.cve, *(one.text for one in each.ids)) if name)
             for (status, why), ids in _by_reason(each, each.reasons(groups)).items():
                 number += 1
-                meant = join(products.get(name, ()) for name in ids)
+                meant = join(products[status].get(name, ()) for name in ids)
                 yield Statement(number, names, status, meant, why, at)
 
 

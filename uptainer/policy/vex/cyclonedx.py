@@ -87,9 +87,9 @@ class CycloneDx(_Part):
             return ()
         purl = known.get(affected.ref) or parse_purl(affected.ref)
         about = self.metadata.component
-        if purl is None or purl.type == "oci" or about is None:
-            return make_products(purl, ())
-        return make_products(parse_purl(about.purl), [purl])
+        if about is None or (purl is not None and purl.type == "oci"):
+            return make_products(purl, (), status)
+        return make_products(parse_purl(about.purl), [purl], status)
 
     def _components(self) -> Iterator[tuple[str, PackageURL | None]]:
         about = [self.metadata.component] if self.metadata.component else []

@@ -60,9 +60,10 @@ class OpenVex(_Part):
                 number,
                 _names(each.vulnerability),
                 each.status,
-                join(_products(product, each.subcomponents) for product in each.products),
+                join(_products(product, each.subcomponents, each.status) for product in each.products),
                 each.justification or each.impact_statement,
-                each.last_updated or each.timestamp or self.last_updated or self.timestamp or UNDATED,
+                # A statement has its document's first date, and not the one when another statement was added.
+                each.last_updated or each.timestamp or self.timestamp or self.last_updated or UNDATED,
             )
 
 
@@ -72,9 +73,11 @@ def _names(vulnerability: _Vulnerability | str) -> frozenset[str]:
     return frozenset(name.upper() for name in (vulnerability.name, *vulnerability.aliases))
 
 
-def _products(product: _Product | str, beside: Sequence[_Component | str]) -> tuple[Product, ...]:
+def _products(
+    product: _Product | str, beside: Sequence[_Component | str], status: VexStatus
+) -> tuple[Product, ...]:
     inside = [] if isinstance(product, str) else product.subcomponents
-    return make_products(_purl(product), [_purl(each) for each in (*inside, *beside)])
+    return make_products(_purl(product), [_purl(each) for each in (*inside, *beside)], status)
 
 
 def _purl(named: _Component | str) -> PackageURL | None:

@@ -111,7 +111,7 @@ def is_image(purl: PackageURL, image: ImageIdentity) -> bool:
     Without a digest the repository must be named: the last part of a name alone says too little.
     """
     asked = _qualifiers(purl)
-    if purl.type != "oci" or set(asked) - _OCI_QUALIFIERS:
+    if purl.type != "oci" or purl.subpath or set(asked) - _OCI_QUALIFIERS:
         return False
     reference, repository = image.reference, asked.get("repository_url", "")
     known = purl.version in image.digests if purl.version else bool(repository)
