@@ -4,8 +4,8 @@ Source: https://github.com/sigstore/cosign/blob/main/specs/SIGNATURE_SPEC.md; th
 "Listing Referrers" and "Referrers Tag Schema".
 """
 
-import hashlib
 import json
+import re
 from collections.abc import AsyncIterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Protocol
@@ -17,6 +17,8 @@ from uptainer.signatures.refusals import DoubtError
 
 MOST = 50
 """So many signatures of an image are read: who may push could else keep us reading."""
+_TOO_MANY = f"there are more than {MOST} signatures, and no more than that are read"
+_DIGEST = re.compile(r"sha256:[0-9a-f]{64}")
 
 
 class Shelf(Protocol):
@@ -54,7 +56,7 @@ async def _collect(found: Found, signatures: AsyncIterator[Made | str]) -> None:
     try:
         async for each in signatures:
             if len(found.made) + len(found.unread) >= MOST:
-                found.unread.append(f"there are more than {MOST} signatures, and no more than that are read")
+                found.unread.append(_TOO_MANY)
                 return
             if isinstance(each, str):
                 found.unread.append(each)
@@ -84,21 +86,34 @@ async def _layers(shelf: Shelf, manifest: Mapping[str, Any]) -> AsyncIterator[Ma
 
 
 async def _referring(shelf: Shelf, digest: str, signed: Mapping[str, bytes]) -> AsyncIterator[Made | str]:
-    for entry in _list(await _referrers(shelf, digest), "manifests"):
-        if not _may_sign(str(entry.get("artifactType", ""))):
-            continue
-        manifest = _object(await shelf.manifest(_digest(entry)))
-        subject = manifest.get("subject")
-        if not isinstance(subject, dict) or subject.get("digest") != digest:
-            continue
-        async for each in _layers(shelf, manifest):
-            yield each
-        for layer in _list(manifest, "layers"):
-            if layer.get("mediaType") in bundles.MEDIA_TYPES:
-                try:
-                    yield bundles.read_bundle(await shelf.blob(_digest(layer)), signed)
-                except DoubtError as error:
-                    yield str(error)
+    """One that is listed and not there is a doubt of that one: the list may be anybody's."""
+    listed = _list(await _referrers(shelf, digest), "manifests")
+    entries = [each for each in listed if _may_sign(str(each.get("artifactType", "")))]
+    for entry in entries[:MOST]:
+        try:
+            async for each in _referrer(shelf, _digest(entry), digest, signed):
+                yield each
+        except NotFoundError as error:
+            yield f"it is listed, and not there: {error}"
+    if len(entries) > MOST:
+        yield _TOO_MANY
+
+
+async def _referrer(
+    shelf: Shelf, name: str, digest: str, signed: Mapping[str, bytes]
+) -> AsyncIterator[Made | str]:
+    manifest = _object(await shelf.manifest(name))
+    subject = manifest.get("subject")
+    if not isinstance(subject, dict) or subject.get("digest") != digest:
+        return
+    async for each in _layers(shelf, manifest):
+        yield each
+    for layer in _list(manifest, "layers"):
+        if layer.get("mediaType") in bundles.MEDIA_TYPES:
+            try:
+                yield bundles.read_bundle(await shelf.blob(_digest(layer)), signed)
+            except DoubtError as error:
+                yield str(error)
 
 
 async def _referrers(shelf: Shelf, digest: str) -> Mapping[str, Any]:
@@ -133,6 +148,6 @@ def _list(content: Mapping[str, Any], name: str) -> list[Mapping[str, Any]]:
 
 def _digest(descriptor: Mapping[str, Any]) -> str:
     found = str(descriptor.get("digest", ""))
-    if len(found) != len("sha256:") + 2 * hashlib.sha256().digest_size or not found.startswith("sha256:"):
+    if not _DIGEST.fullmatch(found):
         raise ProtocolError(f"the registry's list of signatures names {found[:80]!r} as a digest")
     return found

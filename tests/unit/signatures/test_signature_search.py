@@ -12,7 +12,7 @@ from tests.lab.sigstore import BUNDLE, key_bundle, key_layer, new_key, public_pe
 from uptainer.core.clock import utc_now
 from uptainer.core.enums import SignatureStatus
 from uptainer.core.errors import AccessDeniedError, NotFoundError, UnreachableError, UptainerError
-from uptainer.signatures.search import find_signatures
+from uptainer.signatures.search import MOST, find_signatures
 from uptainer.signatures.simple_signing import LAYER
 from uptainer.signatures.trusts import KeyTrust
 from uptainer.signatures.verification import verify
@@ -30,6 +30,7 @@ class InMemory:
 
     kept: dict[str, bytes] = field(default_factory=dict)
     faults: Mapping[str, UptainerError] = field(default_factory=dict)
+    asked: list[str] = field(default_factory=list)
 
     def put(self, content: Any, name: str = "") -> str:
         body = content if isinstance(content, bytes) else json.dumps(content).encode()
@@ -57,6 +58,7 @@ class InMemory:
         return self._get(f"referrers {digest}")
 
     def _get(self, name: str) -> bytes:
+        self.asked.append(name)
         if name in self.faults:
             raise self.faults[name]
         if name not in self.kept:
@@ -103,11 +105,34 @@ async def test_a_referrer_whose_subject_is_none_is_passed_over() -> None:
     assert (await found_in(shelf))[0] is SignatureStatus.MISSING
 
 
+async def test_a_referrer_that_is_listed_and_not_there_hides_no_other() -> None:
+    shelf = InMemory()
+    shelf.put_bundle()
+    entries = json.loads(shelf.kept[f"referrers {DIGEST}"])["manifests"]
+    gone = {"digest": digest_of(b"gone"), "artifactType": BUNDLE}
+    shelf.put({"manifests": [gone]}, f"referrers {DIGEST}")
+    assert (await found_in(shelf))[0] is SignatureStatus.INVALID
+    shelf.put({"manifests": [gone, *entries]}, f"referrers {DIGEST}")
+    assert (await found_in(shelf))[0] is SignatureStatus.VERIFIED
+
+
+async def test_no_list_of_referrers_keeps_us_reading() -> None:
+    shelf = InMemory()
+    others = shelf.put({"layers": [], "subject": {"digest": digest_of(b"other")}})
+    shelf.put({"manifests": [{"digest": others}] * (MOST + 1)}, f"referrers {DIGEST}")
+    shelf.asked.clear()
+    assert f"more than {MOST} signatures" in (await found_in(shelf))[1]
+    assert shelf.asked.count(others) == MOST
+
+
 LISTS = {
     "no JSON": b"<html>",
     "a list": b"[]",
     "layers that are none": b'{"layers": 7}',
     "a layer without a digest": json.dumps({"layers": [{"mediaType": LAYER}]}).encode(),
+    "a layer that is somewhere else, at the length of a digest": json.dumps(
+        {"layers": [{"mediaType": LAYER, "digest": f"sha256:{'../' * 20}abcd"}]}
+    ).encode(),
     "a layer that is somewhere else": json.dumps(
         {"layers": [{"mediaType": LAYER, "digest": "sha256:../../secret"}]}
     ).encode(),
