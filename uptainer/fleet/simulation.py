@@ -3,11 +3,13 @@
 What is not known now stays so: candidates that a later check would find, and answers that people would give.
 """
 
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from typing import Any
 
+from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from uptainer.core.findings import Finding, Verdict
@@ -19,10 +21,12 @@ from uptainer.fleet.subjects import Fleet, Known
 from uptainer.fleet.views import candidate_of
 from uptainer.policy.decisions import Decision, Outcome, decide
 from uptainer.policy.schedule import ONE_BY_ONE, Bounds, PlannedUpdate, schedule
-from uptainer.policy.windows import closes_at
+from uptainer.policy.windows import closes_at, next_opening
+from uptainer.store.bulk import any_of
 from uptainer.store.database import Database
 from uptainer.store.models import CandidateRow, Update
 from uptainer.store.repositories.containers import ContainerRepository
+from uptainer.store.repositories.updates import UpdateRepository
 from uptainer.updates.gate import ASKED
 
 _TURNS = 20
@@ -46,6 +50,7 @@ class _Case:
     decision: Decision
     row: CandidateRow | None
     at: datetime
+    anew: bool
     left: Finding | None = field(default=None)
 
 
@@ -65,10 +70,20 @@ def simulate(
     """
     with database.session() as session:
         book = PolicyBook.load(session, instead)
-        fleet = Fleet.load(session, ContainerRepository(session).listing(host=host), book=book)
+        views = ContainerRepository(session).listing(host=host)
+        offered = _on_their_way(session, [view.container.id for view in views])
+        fleet = Fleet.load(session, views, also=offered, book=book)
         foreseen = [_foresee(known, now, until, anew=bool(instead)) for known in fleet]
-        cases = _scheduled(session, foreseen, bounds)
+        expected = durations_of(session, [view.container.id for view in views])
+        cases = _scheduled(foreseen, expected, until, bounds)
     return [_line(case) for case in sorted(cases, key=_order)]
+
+
+def _on_their_way(session: Session, containers: Sequence[int]) -> Sequence[CandidateRow]:
+    """The candidates of open updates, also where the last lookup no longer gave them."""
+    ours = set(containers)
+    wanted = [row.candidate_id for row in UpdateRepository(session).open() if row.container_id in ours]
+    return session.scalars(select(CandidateRow).where(any_of(CandidateRow.id, wanted))).all()
 
 
 def _foresee(known: Known, now: datetime, until: datetime, *, anew: bool) -> _Case:
@@ -82,20 +97,31 @@ def _foresee(known: Known, now: datetime, until: datetime, *, anew: bool) -> _Ca
     return case
 
 
+def _foresee_again(left: _Case, until: datetime) -> _Case | None:
+    """What did not fit into its window, at the next one; None where there is none until then."""
+    policy, at = left.known.policy.policy, left.at
+    closes = closes_at(policy.windows, policy.freezes, at)
+    opens = next_opening(policy.windows, policy.freezes, closes) if closes is not None else None
+    if left.left is None or left.left.verdict is not Verdict.WAIT or opens is None or opens > until:
+        return None
+    again = _foresee(left.known, opens, until, anew=left.anew)
+    return again if again.decision.outcome is Outcome.APPLY else None
+
+
 def _decide(known: Known, at: datetime, *, anew: bool) -> _Case:
     """What a person approved is carried out, and what one was asked about waits for the answer, unless it is decided on
     `anew`, as another policy would have it from the beginning.
     """
     standing = known.open_update
     if standing is None or (anew and not _is_a_persons(known)):
-        return _Case(known, *decide_anew(known, at), at)
+        return _Case(known, *decide_anew(known, at), at, anew)
     row = next((each for each in known.candidates if each.id == standing.candidate_id), None)
     if standing.status not in APPROVED:
-        return _Case(known, _standing(standing, row), row, at)
+        return _Case(known, _standing(standing, row), row, at, anew)
     asked = known.at_any_time() if standing.window_override else known
     approved = _is_a_persons(known)
     subject = asked.decision_subject(row, approved=approved, ignoring_open=True, chosen=True)
-    return _Case(known, decide(subject, at), row, at)
+    return _Case(known, decide(subject, at), row, at, anew)
 
 
 def _standing(update: Update, row: CandidateRow | None) -> Decision:
@@ -107,30 +133,43 @@ def _standing(update: Update, row: CandidateRow | None) -> Decision:
     return Decision(Outcome.WAITING, (said,), candidate, update.urgency)
 
 
-def _scheduled(session: Session, cases: Sequence[_Case], bounds: Bounds) -> list[_Case]:
-    """On each server one after the other, within its bounds, from the time at which they may begin."""
-    going = [case for case in cases if case.decision.outcome is Outcome.APPLY]
-    expected = durations_of(session, [case.known.view.container.id for case in going])
-    found = [case for case in cases if case not in going]
-    groups: dict[tuple[int, datetime], list[_Case]] = {}
-    for case in going:
-        groups.setdefault((case.known.view.host.server_id, case.at), []).append(case)
-    for (_, at), group in groups.items():
-        found += _in_turn(group, at, expected, bounds)
+def _scheduled(
+    cases: Sequence[_Case], expected: Mapping[int, timedelta], until: datetime, bounds: Bounds
+) -> list[_Case]:
+    """On each server one after the other, within its bounds, from the time at which they may begin; what does not fit is
+    carried over.
+    """
+    found = [case for case in cases if case.decision.outcome is not Outcome.APPLY]
+    groups: dict[tuple[datetime, int], list[_Case]] = {}
+    turns = Counter[str]()
+
+    def put(case: _Case) -> None:
+        turns[case.known.view.address] += 1
+        groups.setdefault((case.at, case.known.view.host.server_id), []).append(case)
+
+    for case in cases:
+        if case.decision.outcome is Outcome.APPLY:
+            put(case)
+    while groups:
+        begin = min(groups)
+        for case in _in_turn(groups.pop(begin), begin[0], expected, bounds):
+            again = _foresee_again(case, until) if turns[case.known.view.address] < _TURNS else None
+            if again is None:
+                found.append(case)
+            else:
+                put(again)
     return found
 
 
 def _in_turn(
     group: Sequence[_Case], at: datetime, expected: Mapping[int, timedelta], bounds: Bounds
-) -> Iterable[_Case]:
+) -> Iterator[_Case]:
     cases = {case.known.view.address: case for case in group}
     done = schedule([_planned(case, at, expected) for case in group], at, bounds=bounds)
     for start in done.starts:
-        case = cases[start.update.key]
-        yield _Case(case.known, case.decision, case.row, start.at)
+        yield replace(cases[start.update.key], at=start.at)
     for update, finding in done.left:
-        case = cases[update.key]
-        yield _Case(case.known, case.decision, case.row, case.at, finding)
+        yield replace(cases[update.key], left=finding)
 
 
 def _planned(case: _Case, at: datetime, expected: Mapping[int, timedelta]) -> PlannedUpdate:

@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from datetime import timedelta
 
 from tests.contract.fleet.seeded import ANN, OPEN_UNTIL_ONE, Seeded
+from tests.contract.fleet.test_gates_and_readiness import approved
 from tests.lab.facts import NOW, address, container, engine
 from uptainer.fleet.maintenance import ServerPlan, plan_maintenance
 from uptainer.fleet.previews import windows_in_effect
@@ -61,6 +62,29 @@ def test_a_simulation_foresees_what_maintenance_begins(fleet: Seeded) -> None:
     for bounds in (Bounds(1, 1), Bounds(1, 2), Bounds(2, 3)):
         begun = {f"{due.host}/{due.workload}" for plan in plans(fleet, bounds).values() for due in plan.due}
         assert {line.workload for line in foreseen(fleet, bounds)} == begun
+
+
+def test_what_does_not_fit_is_foreseen_for_the_next_opening(fleet: Seeded) -> None:
+    settle(fleet, *SHARED)
+    lines = simulate(fleet.database, NEARLY_OVER, NEARLY_OVER + timedelta(days=2))
+    assert {line.workload: line.at for line in lines if line.outcome == "apply"} == {
+        "docker/a": NEARLY_OVER,
+        "elsewhere/d": NEARLY_OVER,
+        "docker/b": (tomorrow := NEARLY_OVER.replace(hour=11, minute=0) + timedelta(days=1)),
+        "podman/c": tomorrow + timedelta(minutes=5),
+    }
+
+
+def test_what_a_person_approved_is_foreseen_also_when_it_is_not_the_newest_any_more(fleet: Seeded) -> None:
+    fleet.policy(unscanned="allow")
+    approved(fleet)
+    fleet.find("web", "1.29")
+    (line,) = [
+        each
+        for each in simulate(fleet.database, NOW, NOW + timedelta(days=1))
+        if each.workload == "alpha/web"
+    ]
+    assert (line.outcome, line.candidate) == ("apply", "nginx:1.28")
 
 
 def waking(fleet: Seeded) -> dict[str, str]:
