@@ -50,9 +50,10 @@ async def carry_out(container: str | None, repository: str | None) -> State[Any]
     looked_up = await sweep(plan.registries.items(), lambda item: check_registry(*item))
     for (registry, questions), error in looked_up.failures:
         await record_unasked(registry, questions, str(error))
-    await scan_all(UNSCANNED, Urgency.WANTED if container or repository else Urgency.SWEEP)
-    signatures = await plan_verifications(container)
-    await sweep(signatures.items(), lambda item: verify_registry(*item))
+    await scan_all(UNSCANNED, container, repository)
+    urgency = Urgency.WANTED if container or repository else Urgency.SWEEP
+    signatures = await plan_verifications(container, repository)
+    await sweep(signatures.items(), lambda item: verify_registry(*item, urgency))
     await advise(container, repository)
     decided = await decide(container, repository)
     await start_updates(decided.proposed)

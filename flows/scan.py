@@ -43,9 +43,12 @@ async def scan(older_than_hours: Hours = 20) -> State[Any]:
     return Completed(message="; ".join([said, *failed]))
 
 
-async def scan_all(older_than: timedelta, urgency: Urgency = Urgency.SWEEP) -> Swept[ScanJob, Scan]:
-    """Scan what has no younger scan; why one failed is written down for people to see."""
-    jobs = await plan_scans(older_than)
+async def scan_all(
+    older_than: timedelta, container: str | None = None, repository: str | None = None
+) -> Swept[ScanJob, Scan]:
+    """Scan what has no younger scan, of what is named if anything is; why one failed is written down for people to see."""
+    jobs = await plan_scans(older_than, container, repository)
+    urgency = Urgency.WANTED if container or repository else Urgency.SWEEP
     swept = await sweep(jobs, lambda job: scan_image(job, urgency), at_once=AT_ONCE)
     for job, error in swept.failures:
         await record_failed_scan(job, str(error))

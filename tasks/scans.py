@@ -17,8 +17,8 @@ from uptainer.fleet.scanning import ScanJob
     run_name="plan the scans",
     description="Finds the images that run or are offered and have no recent scan; without a scanner, says so of each.",
 )
-def plan_scans(older_than: timedelta) -> Sequence[ScanJob]:
-    jobs = scanning.plan_scans(database(), older_than=older_than)
+def plan_scans(older_than: timedelta, address: str | None, repository: str | None) -> Sequence[ScanJob]:
+    jobs = scanning.plan_scans(database(), older_than=older_than, address=address, repository=repository)
     try:
         scanner()
     except UnsupportedError as error:

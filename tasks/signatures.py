@@ -15,8 +15,8 @@ from uptainer.fleet.signing import Signed
     run_name="plan whose signatures are looked for",
     description="Finds the candidates whose policy asks for a signature that is not known to be there.",
 )
-def plan_verifications(address: str | None) -> Mapping[str, Sequence[Signed]]:
-    return signing.plan_verifications(database(), address=address)
+def plan_verifications(address: str | None, repository: str | None) -> Mapping[str, Sequence[Signed]]:
+    return signing.plan_verifications(database(), address=address, repository=repository)
 
 
 @retryable(
@@ -24,8 +24,8 @@ def plan_verifications(address: str | None) -> Mapping[str, Sequence[Signed]]:
     run_name="verify signatures at {registry}",
     description="Looks for the signatures of candidates in their registry, and judges them by the trusts of their policies.",
 )
-def verify_registry(registry: str, jobs: Sequence[Signed]) -> Sequence[Verification]:  # noqa: ARG001 -- the run is named by it
-    return signing.verify_registry(database(), jobs, keychain(), engines())
+def verify_registry(registry: str, jobs: Sequence[Signed], urgency: Urgency) -> Sequence[Verification]:  # noqa: ARG001 -- the run is named by it
+    return signing.verify_registry(database(), jobs, keychain(), engines(), urgency=urgency)
 
 
 @retryable(

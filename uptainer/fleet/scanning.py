@@ -17,7 +17,7 @@ from uptainer.core.findings import Scan
 from uptainer.core.platform import Platform
 from uptainer.core.reference import Reference
 from uptainer.fleet.budgeting import SharedBudgets
-from uptainer.fleet.checking import insecure_registries
+from uptainer.fleet.checking import insecure_registries, selected
 from uptainer.fleet.noticing import note_vulnerabilities
 from uptainer.fleet.pull_logins import read_pull_logins
 from uptainer.fleet.updating import Opens
@@ -74,10 +74,17 @@ class ScanJob:
         return f"{(self.name or 'image').rpartition('/')[2]}@{self.digest[7:19]}"
 
 
-def plan_scans(database: Database, *, older_than: timedelta) -> Sequence[ScanJob]:
-    """Images that run or are offered, and whose last successful scan is older than that, or that have none."""
+def plan_scans(
+    database: Database, *, older_than: timedelta, address: str | None = None, repository: str | None = None
+) -> Sequence[ScanJob]:
+    """Images that run or are offered, and whose last successful scan is older than that, or that have none.
+
+    Where one container (`host/name`) or a repository is named: only what concerns those.
+    """
     with database.session() as session:
-        images = ImageRepository(session).needing_scan(older_than, utc_now())
+        named = address is not None or repository is not None
+        of = [each.container.id for each in selected(session, address, repository)] if named else None
+        images = ImageRepository(session).needing_scan(older_than, utc_now(), of=of)
         holders = session.execute(
             select(Container.image_pk, ContainerHost.url)
             .join(Container.host)
@@ -171,8 +178,8 @@ async def _scan(
         return Scan(job.digest, job.platform, ScanStatus.FAILED, NO_WAY, scanned_at=utc_now())
     access = keychain.access(Reference.parse(job.name).registry)
     reference = access.where_to_read(Reference.parse(f"{job.name}@{job.digest}"))
-    source = await _source(reference.registry, keychain, insecure)
     with paying(reference.registry):
+        source = await _source(reference.registry, keychain, insecure)
         return await scanner.scan(reference, platform, source, sboms=job.sboms)
 
 

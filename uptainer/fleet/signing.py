@@ -60,12 +60,14 @@ class Signed:
         return Reference.parse(self.reference).registry
 
 
-def plan_verifications(database: Database, *, address: str | None = None) -> Mapping[str, tuple[Signed, ...]]:
+def plan_verifications(
+    database: Database, *, address: str | None = None, repository: str | None = None
+) -> Mapping[str, tuple[Signed, ...]]:
     """By registry, the candidates whose policy asks for a signature that is not known to be there."""
     with database.session() as session:
         if not SignatureRepository(session).trusts():
             return {}
-        known = Fleet.load(session, selected(session, address))
+        known = Fleet.load(session, selected(session, address, repository))
         return _by_registry(job for each in known for job in _jobs(each, each.candidates))
 
 

@@ -8,6 +8,7 @@ from contextlib import asynccontextmanager
 import httpx
 
 from uptainer.core.errors import ProtocolError, RateLimitedError, UnreachableError, UptainerError
+from uptainer.images.answers import raise_for_status
 from uptainer.images.authorization import RegistryAuth, Tokens, safe_realm
 from uptainer.images.bodies import OnRequest, open_certified, open_http
 from uptainer.images.challenges import read_challenges
@@ -89,11 +90,13 @@ class Sender:
 
         Raises:
             RefusedError, ProtocolError: to a host that its login must not be taken to.
-            UnreachableError: it did not answer.
+            TemporaryError: it did not answer, or answered with something else, which does not say where.
         """
         endpoint = self.endpoint(registry)
         async with self._reaching(endpoint):
             answer = await self._follow("GET", endpoint, "/v2/", {}, None)
+        if answer.status_code not in {httpx.codes.UNAUTHORIZED, httpx.codes.FORBIDDEN}:
+            raise_for_status(answer, registry)
         for challenge in read_challenges(answer.headers.get_list("WWW-Authenticate")):
             if challenge.scheme == "bearer":
                 await safe_realm(challenge, endpoint, secret=True)

@@ -68,6 +68,22 @@ def test_what_runs_is_read_from_its_engine_and_what_is_offered_from_its_registry
     assert plan_scans(fleet.database, older_than=UNSCANNED) == []
 
 
+def test_a_check_of_one_image_scans_what_concerns_it_and_leaves_the_rest(fleet: Seeded) -> None:
+    """A push must not have the whole fleet scanned, out of what the budgets keep for it."""
+    fleet.run("web")
+    fleet.find_all(["web"], "1.28")
+    other = digest("redis")
+    fleet.run("cache", image_reference="redis:7", repo_digests=(f"redis@{other}",), image_id=other)
+
+    def planned(**scope: str) -> set[str]:
+        return {job.digest for job in plan_scans(fleet.database, older_than=UNSCANNED, **scope)}
+
+    assert other in planned()
+    assert planned(repository="docker.io/library/redis") == planned(address="alpha/cache") == {other}
+    assert planned(repository="docker.io/library/nginx") == planned() - {other}
+    assert planned(repository="docker.io/library/none") == set()
+
+
 def test_an_image_that_nobody_can_reach_is_not_asked_of_a_stranger(fleet: Seeded) -> None:
     """A name that was made up for a local build belongs to somebody else on Docker Hub."""
     asked = Asked()

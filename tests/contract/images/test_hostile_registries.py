@@ -293,3 +293,18 @@ async def test_a_registry_that_is_not_there_is_unreachable() -> None:
         pass
     with pytest.raises(errors.UnreachableError, match=r"localhost:\d+ cannot be reached"):
         await ask(server, "head")
+
+
+@pytest.mark.parametrize(
+    ("status", "error"),
+    [(429, errors.RateLimitedError), (503, errors.TemporaryError), (404, errors.NotFoundError)],
+)
+async def test_who_does_not_say_where_a_login_is_taken_gets_none_by_way_of_another_program(
+    status: int, error: type[Exception]
+) -> None:
+    """The scanner asks again by itself, and would follow what is said then."""
+    with ScriptedServer(lambda _: Answer(status)) as server:
+        async with RegistryClient(Keychain({server.host: SECRET})) as client:
+            with pytest.raises(error):
+                await client.require_own_token_server(server.host)
+    assert all("Authorization" not in asked.headers for asked in server.asked)

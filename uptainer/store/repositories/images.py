@@ -89,10 +89,13 @@ class ImageRepository:
         wanted = set(keys)
         return {(row.digest, row.platform): row for row in rows if (row.digest, row.platform) in wanted}
 
-    def needing_scan(self, older_than: timedelta, now: datetime) -> Sequence[Image]:
+    def needing_scan(
+        self, older_than: timedelta, now: datetime, *, of: Sequence[int] | None = None
+    ) -> Sequence[Image]:
         """Images that run somewhere or are candidates, and whose last successful scan is older than that, or none.
 
         Each digest and platform once, those without any scan first; not what no pod has started, for that has no digest.
+        `of`: only what these containers run or are offered.
         """
         last = (
             select(VulnerabilityScan.image_pk, func.max(VulnerabilityScan.scanned_at).label("at"))
@@ -104,6 +107,9 @@ class ImageRepository:
         offered = select(CandidateRow.id).where(
             CandidateRow.image_pk == Image.id, CandidateRow.gone_at.is_(None)
         )
+        if of is not None:
+            runs = runs.where(any_of(Container.id, of))
+            offered = offered.where(any_of(CandidateRow.container_id, of))
         wanted = (
             select(Image)
             .outerjoin(last, last.c.image_pk == Image.id)
