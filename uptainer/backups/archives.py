@@ -1,7 +1,7 @@
 """One archive: a tar stream, compressed by zstd into one file, with hashes of what lies there and of what went in."""
 
 import hashlib
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import nullcontext
 from dataclasses import asdict, dataclass, field
 from typing import Any, Self
@@ -35,7 +35,7 @@ class Archive:
         return asdict(self)
 
     @classmethod
-    def from_json(cls, document: dict[str, Any]) -> Self:
+    def from_json(cls, document: Mapping[str, Any]) -> Self:
         """Raises: InvalidInputError, when the document was not written by `as_json`."""
         try:
             return cls(**{**document, "mount": Mount(**document["mount"])})

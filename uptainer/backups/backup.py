@@ -34,7 +34,7 @@ class Backup:
     workload: str
     image_reference: str
     image_id: str
-    configuration: Mapping[str, Any]
+    configuration: Mapping[str, Any] = field(repr=False)
     created_at: datetime
     location: Location
     archives: tuple[Archive, ...] = ()
@@ -70,6 +70,23 @@ class Backup:
             return cls(**document, location=location, cipher=cipher)
         except (KeyError, TypeError, ValueError, AttributeError, InvalidInputError) as error:
             raise PermanentError(f"the manifest of the backup in {location} is damaged: {error}") from error
+
+    @classmethod
+    def read_recorded(
+        cls, location: Location, archives: Sequence[Mapping[str, Any]], configuration: Mapping[str, Any]
+    ) -> Self:
+        """As `read`, held against what was written down elsewhere when it was made: who may write to the store does not
+        decide what is unpacked on a host, or what a container is made of.
+
+        Raises:
+            PermanentError: as `read`, or it is another one than was written down.
+        """
+        found = cls.read(location)
+        if found.archives != tuple(map(Archive.from_json, archives)):
+            raise PermanentError(
+                f"the backup in {location} is not the one that was made: its manifest says otherwise than the database"
+            )
+        return replace(found, configuration=configuration)
 
 
 def back_up(

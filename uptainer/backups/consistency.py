@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from uptainer.backups.hooks import Hooks
 from uptainer.core.enums import ContainerStatus
-from uptainer.core.errors import UptainerError
+from uptainer.core.errors import UnfinishedError, UptainerError
 from uptainer.runtimes.port import Runtime
 
 _NO_HOOKS = Hooks()
@@ -26,11 +26,14 @@ class Hold:
 
         Raises:
             PermanentError, TemporaryError: a command failed, or the engine's.
+            UnfinishedError: it could not be let go; then the last command was not run either.
         """
         try:
             self.hooks.run_before(runtime, key)
             with self._still(runtime, key):
                 yield
+        except UnfinishedError:
+            raise
         except BaseException:
             with suppress(UptainerError):  # the first fault is the one that counts
                 self.hooks.run_after(runtime, key)
@@ -46,7 +49,12 @@ class Hold:
                 runtime.pause(key)
             yield
         finally:
-            self._lift(runtime, key)
+            try:
+                self._lift(runtime, key)
+            except UptainerError as error:
+                raise UnfinishedError(
+                    f"{key} could not be let go on: {error}. `uptainer recover` tries it again"
+                ) from error
 
     def _lift(self, runtime: Runtime, key: str) -> None:
         if self.stops:

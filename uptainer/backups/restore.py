@@ -1,14 +1,15 @@
 """Putting a backup's data back."""
 
+from collections.abc import Callable
 from datetime import datetime
 
 from uptainer.backups.backup import Backup, back_up, read, verify
 from uptainer.backups.store import Location
 from uptainer.core.enums import ContainerStatus
-from uptainer.core.errors import PermanentError
+from uptainer.core.errors import UnfinishedError, UptainerError
 from uptainer.runtimes.port import Runtime
 
-_UP = {ContainerStatus.RUNNING, ContainerStatus.PAUSED, ContainerStatus.RESTARTING}
+UP = frozenset({ContainerStatus.RUNNING, ContainerStatus.PAUSED, ContainerStatus.RESTARTING})
 
 
 def restore(backup: Backup, runtime: Runtime, key: str) -> None:
@@ -21,47 +22,82 @@ def restore(backup: Backup, runtime: Runtime, key: str) -> None:
         NotFoundError, UnreachableError: the engine's, or the store's.
     """
     verify(backup)
+    _write(backup, runtime, key)
+
+
+def restore_on_request(
+    backup: Backup,
+    runtime: Runtime,
+    key: str,
+    *,
+    safety: Location,
+    now: datetime,
+    starts: bool = False,
+    kept: Callable[[Backup], None] = lambda _: None,
+    written: Callable[[], None] = lambda: None,
+) -> Backup:
+    """Stop the workload, keep what is there now in `safety`, restore, and start it if it ran; returns the safety copy.
+
+    With `starts` it is started although it did not run, once the data is restored. `kept` is told of the safety copy before the first byte is written, and
+    `written` that the data is whole, before anything runs on it: a process that goes on after this one needs both.
+    Where the data can't be written, what was there before is put back.
+
+    Raises:
+        PermanentError, TemporaryError: nothing was changed, or what was there before is back; it runs again.
+        UnfinishedError: neither could be done, or it could not be started. Nothing runs on data that is not whole.
+    """
+    verify(backup)
+    for archive in backup.archives:
+        runtime.check_mount(key, archive.mount)
+    ran = runtime.state(key).status in UP
+    try:
+        if ran:
+            runtime.stop(key)
+        mounts = [archive.mount for archive in backup.archives]
+        copy = back_up(runtime, key, mounts, safety, image_reference=backup.image_reference, now=now)
+        kept(copy)
+    except BaseException:
+        start_again(runtime, key, ran=ran)
+        raise
+    fault = _write_or_go_back(backup, runtime, key, copy, written)
+    start_again(runtime, key, ran=ran or (starts and fault is None))
+    if fault is not None:
+        raise fault
+    return copy
+
+
+def start_again(runtime: Runtime, key: str, *, ran: bool = True) -> None:
+    """Raises: UnfinishedError, where what ran before can't be started."""
+    if not ran:
+        return
+    try:
+        runtime.start(key)
+    except UptainerError as error:
+        raise UnfinishedError(
+            f"{key} could not be started again: {error}. `uptainer recover` tries it again"
+        ) from error
+
+
+def _write(backup: Backup, runtime: Runtime, key: str) -> None:
     for archive in backup.archives:
         runtime.write_mount(key, archive.mount, read(backup, archive))
 
 
-def restore_on_request(
-    backup: Backup, runtime: Runtime, key: str, *, safety: Location, now: datetime
-) -> Backup:
-    """Stop the workload, keep what is there now in `safety`, restore, and start it if it ran; returns the safety copy.
-
-    Raises:
-        PermanentError: as `restore`; the safety copy stays, and the message says where.
-    """
-    verify(backup)
-    ran = runtime.state(key).status in _UP
-    if ran:
-        runtime.stop(key)
+def _write_or_go_back(
+    backup: Backup, runtime: Runtime, key: str, copy: Backup, written: Callable[[], None]
+) -> UptainerError | None:
+    """Why it could not be written; then what was there before is back. Raises UnfinishedError, where that is not."""
+    fault: UptainerError | None = None
     try:
-        mounts = [archive.mount for archive in backup.archives]
-        kept = back_up(runtime, key, mounts, safety, image_reference=backup.image_reference, now=now)
-        _restore_or_say(backup, runtime, key, kept)
-    finally:
-        if ran:
-            runtime.start(key)
-    return kept
-
-
-def bring_back(backup: Backup, runtime: Runtime) -> str:
-    """Create a workload that is gone again from its backup, with its data, and start it; returns its key.
-
-    Raises:
-        PermanentError: the backup is damaged (nothing was created), or its image is gone.
-    """
-    verify(backup)
-    key = runtime.create_from(backup.configuration, name=backup.workload)
-    restore(backup, runtime, key)
-    runtime.start(key)
-    return key
-
-
-def _restore_or_say(backup: Backup, runtime: Runtime, key: str, kept: Backup) -> None:
-    try:
-        restore(backup, runtime, key)
-    except PermanentError as error:
-        raise PermanentError(f"{error}. What was there before is kept in {kept.location}") from error
+        try:
+            _write(backup, runtime, key)
+        except UptainerError as error:
+            fault = type(error)(f"{error}. What was there before is back, and is kept in {copy.location}")
+            restore(copy, runtime, key)
+        written()
+    except UptainerError as error:
+        raise UnfinishedError(
+            f"{error}. The data of {key} is not whole, so that it stays stopped: `uptainer recover` tries it again. What "
+            f"was there before is kept in {copy.location}"
+        ) from error
+    return fault

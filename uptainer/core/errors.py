@@ -8,7 +8,8 @@
     │   ├── RefusedError        it could be done, and must not be: the message says which rule says so
     │   │   └── SupersededError it is not what was planned for any more: somebody else was there meanwhile
     │   ├── ProtocolError       the other side's answer is malformed, too large, or contradicts itself
-    │   └── UnsupportedError    this runtime, engine or machine has no such operation
+    │   ├── UnsupportedError    this runtime, engine or machine has no such operation
+    │   └── UnfinishedError     it was left in the middle, and recovery goes on with it
     └── TemporaryError          may work later; `retry_after` says when, where that is known
         ├── UnreachableError    the host, registry or database did not answer
         ├── RateLimitedError    it answered "not now", or would
@@ -54,6 +55,10 @@ class ProtocolError(PermanentError):
 
 
 class UnsupportedError(PermanentError):
+    pass
+
+
+class UnfinishedError(PermanentError):
     pass
 
 

@@ -10,8 +10,8 @@ from uptainer.backups.consistency import Hold
 from uptainer.backups.store import BackupStore, Location, Stores
 from uptainer.core.clock import utc_now
 from uptainer.core.enums import Consistency, ContainerStatus
-from uptainer.core.errors import UptainerError
-from uptainer.core.workloads import Mount
+from uptainer.core.errors import NotFoundError, UnfinishedError, UptainerError
+from uptainer.core.workloads import ContainerFacts, Mount
 from uptainer.fleet.policies import PolicyBook
 from uptainer.fleet.updating import Opens
 from uptainer.fleet.views import facts_of
@@ -81,7 +81,8 @@ def back_up_workload(
     run where it runs.
 
     Raises:
-        BusyError: an update or another backup works on it.
+        BusyError: an update or another backup works on it, or one that was cut off is not put right yet.
+        UnfinishedError: it could not be let go on; recovery does that.
         UnsupportedError: this kind of workload can't be backed up so; the message says why.
         NotFoundError, UnreachableError, PermanentError, TemporaryError: as `uptainer.backups.backup.back_up`, or a
             command failed.
@@ -90,12 +91,16 @@ def back_up_workload(
     key, policy = view.container.key, policy_of(database, view)
     location = new_location(view, stores(policy.backup_store))
     with claim_workload(database, view.host.name, key), opens(view.host.name) as runtime:
+        refuse_unsettled(database, view)
         require(view, runtime, Capability.BACK_UP_CONFIGURATION, Capability.BACK_UP_VOLUMES)
-        hold = _hold(view, policy, consistency or policy.backup_consistency, runtime.state(key).status)
+        now = find_now(view, runtime)
+        volumes = written_volumes(now.mounts)
+        hold = _hold(volumes, policy, consistency or policy.backup_consistency, now.status)
         _require_hold(view, runtime, hold)
         backup_id = begin(database, view, runtime, location, reason=reason, hold=hold)
-        with failing(database, backup_id):
-            backup = _copy(view, runtime, location, hold)
+        with failing(database, backup_id), hold.around(runtime, key):
+            reference = view.container.image_reference
+            backup = back_up(runtime, key, volumes, location, image_reference=reference, now=utc_now())
         finish(database, backup_id, backup, actor)
     return Kept(backup_id, view.address, location, len(backup.archives), backup.bytes)
 
@@ -105,11 +110,29 @@ def policy_of(database: Database, view: ContainerView) -> EffectivePolicy:
         return PolicyBook.load(session).policy_of(view).policy
 
 
+def refuse_unsettled(database: Database, view: ContainerView) -> None:
+    """Raises: BusyError; see `BackupRepository.refuse_unsettled`."""
+    with database.session() as session:
+        BackupRepository(session).refuse_unsettled(view.container.id)
+
+
+def find_now(view: ContainerView, runtime: Runtime) -> ContainerFacts:
+    """As the engine has it now: somebody may have made it anew, with other volumes, since discovery saw it.
+
+    Raises:
+        NotFoundError: it is gone.
+    """
+    found = next((each for each in runtime.containers() if each.key == view.container.key), None)
+    if found is None:
+        raise NotFoundError(f"{view.address} is not there any more")
+    return found
+
+
 def _hold(
-    view: ContainerView, policy: EffectivePolicy, consistency: Consistency, status: ContainerStatus
+    volumes: Sequence[Mount], policy: EffectivePolicy, consistency: Consistency, status: ContainerStatus
 ) -> Hold:
     """What does not run is still by itself, and nothing can be run in it; what keeps no data need not be still."""
-    if status not in _WRITES or not volumes_of(view):
+    if status not in _WRITES or not volumes:
         return Hold()
     return Hold(consistency is Consistency.STOP, consistency is Consistency.PAUSE, hooks_of(policy))
 
@@ -139,7 +162,11 @@ def require(view: ContainerView, runtime: Runtime, first: Capability, with_data:
 
 
 def volumes_of(view: ContainerView) -> tuple[Mount, ...]:
-    return tuple(mount for mount in facts_of(view).mounts if mount.kind == "volume" and not mount.read_only)
+    return written_volumes(facts_of(view).mounts)
+
+
+def written_volumes(mounts: Sequence[Mount]) -> tuple[Mount, ...]:
+    return tuple(mount for mount in mounts if mount.kind == "volume" and not mount.read_only)
 
 
 def begin(
@@ -175,18 +202,15 @@ def begin(
 
 @contextmanager
 def failing(database: Database, backup_id: int) -> Iterator[None]:
+    """What is unfinished stays so in its row too: `abandoned` goes on with it."""
     try:
         yield
+    except UnfinishedError:
+        raise
     except UptainerError as error:
         with database.session() as session:
             BackupRepository(session).fail(backup_id, str(error), utc_now())
         raise
-
-
-def _copy(view: ContainerView, runtime: Runtime, location: Location, hold: Hold) -> Backup:
-    key, reference = view.container.key, view.container.image_reference
-    with hold.around(runtime, key):
-        return back_up(runtime, key, volumes_of(view), location, image_reference=reference, now=utc_now())
 
 
 def finish(database: Database, backup_id: int, backup: Backup, actor: Actor) -> None:

@@ -1,19 +1,28 @@
 """Restores outside of an update."""
 
-from collections.abc import Sequence
-from contextlib import ExitStack
+from collections.abc import Iterator, Sequence
+from contextlib import ExitStack, contextmanager
 
 from sqlalchemy.orm import Session
 
 from uptainer.backups.backup import Backup, verify
 from uptainer.backups.consistency import Hold
 from uptainer.backups.copying import make, plan_copy, shared_folders
-from uptainer.backups.restore import bring_back, restore_on_request
+from uptainer.backups.restore import UP, restore_on_request
 from uptainer.backups.store import Location, Stores
 from uptainer.core.clock import utc_now
-from uptainer.core.enums import BackupStatus, ContainerStatus
-from uptainer.core.errors import NotFoundError, RefusedError
-from uptainer.fleet.backing_up import begin, failing, finish, new_location, policy_of, require
+from uptainer.core.enums import BackupStatus
+from uptainer.core.errors import NotFoundError, RefusedError, UnfinishedError
+from uptainer.core.workloads import Mount
+from uptainer.fleet.backing_up import (
+    begin,
+    failing,
+    finish,
+    new_location,
+    policy_of,
+    refuse_unsettled,
+    require,
+)
 from uptainer.fleet.discovery import look_again
 from uptainer.fleet.updating import Opens
 from uptainer.runtimes.capabilities import Capability
@@ -23,9 +32,8 @@ from uptainer.store.models import ContainerBackup
 from uptainer.store.repositories.audit import Actor, AuditRepository
 from uptainer.store.repositories.backups import BackupRepository
 from uptainer.store.repositories.containers import ContainerRepository, ContainerView
+from uptainer.updates.keeping import read_backup
 from uptainer.updates.locks import claim_workload
-
-UP = frozenset({ContainerStatus.RUNNING, ContainerStatus.PAUSED, ContainerStatus.RESTARTING})
 
 
 def restore_backup(database: Database, backup_id: int, opens: Opens, stores: Stores, *, actor: Actor) -> str:
@@ -34,24 +42,24 @@ def restore_backup(database: Database, backup_id: int, opens: Opens, stores: Sto
     Returns what was done, as a sentence.
 
     Raises:
-        RefusedError: the backup did not succeed, or its files were removed.
+        RefusedError: the backup did not succeed, its files were removed, or its volumes are not the container's any more.
+        UnfinishedError: the data is not whole, or the container does not start: recovery goes on with it.
     """
     with database.session() as session:
         row = BackupRepository(session).by_id(backup_id)
         view = view_of(session, row)
     check_whole(database, backup_id, view)
-    backup, key = Backup.read(stores(row.store).at(row.location)), view.container.key
+    backup, key = read_backup(row, stores), view.container.key
     with claim_workload(database, view.host.name, key), opens(view.host.name) as runtime:
         check_whole(database, backup_id, view)
-        if any(each.key == key for each in runtime.containers()):
-            require(view, runtime, Capability.BACK_UP_CONFIGURATION, Capability.RESTORE_VOLUMES)
-            safety = new_location(view, stores(policy_of(database, view).backup_store)).beside("-safety")
-            _restore_into(database, view, runtime, backup, safety, backup_id=backup_id, actor=actor)
-            said = f"{view.address}: {len(backup.archives)} volumes are as they were; what was there is kept in {safety}"
-        else:
-            require(view, runtime, Capability.RECREATE, Capability.RESTORE_VOLUMES)
-            bring_back(backup, runtime)
-            said = f"{view.address} was created again from its backup, with {len(backup.archives)} volumes"
+        refuse_unsettled(database, view)
+        safety = new_location(view, stores(policy_of(database, view).backup_store)).beside("-safety")
+        with _there(view, runtime, backup) as made:
+            _restore_into(
+                database, view, runtime, backup, safety, backup_id=backup_id, actor=actor, made=made
+            )
+        how = "was created again from its backup, and its" if made else "has its"
+        said = f"{view.address} {how} {len(backup.archives)} volumes as they were; what was there is kept in {safety}"
     said += "".join(f"; not in it: {text}" for text in left_out(backup))
     with database.session() as session:
         AuditRepository(session).append(
@@ -86,7 +94,7 @@ def restore_as(
         row = BackupRepository(session).by_id(backup_id)
         view = view_of(session, row)
     check_whole(database, backup_id, view)
-    backup = Backup.read(stores(row.store).at(row.location))
+    backup = read_backup(row, stores)
     with ExitStack() as held:
         for key in sorted({view.container.key, name}):
             held.enter_context(claim_workload(database, view.host.name, key))
@@ -151,6 +159,41 @@ def check_whole(database: Database, backup_id: int, view: ContainerView) -> None
         )
 
 
+@contextmanager
+def _there(view: ContainerView, runtime: Runtime, backup: Backup) -> Iterator[bool]:
+    """The container to restore into; whether it was made for that. One that was made goes again where that fails.
+
+    Raises:
+        RefusedError: it has other volumes now, so that what is restored would not be its own.
+    """
+    key = view.container.key
+    now = next((each for each in runtime.containers() if each.key == key), None)
+    if now is not None:
+        require(view, runtime, Capability.BACK_UP_CONFIGURATION, Capability.RESTORE_VOLUMES)
+        _refuse_other_volumes(view, backup, now.mounts)
+        yield False
+        return
+    require(view, runtime, Capability.RECREATE, Capability.RESTORE_VOLUMES)
+    runtime.create_from(backup.configuration, name=key)
+    try:
+        yield True
+    except UnfinishedError:
+        raise
+    except BaseException:
+        runtime.remove(key)
+        raise
+
+
+def _refuse_other_volumes(view: ContainerView, backup: Backup, mounts: Sequence[Mount]) -> None:
+    has = {(each.destination, each.name or each.source) for each in mounts}
+    for mount in (archive.mount for archive in backup.archives):
+        if (mount.destination, mount.name or mount.source) not in has:
+            raise RefusedError(
+                f"{view.address} does not have {mount.name or mount.source} at {mount.destination} any more, of which this "
+                "backup is: restore it under another name (--as), and take over from there"
+            )
+
+
 def _restore_into(
     database: Database,
     view: ContainerView,
@@ -160,12 +203,35 @@ def _restore_into(
     *,
     backup_id: int,
     actor: Actor,
+    made: bool,
 ) -> None:
+    """A container that was made is started at the end, and not before it has its data."""
     runs = runtime.state(view.container.key).status in UP
     reason = f"before backup {backup_id} is restored"
     copy_id = begin(
         database, view, runtime, safety, reason=reason, hold=Hold(stops=runs), restores_id=backup_id
     )
+
+    def kept(copy: Backup) -> None:
+        archives = [archive.as_json() for archive in copy.archives]
+        with database.session() as session:
+            BackupRepository(session).kept(
+                copy_id, archives, size=copy.bytes, starts=runs or made, now=utc_now()
+            )
+
+    def written() -> None:
+        with database.session() as session:
+            BackupRepository(session).written(copy_id, utc_now())
+
     with failing(database, copy_id):
-        kept = restore_on_request(backup, runtime, view.container.key, safety=safety, now=utc_now())
-    finish(database, copy_id, kept, actor)
+        copy = restore_on_request(
+            backup,
+            runtime,
+            view.container.key,
+            safety=safety,
+            now=utc_now(),
+            starts=made,
+            kept=kept,
+            written=written,
+        )
+    finish(database, copy_id, copy, actor)

@@ -22,6 +22,7 @@ from uptainer.core.errors import (
 from uptainer.runtimes.port import Runtime
 from uptainer.store.database import Database
 from uptainer.store.models import CLOSED, Approval
+from uptainer.store.repositories.backups import BackupRepository
 from uptainer.updates.journal import Journal, Record
 from uptainer.updates.locks import claim_workload, take_slots
 from uptainer.updates.options import UpdateOptions
@@ -61,7 +62,7 @@ def apply(
 
     Raises:
         RefusedError: nobody approved it, or not this digest.
-        BusyError: another run works on the workload, or as many updates as may run on the host or server.
+        BusyError: another run works on the workload, a restore of it was cut off and is not put right yet, or as many updates as may run on the host or server.
         TemporaryError: the registry, engine or database did not answer. Nothing was touched and it is APPROVED again,
             or it was left in the middle, and recovery goes on with it: calling again helps in both cases.
     """
@@ -74,6 +75,8 @@ def apply(
         if record.status not in READY:
             return resume(journal, subject, runtime, stores, clock=timing, registry_auth=registry_auth)
         _check_approved(journal, subject)
+        with journal.transaction() as session:
+            BackupRepository(session).refuse_unsettled(subject.update.container_id)
         take_slots(connection, subject.host, options.host_slots, subject.server, options.server_slots)
         tries = record.plan.recoveries + 1 if record.plan else 0
         try:

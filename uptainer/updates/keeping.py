@@ -23,6 +23,12 @@ from uptainer.updates.planning import RUNS, Subject, options_of
 from uptainer.updates.steps import BACK_UP_VOLUMES, Plan, data_may_differ
 
 
+def read_backup(row: ContainerBackup, stores: Stores) -> Backup:
+    """Raises: as `Backup.read_recorded`."""
+    location = stores(row.store).at(row.location)
+    return Backup.read_recorded(location, row.archives, row.configuration)
+
+
 @dataclass(frozen=True, slots=True)
 class Keeper:
     """The steps that are not the runtime's. Each may be done again."""
@@ -75,16 +81,17 @@ class Keeper:
         """Data of an earlier backup, for a reversal that asks for it."""
         with self.journal.transaction() as session:
             row = BackupRepository(session).by_id(backup_id)
-            source = self.stores(row.store).at(row.location)
-        backup = Backup.read(source)
+        backup = read_backup(row, self.stores)
         restore(backup, self.runtime, self.subject.key)
-        return {"location": str(source), "archives": len(backup.archives)}
+        return {"location": row.location, "archives": len(backup.archives)}
 
     def put_back_volumes(self, record: Record) -> None:
         """Restore the data if the backup was whole and something may have been written since."""
         entry = next(entry for entry in record.journal if entry.name == BACK_UP_VOLUMES)
         if entry.result and data_may_differ(self.plan.steps, record.journal):
-            restore(Backup.read(self.location), self.runtime, self.subject.key)
+            with self.journal.transaction() as session:
+                row = session.scalars(self._row()).one()
+            restore(read_backup(row, self.stores), self.runtime, self.subject.key)
 
     def validate(self, health: HealthPlan, image_id: str) -> Mapping[str, Any]:
         """Raises: PermanentError, with what is wrong with the new container or with those that depend on it."""

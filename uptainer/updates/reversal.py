@@ -5,7 +5,7 @@ from datetime import datetime
 from sqlalchemy import exists, select
 from sqlalchemy.orm import Session
 
-from uptainer.backups.backup import Backup, verify
+from uptainer.backups.backup import verify
 from uptainer.backups.store import Stores
 from uptainer.core.enums import ApprovalDecision, BackupStatus, ChangeLevel, UpdateStatus
 from uptainer.core.errors import InvalidInputError, NotFoundError, RefusedError
@@ -15,6 +15,7 @@ from uptainer.store.models import ContainerBackup, Update
 from uptainer.store.repositories.approvals import Answer, ApprovalRepository
 from uptainer.store.repositories.proposals import Proposal
 from uptainer.store.repositories.updates import UpdateRepository
+from uptainer.updates.keeping import read_backup
 from uptainer.updates.planning import RESTORE_FROM, Subject, find_subject
 
 
@@ -46,7 +47,7 @@ def reverse(
         _refuse_unfinished(session, subject.update)
         backup = _backup_of(session, update_id) if with_data else None
     if backup is not None:
-        verify(Backup.read(stores(backup.store).at(backup.location)))
+        verify(read_backup(backup, stores))
     image_id = _running_image(runtime, subject)
     _refuse_without_image(runtime, subject.update)
     with database.session() as session:

@@ -20,7 +20,7 @@ from tests.lab.s3 import S3Server
 from uptainer.backups.backup import Backup, back_up, verify
 from uptainer.backups.local import local_stores
 from uptainer.backups.opening import open_files
-from uptainer.backups.restore import bring_back, restore, restore_on_request
+from uptainer.backups.restore import restore, restore_on_request
 from uptainer.backups.sealing import Seal
 from uptainer.backups.store import BackupStore, Location
 from uptainer.core.enums import ConnectionType, ContainerStatus, RuntimeType
@@ -152,18 +152,6 @@ def test_a_damaged_backup_is_not_restored_and_changes_nothing(
     with pytest.raises(PermanentError, match="not what was written"):
         restore_on_request(backup, runtime, "web", safety=at(tmp_path / "safety"), now=NOW)
     assert listing(web) == before
-    assert runtime.state("web").status is ContainerStatus.RUNNING
-
-
-def test_a_workload_that_is_gone_is_brought_back_with_its_data(
-    clean_engine: DockerEngine, web: Container, runtime: DockerRuntime, tmp_path: Path
-) -> None:
-    before = listing(web)
-    backup = keep(runtime, tmp_path / "b")
-    web.remove(force=True)
-    clean_engine.client.volumes.get("data").remove()
-    assert bring_back(backup, runtime) == "web"
-    assert listing(clean_engine.client.containers.get("web")) == before
     assert runtime.state("web").status is ContainerStatus.RUNNING
 
 

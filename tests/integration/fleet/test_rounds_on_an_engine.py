@@ -5,7 +5,7 @@ from datetime import timedelta
 import pytest
 
 from tests.integration.fleet.house import ANN, House
-from uptainer.backups.backup import exists
+from uptainer.backups.backup import Backup, exists
 from uptainer.core.clock import utc_now
 from uptainer.core.enums import CheckResult, ContainerStatus, UpdateStatus
 from uptainer.core.errors import BusyError, InvalidInputError, NotFoundError, RefusedError
@@ -213,6 +213,33 @@ def test_a_workload_that_is_gone_is_made_again_with_its_data(house: House) -> No
     house.engine.client.volumes.get("data").remove()
     restore_backup(house.database, kept.backup_id, house.opens, house.stores, actor=ANN)
     assert house.sh("cat /data/file") == "then\n"
+
+
+def test_data_that_outlived_its_container_is_kept_before_it_is_overwritten(house: House) -> None:
+    house.run("1.0.0", volumes=["data:/data"])
+    house.sh("echo then > /data/file")
+    house.discover()
+    kept = back_up_workload(house.database, "lab/web", house.opens, house.stores, actor=ANN, reason="r")
+    house.sh("echo now > /data/file")
+    do(house, Order(Operation.REMOVE, force=True))
+    restore_backup(house.database, kept.backup_id, house.opens, house.stores, actor=ANN)
+    assert house.sh("cat /data/file") == "then\n"
+    with house.database.session() as session:
+        (copy, _), _ = BackupRepository(session).listing()
+    restore_backup(house.database, copy.id, house.opens, house.stores, actor=ANN)
+    assert house.sh("cat /data/file") == "now\n"
+
+
+def test_a_container_that_was_made_anew_is_backed_up_with_the_volume_that_it_has_now(house: House) -> None:
+    house.run("1.0.0", volumes=["old:/data"])
+    house.discover()
+    old = back_up_workload(house.database, "lab/web", house.opens, house.stores, actor=ANN, reason="r")
+    house.engine.client.containers.get("web").remove(force=True)
+    house.run("1.0.0", volumes=["new:/data"])
+    kept = back_up_workload(house.database, "lab/web", house.opens, house.stores, actor=ANN, reason="r")
+    assert [each.mount.name for each in Backup.read(kept.location).archives] == ["new"]
+    with pytest.raises(RefusedError, match="does not have old at /data any more"):
+        restore_backup(house.database, old.backup_id, house.opens, house.stores, actor=ANN)
 
 
 def test_a_paused_workload_stays_paused_and_each_backup_has_a_place_of_its_own(house: House) -> None:

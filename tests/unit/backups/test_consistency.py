@@ -11,7 +11,7 @@ import pytest
 from uptainer.backups.consistency import Hold
 from uptainer.backups.hooks import Hooks
 from uptainer.core.enums import ContainerStatus
-from uptainer.core.errors import InvalidInputError, PermanentError
+from uptainer.core.errors import InvalidInputError, PermanentError, UnfinishedError, UnreachableError
 from uptainer.runtimes.port import ExecResult, Runtime
 
 
@@ -80,6 +80,17 @@ CASES: list[tuple[Hold, bool, list[str]]] = [
 @pytest.mark.parametrize(("held", "fails", "done"), CASES)
 def test_a_workload_is_held_still_and_let_go_again(held: Hold, fails: bool, done: list[str]) -> None:
     assert hold(held, fails=fails) == done
+
+
+def test_what_cannot_be_let_go_is_left_to_recovery_with_its_last_command() -> None:
+    workload = Workload()
+    workload.start = lambda key: (_ for _ in ()).throw(UnreachableError("no answer"))  # type: ignore[method-assign]  # -- this one does not start
+    with (
+        pytest.raises(UnfinishedError, match="no answer"),
+        Hold(stops=True, hooks=HOOKS).around(cast(Runtime, workload), "db"),
+    ):
+        read(workload, fails=True)
+    assert workload.done == ["dump -f x", "stop", "read"]
 
 
 def test_hooks_are_stored_as_text_and_read_again() -> None:

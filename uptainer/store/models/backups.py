@@ -15,7 +15,8 @@ class ContainerBackup(Base):
 
     `was_running` says that the workload was stopped for it, and must run again; `was_paused` that it was paused for it;
     `after_hook` is what is to be run in it at the end, until that was done (`uptainer.backups.hooks`). `restores_id` says
-    that this is the safety copy of restoring that backup, which is RUNNING until the restore is over. `tested_at` is when
+    that this is the safety copy of restoring that backup, which is RUNNING until the restore is over: from `verified_at` on
+    the copy is whole, and from `finished_at` on the restored data is, and only has to be let go. `tested_at` is when
     a restore of it was last tried, and `test_said` what came of that. `removed_at` is when the files of a pruned one went:
     before that they may still be there, in part.
     """

@@ -5,10 +5,10 @@ from datetime import datetime
 from typing import Any
 
 from sqlalchemy import func, select, true, update
-from sqlalchemy.orm import Session
+from sqlalchemy.orm import Session, defer
 
 from uptainer.core.enums import BackupStatus
-from uptainer.core.errors import NotFoundError
+from uptainer.core.errors import BusyError, NotFoundError
 from uptainer.store.bulk import any_of
 from uptainer.store.models import Container, ContainerBackup, ContainerHost
 
@@ -65,6 +65,31 @@ class BackupRepository:
         return self._set(
             backup_id, status=BackupStatus.SUCCEEDED, archives=kept, size=size, finished_at=now, error=None
         )
+
+    def kept(
+        self, backup_id: int, archives: Sequence[Mapping[str, Any]], *, size: int, starts: bool, now: datetime
+    ) -> ContainerBackup:
+        """A safety copy was made and verified; `starts` says that the workload has to run when the restore is over."""
+        kept = [dict(archive) for archive in archives]
+        return self._set(backup_id, archives=kept, size=size, verified_at=now, was_running=starts)
+
+    def written(self, backup_id: int, now: datetime) -> ContainerBackup:
+        """The data is whole again: nothing is left to be done but to let the workload go on."""
+        return self._set(backup_id, finished_at=now)
+
+    def refuse_unsettled(self, container_id: int) -> None:
+        """To be asked under the workload's lock: whoever is at a backup or a restore that is not over then, is dead.
+
+        Raises:
+            BusyError: one was cut off, and has to be put right first.
+        """
+        wanted = select(ContainerBackup.id).where(
+            ContainerBackup.container_id == container_id, ContainerBackup.status == BackupStatus.RUNNING
+        )
+        if (number := self._session.scalar(wanted.limit(1))) is not None:
+            raise BusyError(
+                f"backup {number} of it was cut off, and is put right first: by the next `recover`, or by `uptainer recover`"
+            )
 
     def fail(self, backup_id: int, error: str, now: datetime) -> ContainerBackup:
         return self._set(backup_id, status=BackupStatus.FAILED, error=error, finished_at=now)
@@ -160,16 +185,22 @@ class BackupRepository:
         host: str | None = None,
         container_id: int | None = None,
         status: BackupStatus | None = None,
+        removed: bool = True,
         limit: int | None = 100,
     ) -> Sequence[tuple[ContainerBackup, str]]:
-        """The newest first, each with its workload's address; `limit=None` for all, as retention wants them."""
+        """The newest first, each with its workload's address, without the configuration, which is long; `limit=None` for
+        all, and `removed=False` for those whose files are not gone, as retention wants them.
+        """
         wanted = (
             select(ContainerBackup, ContainerHost.name + "/" + Container.key)
             .join(Container, Container.id == ContainerBackup.container_id)
             .join(Container.host)
+            .options(defer(ContainerBackup.configuration, raiseload=True))
             .order_by(ContainerBackup.created_at.desc(), ContainerBackup.id.desc())
             .limit(limit)
         )
+        if not removed:
+            wanted = wanted.where(ContainerBackup.removed_at.is_(None))
         if host is not None:
             wanted = wanted.where(ContainerHost.name == host)
         if container_id is not None:
