@@ -5,7 +5,7 @@ from dataclasses import dataclass, field, replace
 
 import anyio
 
-from uptainer.advice.consulting import Consulted, Desk
+from uptainer.advice.consulting import Consulted, Desk, Earlier
 from uptainer.advice.notes import ReleaseNotes
 from uptainer.advice.projects import LABELS
 from uptainer.advice.release_notes import ReleaseReader
@@ -29,11 +29,15 @@ class Advisor:
     _notes: dict[_Question, ReleaseNotes | UptainerError] = field(default_factory=dict)
     _reading: anyio.Lock = field(default_factory=anyio.Lock)
 
-    async def advise(self, subject: AdviceSubject) -> Consulted:
-        """The advice on one candidate. Notes or a model that cannot be had are a finding with the reason."""
+    async def advise(self, subject: AdviceSubject, earlier: Earlier | None = None) -> Consulted:
+        """The advice on one candidate, of which there is an `earlier` one. Notes or a model that cannot be had are a
+        finding with the reason.
+        """
         informed = await self._with_notes(subject)
         rules = advise(informed)
-        return await self.desk.consult(rules, informed) if self.desk is not None else Consulted(rules)
+        if self.desk is None:
+            return Consulted(rules)
+        return await self.desk.consult(rules, informed, earlier)
 
     async def _with_notes(self, subject: AdviceSubject) -> AdviceSubject:
         labels = _labels(subject)

@@ -1,6 +1,7 @@
 """A model is asked about one candidate: within its budget, once more where it was only busy, and on the record."""
 
 import json
+import re
 import secrets
 import time
 from collections.abc import Awaitable, Callable
@@ -12,7 +13,7 @@ import anyio
 from uptainer.advice.consultations import Ledger, Transcript
 from uptainer.advice.model import INSTRUCTIONS, REPAIRS, AdviceModel, ModelAnswer
 from uptainer.advice.notes import ReleaseNotes, fit
-from uptainer.advice.opinions import not_asked, stricter, without_model
+from uptainer.advice.opinions import not_asked, repeat_opinion, stricter, without_model
 from uptainer.advice.spending import worst_case
 from uptainer.advice.subject import AdviceSubject
 from uptainer.core.clock import utc_now
@@ -22,6 +23,9 @@ from uptainer.core.findings import Advice
 
 _MAX_NOTES = 60_000
 _DEFAULT_WAIT = timedelta(seconds=2)
+_BEGIN = re.compile(r"^NOTES ([0-9a-f]{16}) BEGIN$", re.MULTILINE)
+_UNTOLD = frozenset({"age"})
+"""Rules that say something else every day, of which a model learns nothing that is in the notes."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,6 +35,15 @@ class Consulted:
     advice: Advice
     answer: ModelAnswer | None = None
     number: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Earlier:
+    """The last advice on the same candidate, with the number of what a model was asked for it, and that."""
+
+    advice: Advice
+    number: int
+    asked: Consultation
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,12 +59,19 @@ class Desk:
     sleep: Callable[[float], Awaitable[None]] = anyio.sleep
     clock: Callable[[], datetime] = utc_now
 
-    async def consult(self, rules: Advice, subject: AdviceSubject) -> Consulted:
-        """The rules' advice with the model's opinion in it, or as it was with the reason why there is none."""
+    async def consult(
+        self, rules: Advice, subject: AdviceSubject, earlier: Earlier | None = None
+    ) -> Consulted:
+        """The rules' advice with the model's opinion in it, or as it was with the reason why there is none.
+
+        What it was asked word for word before is not asked again: its answer of then is its opinion.
+        """
         notes = subject.notes
         if notes is None:
             reason = f"there are no release notes to read ({subject.notes_reason})"
             return Consulted(without_model(rules, reason))
+        if earlier is not None and self._answered(earlier.asked, subject, notes, rules):
+            return Consulted(repeat_opinion(rules, earlier.advice, earlier.asked), None, earlier.number)
         asked = _Asked(self.model, subject, question_about(subject, notes, rules), self.clock())
         answer = await self._answer(asked)
         if isinstance(answer, RefusedError) and not asked.transcript.requests:
@@ -60,6 +80,19 @@ class Desk:
         if isinstance(answer, UptainerError):
             return Consulted(without_model(rules, str(answer)), None, number)
         return Consulted(stricter(rules, answer, notes, name=self.model.settings.model), answer, number)
+
+    def _answered(
+        self, asked: Consultation, subject: AdviceSubject, notes: ReleaseNotes, rules: Advice
+    ) -> bool:
+        """Whether it is the same model, that it gave an answer, and that the same question would be put again."""
+        settings, mark = self.model.settings, _BEGIN.search(asked.question)
+        if asked.decision is None or mark is None:
+            return False
+        whom = (asked.provider, asked.model, asked.instructions)
+        return (
+            whom == (settings.provider, settings.model, INSTRUCTIONS)
+            and question_about(subject, notes, rules, mark=mark[1]) == asked.question
+        )
 
     async def _answer(self, asked: "_Asked") -> ModelAnswer | UptainerError:
         try:
@@ -131,7 +164,9 @@ def question_about(subject: AdviceSubject, notes: ReleaseNotes, rules: Advice, *
         "to": subject.version_after or subject.candidate.reference.tag,
         "level": subject.candidate.level,
         "keeps_data_in": [mount.destination for mount in subject.mounts if not mount.read_only],
-        "findings_of_the_rules": [f"{finding.rule}: {finding.reason}" for finding in rules.findings],
+        "findings_of_the_rules": [
+            f"{finding.rule}: {finding.reason}" for finding in rules.findings if finding.rule not in _UNTOLD
+        ],
         "release_notes_complete": notes.complete and not left_out,
     }
     return f"Facts:\n{json.dumps(facts, indent=1)}\n\nNOTES {mark} BEGIN\n{text}\nNOTES {mark} END"

@@ -10,6 +10,8 @@ from dataclasses import replace
 from uptainer.advice.judgements import HOLD, strictest
 from uptainer.advice.model import ModelAnswer
 from uptainer.advice.notes import ReleaseNotes, is_quoted, squeeze, visible
+from uptainer.core.consultations import Consultation
+from uptainer.core.enums import RecommendationType
 from uptainer.core.findings import Advice, Finding, Verdict
 
 RULE = "language model"
@@ -52,21 +54,31 @@ def not_asked(rules: Advice, reason: str) -> Advice:
     return replace(rules, findings=(*rules.findings, finding))
 
 
+def repeat_opinion(rules: Advice, earlier: Advice, asked: Consultation) -> Advice:
+    """The rules' advice with what a model answered before to the very same question; `earlier` is the advice of then."""
+    assert asked.decision is not None, "it was answered"
+    return _joined(rules, earlier, asked.decision, asked.risk or 0)
+
+
 def keep_opinion(now: Advice, earlier: Advice) -> Advice:
     """Advice without a model, and what one said before of the same candidate: a spent budget or a server that is away
     takes back no warning.
     """
     if now.source == earlier.source or not earlier.source.startswith(f"{now.source}+"):
         return now
+    return _joined(now, earlier, earlier.recommendation, earlier.risk)
+
+
+def _joined(now: Advice, earlier: Advice, opinion: RecommendationType, risk: int) -> Advice:
     said = tuple(
         each
         for each in earlier.findings
         if each.rule == RULE and not each.reason.startswith((_UNHEARD, _UNASKED))
     )
-    recommendation = strictest([now.recommendation, earlier.recommendation])
+    recommendation = strictest([now.recommendation, opinion])
     return Advice(
         recommendation=recommendation,
-        risk=max(now.risk, earlier.risk),
+        risk=max(now.risk, risk),
         findings=(*now.findings, *said),
         summary=now.summary if recommendation is now.recommendation else earlier.summary,
         source=earlier.source,

@@ -106,9 +106,9 @@ def print_history(history: AdviceHistory) -> None:
     kept = [each for each in history.given if each.consultation is not None]
     if not kept:
         typer.echo("\nNo language model was asked, or what it was asked is past its time.")
-    for each in kept:
-        assert each.consultation is not None, "others were left out"
-        _print_consultation(each.number or 0, each.consultation)
+    for number, asked in {each.number or 0: each.consultation for each in kept}.items():
+        assert asked is not None, "others were left out"
+        _print_consultation(number, asked)
 
 
 def print_log(listed: Sequence[tuple[int, Consultation]], *, as_json: bool) -> None:

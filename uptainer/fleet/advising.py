@@ -1,14 +1,14 @@
 """Advice on the fleet's candidates: asked for anew when something is different, and once a day."""
 
-from collections.abc import Callable, Iterator, Mapping
-from dataclasses import replace
+from collections.abc import Collection, Iterator, Mapping
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 import anyio
 from anyio import to_thread
 
 from uptainer.advice.advisor import Advisor
-from uptainer.advice.consulting import Consulted
+from uptainer.advice.consulting import Consulted, Earlier
 from uptainer.advice.opinions import keep_opinion
 from uptainer.advice.subject import AdviceSubject
 from uptainer.core.errors import UptainerError
@@ -17,10 +17,12 @@ from uptainer.fleet.checking import selected
 from uptainer.fleet.subjects import Fleet, Known
 from uptainer.store.database import Database
 from uptainer.store.models import CandidateRow
+from uptainer.store.repositories.consultations import ConsultationRepository
 from uptainer.store.repositories.recommendations import RecommendationRepository
 
 GOOD_FOR = timedelta(days=1)
-"""Release notes are read, and a model is asked, no more often than this for a candidate that nothing new is known of."""
+"""Release notes are read no more often than this for a candidate that nothing new is known of; a model is asked then,
+where it has something else to read than the last time."""
 AT_ONCE = 4
 KEPT_AT_ONCE = 20
 """So many pieces of advice are lost, and asked for anew, where a process dies."""
@@ -45,29 +47,41 @@ def advise_fleet(
         row.id: advice for known in fleet for row in known.candidates if (advice := known.advice.get(row.id))
     }
     wanted = {row.id: known.advice_subject(row, now) for known, row in _outdated(fleet, last, now)}
-
-    def keep(advice: Advised) -> None:
-        _keep(database, advice if advisor.desk is None else _with_opinions(advice, earlier), now)
-
-    anyio.run(_advise_all, advisor, wanted, keep)
+    records = _Records(database, earlier if advisor.desk is not None else {}, now)
+    anyio.run(_advise_all, advisor, wanted, records)
     return len(wanted)
 
 
-def _with_opinions(advice: Advised, earlier: Mapping[int, Advice]) -> Advised:
-    """Where no model was heard, with what one said before."""
-    return {
-        candidate: replace(each, advice=keep_opinion(each.advice, earlier[candidate]))
-        if candidate in earlier and each.answer is None
-        else each
-        for candidate, each in advice.items()
-    }
+@dataclass(frozen=True, slots=True)
+class _Records:
+    """What was advised before, by candidate id, as far as it counts; and where advice is kept."""
 
+    database: Database
+    earlier: Mapping[int, Advice]
+    now: datetime
 
-def _keep(database: Database, advice: Advised, now: datetime) -> None:
-    with database.session() as session:
+    def recall(self, candidates: Collection[int]) -> Mapping[int, Earlier]:
+        with self.database.session() as session:
+            numbers = RecommendationRepository(session).asked_for(
+                [each for each in candidates if each in self.earlier]
+            )
+            asked = dict(ConsultationRepository(session).by_ids(list(numbers.values())))
+        return {
+            candidate: Earlier(self.earlier[candidate], number, asked[number])
+            for candidate, number in numbers.items()
+            if number in asked
+        }
+
+    def keep(self, advice: Advised) -> None:
         asked = {candidate: each.number for candidate, each in advice.items() if each.number is not None}
-        given = {candidate: each.advice for candidate, each in advice.items()}
-        RecommendationRepository(session).record(given, now, asked)
+        given = {candidate: self._with_opinion(candidate, each) for candidate, each in advice.items()}
+        with self.database.session() as session:
+            RecommendationRepository(session).record(given, self.now, asked)
+
+    def _with_opinion(self, candidate: int, given: Consulted) -> Advice:
+        """Where no model was heard, with what one said before."""
+        earlier = self.earlier.get(candidate)
+        return keep_opinion(given.advice, earlier) if earlier and given.answer is None else given.advice
 
 
 def _outdated(
@@ -87,9 +101,7 @@ def _last_news(known: Known, row: CandidateRow) -> datetime:
     return max([row.found_at, *scans, *ends])
 
 
-async def _advise_all(
-    advisor: Advisor, subjects: Mapping[int, AdviceSubject], keep: Callable[[Advised], None]
-) -> None:
+async def _advise_all(advisor: Advisor, subjects: Mapping[int, AdviceSubject], records: _Records) -> None:
     """Some at a time, and those are kept before the next are asked about.
 
     Raises:
@@ -97,16 +109,16 @@ async def _advise_all(
     """
     numbers = list(subjects)
     for begin in range(0, len(numbers), KEPT_AT_ONCE):
-        advice, faults = await _advise_some(
-            advisor, {each: subjects[each] for each in numbers[begin : begin + KEPT_AT_ONCE]}
-        )
-        await to_thread.run_sync(keep, advice)
+        some = {each: subjects[each] for each in numbers[begin : begin + KEPT_AT_ONCE]}
+        earlier = await to_thread.run_sync(records.recall, some.keys())
+        advice, faults = await _advise_some(advisor, some, earlier)
+        await to_thread.run_sync(records.keep, advice)
         if faults:
             raise faults[0]
 
 
 async def _advise_some(
-    advisor: Advisor, subjects: Mapping[int, AdviceSubject]
+    advisor: Advisor, subjects: Mapping[int, AdviceSubject], earlier: Mapping[int, Earlier]
 ) -> tuple[Advised, list[UptainerError]]:
     advice, faults = dict[int, Consulted](), list[UptainerError]()
     turns = anyio.CapacityLimiter(AT_ONCE)
@@ -114,7 +126,7 @@ async def _advise_some(
     async def one(number: int, subject: AdviceSubject) -> None:
         async with turns:
             try:
-                advice[number] = await advisor.advise(subject)
+                advice[number] = await advisor.advise(subject, earlier.get(number))
             except UptainerError as error:
                 faults.append(error)
 

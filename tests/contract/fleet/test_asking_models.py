@@ -34,8 +34,11 @@ SETTINGS = ModelSettings(ModelProvider.OLLAMA, "m", max_tokens=100, prices=Price
 
 
 class Notes:
+    def __init__(self, text: str = "Sessions end at midnight.") -> None:
+        self.text = text
+
     async def notes_for(self, *_: Any, **__: Any) -> ReleaseNotes:
-        return ReleaseNotes("github.com/a/b", (Release("1.28", "", "Sessions end at midnight.", ""),))
+        return ReleaseNotes("github.com/a/b", (Release("1.28", "", self.text, ""),))
 
 
 class Model:
@@ -57,13 +60,19 @@ class Model:
         return ModelAnswer(decision=RecommendationType.HOLD, risk_score=80, summary="It breaks.")
 
 
-def advise(fleet: Seeded, model: Model, limits: DailyLimits | None = None, now: datetime = NOW) -> int:
+def advise(
+    fleet: Seeded,
+    model: Model,
+    limits: DailyLimits | None = None,
+    now: datetime = NOW,
+    notes: Notes | None = None,
+) -> int:
     async def no_sleep(_seconds: float) -> None:
         """A server that is away is asked again at once."""
 
     ledger = SharedLedger(fleet.database, limits or DailyLimits())
     desk = Desk(model, ledger, sleep=no_sleep, clock=lambda: now)
-    return advise_fleet(fleet.database, Advisor(Notes(), desk), now)  # type: ignore[arg-type]  # -- only the call that is made of it
+    return advise_fleet(fleet.database, Advisor(notes or Notes(), desk), now)  # type: ignore[arg-type]  # -- only the call that is made of it
 
 
 def given(fleet: Seeded) -> Sequence[Advice]:
@@ -139,12 +148,38 @@ def test_a_model_that_is_not_heard_any_more_takes_back_no_warning(fleet: Seeded)
     (warned,) = given(fleet)
     for days, limits in ((2, DailyLimits()), (4, DailyLimits(calls=0)), (6, DailyLimits())):
         away = Model(UnreachableError("the model does not answer"))
-        advise(fleet, away, limits, NOW + timedelta(days=days))
+        advise(fleet, away, limits, NOW + timedelta(days=days), Notes("They are worded anew."))
         (now,) = given(fleet)
         assert (now.recommendation, now.risk, now.source) == (warned.recommendation, 80, "rules+m")
         said = [each.reason for each in now.findings if each.rule == "language model"]
         assert len(said) == 2
         assert said[1] == "m says hold (risk 80): It breaks."
+
+
+def test_a_question_that_was_answered_is_not_asked_again_and_a_budget_reaches_all_in_time(
+    fleet: Seeded,
+) -> None:
+    names = [f"web-{number}" for number in range(6)]
+    fleet.run(*names)
+    fleet.find_all(names, "1.28")
+    model = Model()
+    for day in range(5):
+        assert advise(fleet, model, DailyLimits(calls=2), NOW + day * timedelta(days=1, hours=1)) == 6
+    assert model.asked == 6
+    assert len(kept(fleet.database)) == 6
+    assert [each.recommendation for each in given(fleet)] == [RecommendationType.HOLD] * 6
+    assert {(each.risk, each.source) for each in given(fleet)} == {(80, "rules+m")}
+
+
+def test_another_model_is_asked_anew(fleet: Seeded) -> None:
+    fleet.run("web")
+    fleet.find("web", "1.28")
+    advise(fleet, Model())
+    other = Model()
+    other.settings = replace(SETTINGS, model="n")
+    advise(fleet, other, now=NOW + timedelta(days=2))
+    assert other.asked == 1
+    assert given(fleet)[0].source == "rules+n"
 
 
 class Full:

@@ -41,6 +41,16 @@ class RecommendationRepository:
         )
         return dict(rows.tuples().all())
 
+    def asked_for(self, candidate_ids: Sequence[int]) -> Mapping[int, int]:
+        """By candidate id, the number of what a model was asked for the last advice, where it was asked something."""
+        rows = self._session.execute(
+            select(AiRecommendation.candidate_id, AiRecommendation.consultation_id)
+            .where(any_of(AiRecommendation.candidate_id, candidate_ids))
+            .order_by(AiRecommendation.candidate_id, AiRecommendation.id.desc())
+            .distinct(AiRecommendation.candidate_id)
+        ).tuples()
+        return {candidate: number for candidate, number in rows if number is not None}
+
     def latest(self, candidate_ids: Sequence[int]) -> Mapping[int, Advice]:
         """By candidate id, those that there is advice on."""
         rows = self._session.scalars(
