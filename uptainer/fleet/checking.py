@@ -118,6 +118,7 @@ def check_registry(
     reaches the clusters. What is wanted most is asked first. A registry that does not answer, or whose budget is used
     up, gives UNKNOWN with its reason for each container; that is recorded, not raised.
     """
+    asked_at = utc_now()
     logins = (
         read_pull_logins(database, [each.container_id for each in questions], opens) if opens else NO_LOGINS
     )
@@ -141,7 +142,7 @@ def check_registry(
         for each, answer in zip(asked, answers, strict=True)
     ]
     with database.session() as session:
-        CheckRepository(session).record(lookups, utc_now())
+        CheckRepository(session).record(lookups, utc_now(), asked_at=asked_at)
     return CheckReport(
         registry,
         len(lookups),

@@ -182,6 +182,21 @@ def test_a_pushed_reference_is_asked_for_anew_and_only_where_its_repository_runs
         assert registry.asked == []
 
 
+def test_what_a_sweep_asked_before_a_push_does_not_hide_what_the_push_has_brought(fleet: Seeded) -> None:
+    """A sweep of a registry takes minutes, and writes down at its end what it was told at its begin."""
+    with ScriptedServer(lambda _: Answer(404)) as registry:
+        run(fleet, registry, "web")
+
+        def pushed_meanwhile(_: Asked) -> Answer:
+            registry.script = lambda _: Answer(headers={"Docker-Content-Digest": digest("running")})
+            check(fleet, repository=f"{registry.host}/app")
+            return Answer(404)
+
+        registry.script = pushed_meanwhile
+        check(fleet)
+    assert fleet.check("web").result is CheckResult.UP_TO_DATE
+
+
 def test_a_scan_is_paid_for_and_its_429_holds_lookups_off(database: Database) -> None:
     budgets = SharedBudgets(database)
     limit(database, "hub.test", Cap(10, timedelta(hours=1)), 0)

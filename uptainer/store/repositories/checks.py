@@ -57,14 +57,20 @@ class CheckRepository:
     def __init__(self, session: Session) -> None:
         self._session = session
 
-    def record(self, lookups: Sequence[Lookup], now: datetime) -> CheckRecord:
+    def record(
+        self, lookups: Sequence[Lookup], now: datetime, *, asked_at: datetime | None = None
+    ) -> CheckRecord:
         """One lookup for each container. A row is added where the answer changed, else the row there is restated.
 
-        Candidates that are not given any more are marked gone, but for containers whose answer is unknown.
+        Candidates that are not given any more are marked gone, but for containers whose answer is unknown. `asked_at`
+        is when the first of these was asked for: where another check has found something out since, that stands.
         """
+        current = self._current([each.container_id for each in lookups])
+        if asked_at is not None:
+            since = {key for key, row in current.items() if _is_found_between(asked_at, row, now)}
+            lookups = [each for each in lookups if each.container_id not in since]
         if not lookups:
             return CheckRecord((), {})
-        current = self._current([each.container_id for each in lookups])
         same = [each for each in lookups if _is_same(each, current.get(each.container_id))]
         restated = {each.container_id for each in same}
         changed = [each for each in lookups if each.container_id not in restated]
@@ -205,6 +211,11 @@ class CheckRepository:
 
 def _is_same(lookup: Lookup, row: UpdateCheck | None) -> bool:
     return row is not None and all(getattr(row, name) == getattr(lookup, name) for name in _ANSWER)
+
+
+def _is_found_between(asked_at: datetime, row: UpdateCheck, now: datetime) -> bool:
+    """What is said to have been found later than now is not: a clock was wrong, and would else be believed for long."""
+    return row.result is not CheckResult.UNKNOWN and asked_at < row.last_checked_at <= now
 
 
 def _columns(lookup: Lookup, now: datetime) -> dict[str, Any]:
