@@ -223,11 +223,14 @@ async def _verify(job: Signed, client: RegistryClient, kept: Mapping[str, _Kept]
 
 
 def _record(session: Session, job: Signed, found: Sequence[Verification], kept: Mapping[str, _Kept]) -> None:
-    """The same image may be signed in one repository and not in another: what holds is not taken back by that."""
+    """The same image may be signed in one repository and not in another: what holds is not taken back by that. Nothing is
+    said of a trust that was removed meanwhile.
+    """
     signatures = SignatureRepository(session)
+    there = {trust.id for trust in signatures.trusts()}
     before = signatures.current([job.image_pk])[job.image_pk]
     now: datetime = utc_now()
     for each in found:
-        if each.holds or not (each.trust in before and before[each.trust].holds):
-            trust = kept[each.trust]
+        trust = kept[each.trust]
+        if trust.id in there and (each.holds or not (each.trust in before and before[each.trust].holds)):
             signatures.record(job.image_pk, trust.id, trust.fingerprint, each, now)

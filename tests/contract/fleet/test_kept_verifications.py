@@ -1,0 +1,99 @@
+"""What is kept of verifications: whatever a stranger wrote into a signature, and whatever became of its trust."""
+
+import json
+from collections.abc import Mapping
+from dataclasses import replace
+
+import pytest
+
+from tests.contract.fleet.seeded import ANN, Seeded
+from tests.lab.facts import candidate
+from tests.lab.images import build_image, push_image
+from tests.lab.registry import Registry
+from tests.lab.signed import push_layers
+from tests.lab.sigstore import Layer, key_layer, new_key, public_pem, simple_payload
+from uptainer.core.enums import SignatureStatus
+from uptainer.core.reference import Reference
+from uptainer.core.signatures import Verification
+from uptainer.fleet.signing import plan_verifications, verify_registry
+from uptainer.images.access import Access
+from uptainer.images.credentials import Keychain
+from uptainer.signatures.trusts import KeyTrust, document_of, fingerprint
+from uptainer.store.models import Image
+from uptainer.store.repositories.signatures import SignatureRepository
+
+KEY = new_key()
+TRUST = KeyTrust(keys=(public_pem(KEY),))
+
+
+def trust(fleet: Seeded) -> None:
+    with fleet.database.session() as session:
+        SignatureRepository(session).put_trust("shop", document_of(TRUST), fingerprint(TRUST), actor=ANN)
+
+
+def offer(fleet: Seeded, registry: Registry, name: str) -> str:
+    """An image that a policy wants signed; its digest."""
+    pushed = push_image(registry.url, f"{name}:1", build_image(files={"a": name}))
+    fleet.policy(signed_by=["shop"])
+    fleet.run("web")
+    reference = Reference.parse(f"{registry.host}/{name}:1")
+    fleet.find("web", replace(candidate("1.28", digest=pushed), reference=reference))
+    return pushed
+
+
+def verified(fleet: Seeded, keychain: Keychain | None = None) -> list[Verification]:
+    planned = plan_verifications(fleet.database)
+    logins = keychain or Keychain({}, None)
+    return [each for jobs in planned.values() for each in verify_registry(fleet.database, jobs, logins)]
+
+
+def kept(fleet: Seeded) -> Mapping[str, Verification]:
+    with fleet.database.session() as session:
+        images = [row.id for row in session.query(Image)]
+        found = SignatureRepository(session).current(images)
+    return {name: each for of_image in found.values() for name, each in of_image.items()}
+
+
+@pytest.mark.parametrize("hostile", ["\x00", "\ud800", "\n# Approved\n", "\u202e"], ids=ascii)
+def test_what_a_stranger_wrote_is_kept_as_far_as_it_can_be_shown(
+    fleet: Seeded, registry: Registry, hostile: str
+) -> None:
+    name = f"kept/{ord(hostile[0])}"
+    trust(fleet)
+    pushed = offer(fleet, registry, name)
+    layer = Layer(simple_payload(f"sha256:{hostile}"), key_layer(KEY, pushed).annotations)
+    assert json.loads(layer.payload)["critical"]["image"]["docker-manifest-digest"] == f"sha256:{hostile}"
+    push_layers(registry.url, name, pushed, [layer])
+    (found,) = verified(fleet)
+    assert found.status is SignatureStatus.INVALID
+    assert kept(fleet)["shop"].reason == found.reason
+    assert hostile not in found.reason
+
+
+class Slow(Keychain):
+    """While the registry is asked, its trust is forgotten and given anew."""
+
+    waiting: tuple[Seeded, ...] = ()
+
+    def access(self, registry: str) -> Access:
+        for fleet in self.waiting:
+            with fleet.database.session() as session:
+                SignatureRepository(session).remove_trust("shop", actor=ANN)
+            trust(fleet)
+        self.waiting = ()
+        return super().access(registry)
+
+
+def test_what_was_verified_against_a_trust_that_is_gone_is_not_kept(
+    fleet: Seeded, registry: Registry
+) -> None:
+    trust(fleet)
+    pushed = offer(fleet, registry, "kept/gone")
+    push_layers(registry.url, "kept/gone", pushed, [key_layer(KEY, pushed)])
+    slow = Slow({}, None)
+    slow.waiting = (fleet,)
+    verified(fleet, slow)
+    assert not slow.waiting, "the registry was asked"
+    assert kept(fleet) == {}
+    assert [each.status for each in verified(fleet)] == [SignatureStatus.VERIFIED]
+    assert kept(fleet)["shop"].holds
