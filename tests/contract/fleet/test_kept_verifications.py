@@ -73,14 +73,16 @@ def test_what_a_stranger_wrote_is_kept_as_far_as_it_can_be_shown(
 class Slow(Keychain):
     """While the registry is asked, its trust is forgotten and given anew."""
 
-    waiting: tuple[Seeded, ...] = ()
+    def __init__(self, fleet: Seeded) -> None:
+        super().__init__({}, None)
+        self.waiting = [fleet]
 
     def access(self, registry: str) -> Access:
-        for fleet in self.waiting:
+        while self.waiting:
+            fleet = self.waiting.pop()
             with fleet.database.session() as session:
                 SignatureRepository(session).remove_trust("shop", actor=ANN)
             trust(fleet)
-        self.waiting = ()
         return super().access(registry)
 
 
@@ -90,8 +92,7 @@ def test_what_was_verified_against_a_trust_that_is_gone_is_not_kept(
     trust(fleet)
     pushed = offer(fleet, registry, "kept/gone")
     push_layers(registry.url, "kept/gone", pushed, [key_layer(KEY, pushed)])
-    slow = Slow({}, None)
-    slow.waiting = (fleet,)
+    slow = Slow(fleet)
     verified(fleet, slow)
     assert not slow.waiting, "the registry was asked"
     assert kept(fleet) == {}
