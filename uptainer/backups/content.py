@@ -11,7 +11,7 @@ from tempfile import TemporaryDirectory
 from typing import IO, Self, cast
 
 from uptainer.core.errors import PermanentError
-from uptainer.runtimes.engine.tars import PIECE, Source
+from uptainer.runtimes.engine.tars import PIECE, Source, forget
 
 NAMED = 5
 """So many differences are named."""
@@ -53,6 +53,7 @@ class Comparison:
                 for entry in read:
                     self._note(side, read, entry)
                     count += 1
+                    forget(read)
         except tarfile.TarError as error:
             raise PermanentError(f"what was kept is no whole archive: {error}") from error
         for _ in tar:

@@ -7,10 +7,10 @@ from datetime import datetime, timedelta
 
 from uptainer.backups.backup import Backup, read, verify
 from uptainer.backups.content import Comparison
-from uptainer.backups.copying import make, mount_in, plan_trial, reach
+from uptainer.backups.copying import fill, mount_in, plan_trial, reach
 from uptainer.backups.store import Stores
 from uptainer.core.clock import Clock, utc_now
-from uptainer.core.errors import BusyError, PermanentError
+from uptainer.core.errors import BusyError, NotFoundError, PermanentError, RefusedError
 from uptainer.fleet.backing_up import policy_of
 from uptainer.fleet.restoring import check_whole, view_of
 from uptainer.fleet.updating import Opens
@@ -23,6 +23,7 @@ from uptainer.store.repositories.backups import BackupRepository
 from uptainer.store.repositories.containers import ContainerRepository, ContainerView
 from uptainer.store.repositories.notices import NoticeRepository
 from uptainer.updates.health import HealthPlan, Proof, prove
+from uptainer.updates.keeping import read_backup
 from uptainer.updates.locks import claim_workload
 
 KEPT, RESTORED = "kept", "restored"
@@ -67,7 +68,7 @@ def try_backup(
         check_whole(database, backup_id, view)
         clear_trials(database, host, runtime)
         try:
-            backup = Backup.read(stores(row.store).at(row.location))
+            backup = read_backup(row, stores)
             said, passed = _try(database, view, runtime, backup, backup_id, start=start), True
         except PermanentError as error:
             said, passed = str(error), False
@@ -103,28 +104,35 @@ def _try(
     verify(backup)
     can = runtime.capabilities(view.container.workload_kind)
     if not isinstance(runtime, Copies) or not can.can(Capability.COPY):
-        files = sum(_read_alone(backup))
-        return f"{files} files were read whole, and not restored: {can.refused.get(Capability.COPY, 'there is no way here')}"
+        return _read_alone(backup, can.refused.get(Capability.COPY, "there is no way here"))
     copy = plan_trial(backup, backup_id)
-    with claim_workload(database, view.host.name, copy.name), _made(backup, runtime, runtime, copy):
-        files = _compare(backup, runtime, copy)
-        health = _start(database, view, runtime, backup, copy) if start else ""
+    with claim_workload(database, view.host.name, copy.name):
+        try:
+            runtime.copy(backup.configuration, copy)
+        except (RefusedError, NotFoundError) as error:
+            return _read_alone(backup, str(error))
+        with _cleared(runtime, copy):
+            fill(backup, runtime, copy)
+            files = _compare(backup, runtime, copy)
+            health = _start(database, view, runtime, backup, copy) if start else ""
     return "; ".join(filter(None, (f"{files} files came back as they were kept", health)))
 
 
 @contextmanager
-def _made(backup: Backup, runtime: Runtime, copies: Copies, copy: Copy) -> Iterator[None]:
-    make(backup, runtime, copies, copy)
+def _cleared(copies: Copies, copy: Copy) -> Iterator[None]:
     try:
         yield
     finally:
         copies.discard(copy.name)
 
 
-def _read_alone(backup: Backup) -> Iterator[int]:
+def _read_alone(backup: Backup, why: str) -> str:
+    """What can't be made aside (its image is gone, it shares another's volumes) says nothing of what was kept."""
+    files = 0
     for archive in backup.archives:
         with Comparison() as comparison:
-            yield comparison.read(KEPT, read(backup, archive))
+            files += comparison.read(KEPT, read(backup, archive))
+    return f"{files} files were read whole, and not restored: {why}"
 
 
 def _compare(backup: Backup, runtime: Runtime, copy: Copy) -> int:

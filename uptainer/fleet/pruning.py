@@ -53,12 +53,12 @@ def prune_backups(database: Database, stores: Stores, now: datetime) -> BackupsP
     """
     with database.session() as session:
         policies = _policies(session)
-        listed = BackupRepository(session).listing(limit=None)
+        listed = BackupRepository(session).listing(limit=None, removed=False)
         held = _held(session)
     due = [
         (row, address) for row, address in listed if row.status is BackupStatus.PRUNED and not row.removed_at
     ]
-    for (container, _), group in groupby(sorted(_present(listed), key=_kind), key=_kind):
+    for (container, *_), group in groupby(sorted(_present(listed), key=_kind), key=_kind):
         of_one = list(group)
         policy = policies.get(container, EffectivePolicy())
         chosen = select_for_removal(
@@ -77,10 +77,12 @@ def _present(listed: Sequence[tuple[ContainerBackup, str]]) -> list[tuple[Contai
     return [each for each in listed if each[0].status in ends]
 
 
-def _kind(listed: tuple[ContainerBackup, str]) -> tuple[int, bool]:
-    """A backup without data is no way back for data: the two are counted apart."""
+def _kind(listed: tuple[ContainerBackup, str]) -> tuple[int, bool, bool]:
+    """A backup without data is no way back for data, and the safety copy of a restore is of what nobody wanted: each kind
+    is counted by itself.
+    """
     row, _ = listed
-    return row.container_id, bool(row.archives)
+    return row.container_id, bool(row.archives), row.restores_id is not None
 
 
 def _policies(session: Session) -> Mapping[int, EffectivePolicy]:
@@ -105,10 +107,10 @@ def _held(session: Session) -> _Held:
 
 def _kept(row: ContainerBackup, held: _Held) -> Kept:
     """One that was tried and did not restore is no good."""
-    good = (
-        row.status is BackupStatus.SUCCEEDED and row.verified_at is not None and row.test_passed is not False
-    )
-    return Kept(row.id, row.created_at, good, row.update_id in held.updates or row.id in held.backups)
+    whole = row.status is BackupStatus.SUCCEEDED and row.verified_at is not None
+    failed = row.test_passed is False
+    is_held = row.update_id in held.updates or row.id in held.backups
+    return Kept(row.id, row.created_at, whole and not failed, is_held, doubted=whole and failed)
 
 
 def _remove(database: Database, stores: Stores, row: ContainerBackup, address: str, now: datetime) -> str:

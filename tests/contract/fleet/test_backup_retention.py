@@ -78,6 +78,24 @@ def test_backups_without_data_do_not_push_out_the_last_one_with_it(fleet: Seeded
     assert left(tmp_path) == ["10-False-True", "50-True-True"]
 
 
+def test_safety_copies_of_restores_do_not_push_out_the_backup_that_was_restored(
+    fleet: Seeded, tmp_path: Path
+) -> None:
+    fleet.policy(backup_keep=1)
+    fleet.run("web")
+    source = add_backup(fleet, tmp_path, 50 * DAY)
+    for days in (20, 10):
+        change(fleet, add_backup(fleet, tmp_path, days * DAY), restores_id=source)
+    assert removed(fleet, tmp_path) == 1
+    assert left(tmp_path) == ["10-True-True", "50-True-True"]
+
+
+def test_the_only_backup_stays_although_a_try_to_restore_it_failed(fleet: Seeded, tmp_path: Path) -> None:
+    fleet.run("web")
+    change(fleet, add_backup(fleet, tmp_path, 50 * DAY), test_passed=False)
+    assert removed(fleet, tmp_path) == 0
+
+
 def test_what_an_open_update_may_need_stays(fleet: Seeded, tmp_path: Path) -> None:
     fleet.policy(backup_keep=1, mode="auto", unscanned="allow")
     made = fleet.propose()
@@ -139,7 +157,7 @@ def test_what_a_restore_that_is_not_over_reads_from_stays(fleet: Seeded, tmp_pat
     change(fleet, copy, status=BackupStatus.RUNNING, restores_id=source)
     assert removed(fleet, tmp_path) == 0
     change(fleet, copy, status=BackupStatus.SUCCEEDED)
-    assert removed(fleet, tmp_path) == 2
+    assert removed(fleet, tmp_path) == 1
 
 
 def stores_of(s3: S3Server, directory: Path, **changed: Any) -> Stores:

@@ -1,5 +1,6 @@
 """Comparing what two tar streams hold."""
 
+import gc
 import io
 import tarfile
 from collections.abc import Iterator
@@ -8,6 +9,7 @@ import pytest
 
 from uptainer.backups.content import Comparison
 from uptainer.core.errors import PermanentError
+from uptainer.runtimes.engine.tars import placed_in
 
 Files = dict[str, str]
 
@@ -47,6 +49,21 @@ def test_what_differs_is_named(other: bytes, differs: tuple[str, ...]) -> None:
         assert comparison.read("one", pieces(SAME)) == 2
         comparison.read("other", pieces(other))
         assert comparison.differences("one", "other") == differs
+
+
+def test_a_million_files_would_not_be_held_in_memory() -> None:
+    held: list[int] = []
+
+    def watched(tar: bytes) -> Iterator[bytes]:
+        yield from pieces(tar)
+        held.append(sum(isinstance(each, tarfile.TarInfo) for each in gc.get_objects()))
+
+    tar = tar_of({f"f{number}": "" for number in range(2000)})
+    with Comparison() as comparison:
+        assert comparison.read("one", watched(tar)) == 2000
+    for _ in placed_in("u/data", watched(tar), is_folder=True):
+        pass
+    assert max(held) < 100
 
 
 def test_of_hard_links_either_may_be_the_file() -> None:

@@ -7,8 +7,8 @@ from uptainer.backups.retention import Kept, select_for_removal
 NOW = datetime(2026, 5, 31, tzinfo=UTC)
 
 
-def kept(number: int, days: int, *, good: bool = True, held: bool = False) -> Kept:
-    return Kept(number, NOW - timedelta(days=days), good, held)
+def kept(number: int, days: int, *, good: bool = True, held: bool = False, doubted: bool = False) -> Kept:
+    return Kept(number, NOW - timedelta(days=days), good and not doubted, held, doubted)
 
 
 @pytest.mark.parametrize(
@@ -24,6 +24,8 @@ def kept(number: int, days: int, *, good: bool = True, held: bool = False) -> Ke
         ([kept(1, 40), kept(2, 1, good=False)], 1, 7, ()),
         ([kept(1, 40, held=True), kept(2, 1)], 1, 7, ()),
         ([kept(1, 7), kept(2, 1)], 1, 7, ()),
+        ([kept(1, 40, doubted=True), kept(2, 30, doubted=True), kept(3, 20, good=False)], 3, 7, (1, 3)),
+        ([kept(1, 40), kept(2, 30, doubted=True)], 3, 7, (2,)),
     ],
     ids=[
         "nothing",
@@ -36,6 +38,8 @@ def kept(number: int, days: int, *, good: bool = True, held: bool = False) -> Ke
         "a failed one stays while it is young",
         "what an update needs stays",
         "exactly old enough is not older",
+        "without a good one the newest doubted one stays",
+        "a doubted one goes behind a good one",
     ],
 )
 def test_what_is_no_longer_kept(

@@ -74,7 +74,13 @@ def placed_in(folder: str, tar: Iterator[bytes], *, is_folder: bool) -> Iterator
                 _replace_folder(written, entry, folder)
             _rename(entry, folder, is_folder=is_folder)
             yield from _copy(read, written, entry, sink)
+            forget(read)
     yield from sink.take()
+
+
+def forget(read: tarfile.TarFile) -> None:
+    """What went by: it keeps every entry, and there may be millions."""
+    read.members.clear()  # type: ignore[attr-defined]  # -- where `next` puts them, documented for `getmembers` alone
 
 
 def _replace_folder(written: tarfile.TarFile, first: tarfile.TarInfo, folder: str) -> None:
