@@ -16,7 +16,7 @@ from fsspec.spec import AbstractBufferedFile
 
 from uptainer.backups.faults import store_errors
 from uptainer.backups.files import Sink, Source, safe_name
-from uptainer.core.errors import PermanentError
+from uptainer.core.errors import PermanentError, UptainerError
 
 READ_AHEAD = 8 << 20
 _IN_DIRECTORIES = frozenset({"file", "local", "sftp", "ssh", "smb", "ftp", "webdav", "hdfs"})
@@ -40,10 +40,11 @@ class RemoteFiles:
         try:
             yield draft
         except BaseException:
-            with suppress(
-                Exception
-            ):  # the first fault counts; what is left is removed when the place is used again
-                self._remove(draft.written)
+            if not draft.published:
+                with suppress(
+                    Exception
+                ):  # the first fault counts; the rest goes when the place is used again
+                    self._remove(draft.written)
             raise
         if not draft.published:
             self._remove(draft.written)
@@ -157,17 +158,22 @@ class RemoteDraft:
             yield source
 
     def publish(self, name: str, content: bytes) -> None:
+        """From the first word of the manifest on nothing of it is removed: where the store does not answer any more, nobody
+        knows whether it has it.
+        """
         path, system = f"{self.path}/{name}", self.files.system
         if self.files.makes_directories:
             with self.write(f"{self.prefix}{name}") as sink:
                 sink.write(content)
+            self.published = True
             with store_errors(self.files.root):
                 system.mv(self.written.pop(), path)
         else:
+            self.published = True
             with store_errors(self.files.root):
                 system.pipe_file(path, content)
-        self.published = True
-        self.files.keep(self.path, {path, *self.written})
+        with suppress(UptainerError):  # it is whole; what lies beside it goes with it
+            self.files.keep(self.path, {path, *self.written})
 
 
 @dataclass(frozen=True, slots=True)

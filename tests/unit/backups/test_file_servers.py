@@ -1,6 +1,7 @@
 """Stores that have directories, as SFTP and SMB do: here fsspec's own file system of this machine."""
 
 from collections.abc import Iterator
+from contextlib import suppress
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -49,6 +50,25 @@ def test_one_that_breaks_off_leaves_the_one_before_and_nothing_else(location: Lo
         keep(location, logs=tar_of(), data=broken)
     verify(before)
     assert lying(location) == ["01-data.tar.zst", "manifest.json"]
+
+
+@pytest.mark.parametrize("call", ["mv", "find"])
+def test_a_store_that_goes_silent_around_the_manifest_leaves_a_whole_backup_or_none(
+    location: Location, monkeypatch: pytest.MonkeyPatch, call: str
+) -> None:
+    """The manifest is there, and the answer that says so is lost; or nobody answers when the rest is tidied up."""
+    kind = type(location.store.files.system)  # type: ignore[attr-defined]  # -- RemoteFiles
+    works = getattr(kind, call)
+
+    def silent(*given: object, **named: object) -> None:
+        works(*given, **named)
+        raise OSError("timed out")
+
+    with monkeypatch.context() as away, suppress(UnreachableError):
+        away.setattr(kind, call, silent)
+        keep(location, data=tar_of(a=b"1"))
+    assert exists(location)
+    verify(Backup.read(location))
 
 
 def test_what_a_dead_process_left_there_is_removed_and_the_backup_stays(location: Location) -> None:
