@@ -84,7 +84,7 @@ class Allowance:
 
 
 def read_expiry(text: str, now: datetime) -> datetime:
-    """`90d` from now, or a date or time; a date means its beginning, and without an offset it is UTC.
+    """`90d` from now, or a date or time; a date means its beginning, and without an offset it is UTC. In UTC.
 
     Raises:
         InvalidInputError: it is none of them.
@@ -95,6 +95,6 @@ def read_expiry(text: str, now: datetime) -> datetime:
         pass
     try:
         moment = datetime.fromisoformat(text.strip())
-    except ValueError:
+        return moment.astimezone(UTC) if moment.tzinfo else moment.replace(tzinfo=UTC)
+    except (ValueError, OverflowError):
         raise InvalidInputError(f"{text!r} is no time: write 90d, or a date like 2026-12-24") from None
-    return moment if moment.tzinfo else moment.replace(tzinfo=UTC)

@@ -11,7 +11,7 @@ from tests.lab.facts import candidate, container, digest
 from uptainer.core.enums import CheckResult, PolicyScope, ScanStatus, Severity
 from uptainer.core.errors import InvalidInputError
 from uptainer.core.findings import Finding, Scan, Secret, Verdict, Vulnerability
-from uptainer.policy.allowances import Allowance
+from uptainer.policy.allowances import Allowance, read_expiry
 from uptainer.policy.decisions import Outcome, decide
 from uptainer.policy.excuses import Excuses
 from uptainer.policy.layers import Layer, merge
@@ -244,3 +244,22 @@ def test_a_document_that_is_not_there_excuses_nothing_and_that_is_said() -> None
         "there is no VEX document 'vendor' that can be read, which the policy of the host alpha names"
         in found_by(subject, "excused").reason
     )
+
+
+EXPIRIES = [
+    ("90d", NOW + timedelta(days=90)),
+    ("2026-12-24", datetime(2026, 12, 24, tzinfo=UTC)),
+    ("2026-12-24T12:00+05:00", datetime(2026, 12, 24, 7, tzinfo=UTC)),
+]
+
+
+@pytest.mark.parametrize(("text", "at"), EXPIRIES, ids=[row[0] for row in EXPIRIES])
+def test_an_expiry_is_read_in_utc(text: str, at: datetime) -> None:
+    expiry = read_expiry(text, NOW)
+    assert (expiry, expiry.tzinfo) == (at, UTC)
+
+
+@pytest.mark.parametrize("text", ["soon", "9999-12-31T23:59:59-14:00", "0001-01-01T00:00:00+14:00", "-1d"])
+def test_an_expiry_that_is_no_time_is_refused(text: str) -> None:
+    with pytest.raises(InvalidInputError, match="is no time: write 90d"):
+        read_expiry(text, NOW)
