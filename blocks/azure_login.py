@@ -1,10 +1,10 @@
 from typing import ClassVar, Self
 
-from pydantic import Field, HttpUrl, SecretStr, model_validator
+from pydantic import Field, HttpUrl, SecretStr, field_validator, model_validator
 
-from blocks.registry_login import RegistryLogin
+from blocks.registry_login import RegistryLogin, check_provider
 from uptainer.images.access import PLAIN, Access
-from uptainer.images.providers.azure import AzureLogin
+from uptainer.images.providers.azure import DOMAINS, AzureLogin
 
 
 class AzureContainerRegistry(RegistryLogin):
@@ -33,6 +33,11 @@ class AzureContainerRegistry(RegistryLogin):
         title="Client secret",
         description="The service principal's. Empty for the managed identity of the machine or pod where Uptainer runs.",
     )
+
+    @field_validator("registry")
+    @classmethod
+    def _must_be_a_clouds(cls, value: str) -> str:
+        return check_provider(value, DOMAINS, "Azure's")
 
     @model_validator(mode="after")
     def _must_fit_together(self) -> Self:

@@ -2,10 +2,10 @@ from typing import ClassVar
 
 from pydantic import Field, HttpUrl, SecretStr, field_validator
 
-from blocks.registry_login import RegistryLogin
+from blocks.registry_login import RegistryLogin, check_provider
 from uptainer.core.errors import InvalidInputError
 from uptainer.images.access import PLAIN, Access
-from uptainer.images.providers.google import GoogleLogin, read_key
+from uptainer.images.providers.google import DOMAINS, GoogleLogin, read_key
 
 
 class GoogleArtifactRegistry(RegistryLogin):
@@ -29,6 +29,11 @@ class GoogleArtifactRegistry(RegistryLogin):
             "gcloud, machine, pod."
         ),
     )
+
+    @field_validator("registry")
+    @classmethod
+    def _must_be_a_clouds(cls, value: str) -> str:
+        return check_provider(value, DOMAINS, "Google's")
 
     @field_validator("service_account")
     @classmethod

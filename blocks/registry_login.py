@@ -1,6 +1,7 @@
 """What the blocks with a registry's login have in common."""
 
 from abc import ABC, abstractmethod
+from collections.abc import Sequence
 
 from prefect.blocks.core import Block
 from pydantic import ConfigDict, Field, field_validator
@@ -29,6 +30,16 @@ class OfRegistry(Block):
             return registry_name(value)
         except InvalidInputError as error:
             raise ValueError(str(error)) from error
+
+
+def check_provider(registry: str, domains: Sequence[str], whose: str) -> str:
+    """Raises ValueError for a registry that is not below one of these: a cloud's token opens more than a registry."""
+    host = registry.partition(":")[0]
+    if not any(host == domain or host.endswith(f".{domain}") for domain in domains):
+        raise ValueError(
+            f"{registry!r} is not a registry of {whose}, whose token is sent to no other: one is below {' or '.join(domains)}"
+        )
+    return registry
 
 
 class RegistryLogin(OfRegistry, ABC):

@@ -132,6 +132,9 @@ def test_no_secret_is_shown(block: Block, secret: str) -> None:
             "read:packages",
         ),
         (AmazonEcr, {"registry": "ghcr.io"}, "is not a registry of ECR"),
+        (GoogleArtifactRegistry, {"registry": "gcr.io.evil.test"}, "is not a registry of Google's"),
+        (GoogleArtifactRegistry, {"registry": "evilpkg.dev"}, "is sent to no other"),
+        (AzureContainerRegistry, {"registry": "shop.azurecr.io.evil.test"}, "below azurecr.io or azurecr.cn"),
         (AmazonEcr, {"registry": ECR, "access_key_id": "A"}, "give both, or neither"),
         (AmazonEcr, {"registry": ECR, "session_token": "hunter2"}, "goes with its access key"),
         (

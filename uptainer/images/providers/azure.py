@@ -28,6 +28,8 @@ from uptainer.images.issuing import Issued
 
 USERNAME = "00000000-0000-0000-0000-000000000000"
 """What stands for a name beside a refresh token."""
+DOMAINS = ("azurecr.io", "azurecr.cn", "azurecr.us")
+"""All registries of Azure's are below these."""
 RESOURCE = "https://containerregistry.azure.net"
 _CLOUDS = {
     "azurecr.cn": "https://login.partner.microsoftonline.cn",

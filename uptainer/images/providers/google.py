@@ -25,6 +25,8 @@ from uptainer.images.issuing import Issued
 from uptainer.images.owners import is_loopback
 
 USERNAME = "oauth2accesstoken"
+DOMAINS = ("pkg.dev", "gcr.io")
+"""All registries of Google's are below these."""
 _CLOUD = "https://www.googleapis.com/auth/cloud-platform"
 _TIMEOUT = 20.0
 _UNSAID = timedelta(minutes=10)
