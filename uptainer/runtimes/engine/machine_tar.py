@@ -13,9 +13,10 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from datetime import datetime
+from pathlib import PurePosixPath
 from typing import IO, Any
 
-from uptainer.core.errors import PermanentError, UnreachableError, UnsupportedError
+from uptainer.core.errors import PermanentError, RefusedError, UnreachableError, UnsupportedError
 from uptainer.runtimes.engine.client import PIECE, Engine
 from uptainer.runtimes.engine.commands import Ran
 
@@ -25,6 +26,9 @@ _CHANGED = 1
 """How tar ends where a file changed while it was read: that is for whoever did not stop the workload."""
 _LAST_WORDS = 500
 _END_SECONDS = 600.0
+_EMPTY_SECONDS = 6 * 3600.0
+"""Millions of files on a slow disk take their time."""
+_ESCAPED = re.compile(r"\\([0-7]{3})")
 _FRACTION = re.compile(r"\.(\d+)")
 
 
@@ -57,10 +61,14 @@ class MachineTar:
             self._end(process, words, allowed=(0, _CHANGED))
 
     def write(self, tar: Iterator[bytes]) -> None:
-        """Exactly what the tar says is there afterwards. Raises: PermanentError, with what tar says."""
+        """Exactly what the tar says is there afterwards.
+
+        Raises:
+            RefusedError: as `refuse_mounts`; nothing was touched.
+            PermanentError: with what tar says.
+        """
         if self.name == ".":
-            self._must("rm", "-rf", "--one-file-system", "--", self.folder)
-            self._must("mkdir", "--", self.folder)
+            self._make_anew()
         command = ("tar", "--extract", "--file=-", "--preserve-permissions", "--same-owner", *ATTRIBUTES[1:])
         with self._running((*command, "--directory", self.folder), stdin=subprocess.PIPE) as (process, words):
             assert process.stdin is not None, "it was asked for"
@@ -71,14 +79,44 @@ class MachineTar:
                 process.stdin.close()
             self._end(process, words, allowed=(0,))
 
+    def refuse_mounts(self) -> None:
+        """Raises: RefusedError, where something is mounted in the folder: that could not be made anew."""
+        self._is_mounted()
+
+    def _is_mounted(self) -> bool:
+        """Whether the folder is where something is mounted. Raises: as `refuse_mounts`."""
+        own = PurePosixPath(self._must("readlink", "--canonicalize", "--", self.folder).removesuffix("\n"))
+        points = set(map(_mount_point, self._must("cat", "/proc/self/mountinfo").splitlines()))
+        inner = sorted(str(each) for each in points if own in each.parents)
+        if inner:
+            raise RefusedError(
+                f"{self.about}: {inner[0]} is mounted there on {self.engine.address.name}, so that it can't be made exactly "
+                "what it was: it has to be backed up by itself"
+            )
+        return own in points
+
+    def _make_anew(self) -> None:
+        """It is there at any moment, for whoever goes on after a process that died in this. A new one takes the place of the
+        emptied one, for that has attributes of its own; only where something is mounted it stays.
+        """
+        own, stays = PurePosixPath(self.folder), self._is_mounted()
+        fresh = str(own.parent / f".uptainer-{own.name}")
+        self._must("find", self.folder, "-xdev", "-mindepth", "1", "-delete", timeout=_EMPTY_SECONDS)
+        if stays:
+            return
+        self._must("rm", "-rf", "--one-file-system", "--", fresh)
+        self._must("mkdir", "--", fresh)
+        self._must("mv", "--no-target-directory", "--force", "--", fresh, self.folder)
+
     @property
     def _member(self) -> str:
         return self.name if self.name == "." else f"./{self.name}"
 
-    def _must(self, *command: str) -> None:
-        ran = self.engine.run((*self.prefix, *command), timeout=_END_SECONDS)
+    def _must(self, *command: str, timeout: float = _END_SECONDS) -> str:
+        ran = self.engine.run((*self.prefix, *command), timeout=timeout)
         if ran.exit_code != 0:
             raise PermanentError(f"{self.about}: {command[0]} failed: {ran.errors.strip()[-_LAST_WORDS:]}")
+        return ran.output
 
     @contextmanager
     def _running(
@@ -129,6 +167,11 @@ def refusal(engine: Engine, path: str, stat: Mapping[str, Any], prefix: Sequence
     if seen.exit_code != 0 or not _is_same(seen, stat):
         return f"the folders that commands see on {machine} are not those of its engine"
     return ""
+
+
+def _mount_point(line: str) -> PurePosixPath:
+    """Of a line of mountinfo. Source: proc_pid_mountinfo(5)."""
+    return PurePosixPath(_ESCAPED.sub(lambda found: chr(int(found.group(1), 8)), line.split(" ")[4]))
 
 
 def _is_same(seen: Ran, stat: Mapping[str, Any]) -> bool:
