@@ -42,7 +42,9 @@ def check_mount(engine: Engine, key: str, mount: Mount) -> None:
     others = [each for each in containers if each["Id"] not in stopped_with_it]
     _refuse_shared(others, key, replace(mount, source=place.whole))
     with _helper(engine, key, _bind(place, read_only=True)) as helper:
-        archives.is_folder(engine, helper, place)
+        way = _way(engine, helper, place)
+        if not isinstance(way, str):
+            way.refuse_mounts()
 
 
 def left_out(engine: Engine, key: str, mount: Mount) -> str:
@@ -127,7 +129,7 @@ def _remove_stale_helpers(engine: Engine, owner: str) -> None:
     filters = json.dumps({"name": [f"^/uptainer-{Role.HELPER.value}-{re.escape(owner)}-"]})
     for each in engine.get("/containers/json", about=owner, query={"all": "1", "filters": filters}):
         name = str(each["Names"][0]).removeprefix("/")
-        if names.role(name) is Role.HELPER:
+        if names.is_helper_of(name, owner):
             _remove_helper(engine, name)
 
 

@@ -32,6 +32,11 @@ def role(name: str) -> Role | None:
     return Role(found.group(1)) if found else None
 
 
+def is_helper_of(name: str, key: str) -> bool:
+    """Whether it moves data for this container, and not for one whose name only begins with the same."""
+    return role(name) is Role.HELPER and name == name_of(Role.HELPER, key, name[-_SHORT:])
+
+
 def is_passing(name: str) -> bool:
     """A container that is nobody's workload, and gone again in a moment."""
     return role(name) in (Role.HELPER, Role.TEST)

@@ -33,7 +33,7 @@ def check_mount(podman: Podman, key: str, mount: Mount) -> None:
     others = [each for each in containers if each["Id"] not in stopped_with_it]
     _refuse_shared(others, key, replace(mount, source=place.whole))
     with _helper(podman, key, place, "ro") as helper:
-        _tar(podman, helper, place)
+        _tar(podman, helper, place).refuse_mounts()
 
 
 @contextmanager
@@ -121,10 +121,9 @@ def _image_for(podman: Podman, owner: Json | None, key: str) -> str:
 
 def _remove_stale_helpers(podman: Podman, key: str) -> None:
     """Also those of containers that have been replaced since."""
-    prefix = f"uptainer-{Role.HELPER.value}-{key}-"
     for each in podman.get("/containers/json", about=key, query={"all": "true"}) or ():
         for name in each["Names"]:
-            if name.startswith(prefix) and names.role(name) is Role.HELPER:
+            if names.is_helper_of(name, key):
                 _remove_helper(podman, name)
 
 
