@@ -26,6 +26,8 @@ _INSTEAD = {
 _STARTS_A_DAY = 24
 _MAX_INTERVAL = 400
 _MAX_POSITION = 366
+_LONGEST = 1000
+"""Characters. More than any rule needs; Prefect refuses one of 6500, and one label must not stop all schedules."""
 _YEARS = range(2000, 9999)
 _STAMP = re.compile(r"(\d{8})(?:T(\d{6}))?(Z?)")
 _WEEKDAY = re.compile(r"([+-]?\d{1,2})?(MO|TU|WE|TH|FR|SA|SU)")
@@ -39,6 +41,8 @@ def parse_recurrence(text: str, zone: ZoneInfo) -> Recurrence:
     Raises:
         InvalidInputError: it is not a rule, says too little to know when, or is one that this module leaves out.
     """
+    if len(text) > _LONGEST:
+        raise InvalidInputError(f"a recurrence has at most {_LONGEST} characters, not {len(text)}")
     rule, start = _split_start(text, zone)
     parts = _read_parts(rule)
     frequency = _read_frequency(parts, text)

@@ -155,6 +155,7 @@ REFUSED = [
     ("FREQ=DAILY;BYHOUR=1;INTERVAL=0 for 1h UTC", "INTERVAL=0 is not a number from 1"),
     ("FREQ=DAILY;BYHOUR=1;INTERVAL=2 for 1h UTC", "add a DTSTART"),
     ("FREQ=DAILY for 1h UTC", "at what time"),
+    (f"FREQ=MONTHLY;BYMONTHDAY={'1,' * 4000}1;BYHOUR=3 for 1h UTC", "at most 1000 characters"),
     ("FREQ=WEEKLY;BYHOUR=1 for 1h UTC", "on which day"),
     ("FREQ=WEEKLY;BYDAY=1FR;BYHOUR=1 for 1h UTC", "use FREQ=MONTHLY"),
     ("FREQ=YEARLY;BYMONTHDAY=1;BYHOUR=1 for 1h UTC", "in which month"),
