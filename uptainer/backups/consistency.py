@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from uptainer.backups.hooks import Hooks
 from uptainer.core.enums import ContainerStatus
-from uptainer.core.errors import UnfinishedError, UptainerError
+from uptainer.core.errors import PermanentError, TemporaryError, UnfinishedError, UptainerError
 from uptainer.runtimes.port import Runtime
 
 _NO_HOOKS = Hooks()
@@ -29,7 +29,7 @@ class Hold:
             UnfinishedError: it could not be let go; then the last command was not run either.
         """
         try:
-            self.hooks.run_before(runtime, key)
+            self._run_before(runtime, key)
             with self._still(runtime, key):
                 yield
         except UnfinishedError:
@@ -39,6 +39,13 @@ class Hold:
                 self.hooks.run_after(runtime, key)
             raise
         self.hooks.run_after(runtime, key)
+
+    def _run_before(self, runtime: Runtime, key: str) -> None:
+        """One that did not end may still run: it is not begun a second time beside itself."""
+        try:
+            self.hooks.run_before(runtime, key)
+        except TemporaryError as error:
+            raise PermanentError(str(error)) from error
 
     @contextmanager
     def _still(self, runtime: Runtime, key: str) -> Iterator[None]:

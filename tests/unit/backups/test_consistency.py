@@ -11,7 +11,13 @@ import pytest
 from uptainer.backups.consistency import Hold
 from uptainer.backups.hooks import Hooks
 from uptainer.core.enums import ContainerStatus
-from uptainer.core.errors import InvalidInputError, PermanentError, UnfinishedError, UnreachableError
+from uptainer.core.errors import (
+    InvalidInputError,
+    PermanentError,
+    TemporaryError,
+    UnfinishedError,
+    UnreachableError,
+)
 from uptainer.runtimes.port import ExecResult, Runtime
 
 
@@ -24,6 +30,8 @@ class Workload:
 
     def execute(self, key: str, command: Sequence[str], timeout: timedelta) -> ExecResult:
         self.done.append(" ".join(command))
+        if command[0] == "hang":
+            raise TemporaryError("it did not end, and may still run")
         return ExecResult(1 if command[0] == "fail" else 0, "out of luck\n")
 
     def stop(self, key: str) -> None:
@@ -72,6 +80,7 @@ CASES: list[tuple[Hold, bool, list[str]]] = [
         ["dump -f x", "pause", "read", "unpause", "tidy", "the disk is full"],
     ),
     (Hold(hooks=Hooks(before=("fail",), after=("tidy",)), stops=True), False, ["fail", "tidy", FAILS]),
+    (Hold(hooks=Hooks(before=("hang",))), False, ["hang", "it did not end, and may still run"]),
     (Hold(hooks=Hooks(after=("fail",))), True, ["read", "fail", "the disk is full"]),
     (Hold(hooks=Hooks(after=("fail",))), False, ["read", "fail", FAILS.replace("before", "after")]),
 ]
