@@ -147,12 +147,12 @@ def restore(
     if (start or ports) and not name:
         raise typer.BadParameter("--start and --ports are for a restore under another name: say --as NAME")
     from uptainer.cli.connection import caller, database  # noqa: PLC0415 -- help and completion need none of it
+    from uptainer.fleet.restoring import view_of  # noqa: PLC0415 -- as above
     from uptainer.store.repositories.backups import BackupRepository  # noqa: PLC0415 -- as above
-    from uptainer.store.repositories.containers import ContainerRepository  # noqa: PLC0415 -- as above
 
     with database() as opened, opened.session() as session:
         row = BackupRepository(session).by_id(backup_id)
-        workload = ContainerRepository(session).by_ids([row.container_id])[0].address
+        workload = view_of(session, row).address
     given = {"backup_id": backup_id, "by": caller().name}
     if name:
         given |= {"name": name, "start": start, "ports": ports}
