@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from datetime import timedelta
 
-from tests.contract.fleet.seeded import ANN, OPEN_UNTIL_ONE, Seeded
+from tests.contract.fleet.seeded import ANN, OPEN_UNTIL_ONE, Seeded, flaw
 from tests.contract.fleet.test_gates_and_readiness import approved
 from tests.lab.facts import NOW, address, container, engine
 from uptainer.fleet.maintenance import ServerPlan, plan_maintenance
@@ -85,6 +85,23 @@ def test_what_a_person_approved_is_foreseen_also_when_it_is_not_the_newest_any_m
         if each.workload == "alpha/web"
     ]
     assert (line.outcome, line.candidate) == ("apply", "nginx:1.28")
+
+
+def test_what_got_worse_since_it_was_approved_is_foreseen_to_be_asked_again(fleet: Seeded) -> None:
+    fleet.run("web")
+    fleet.find("web", "1.28")
+    fleet.scan("running")
+    fleet.scan("1.28")
+    approved(fleet)
+    fleet.scan("1.28", flaw("CVE-9"), at=NOW)
+    (line,) = (
+        each
+        for each in simulate(fleet.database, NOW, NOW + timedelta(days=1))
+        if each.workload == "alpha/web"
+    )
+    assert line.outcome == "ask"
+    assert "its scan now also finds" in line.why
+    assert "CVE-9" in line.why
 
 
 def waking(fleet: Seeded) -> dict[str, str]:
