@@ -14,6 +14,7 @@ from flows.starting import settle_runs
 from flows.telling import tell_people
 from tasks.maintenance import recover_updates, settle_abandoned
 from tasks.updates import close_update
+from uptainer.fleet.abandoned import Settled
 from uptainer.updates.recovery import Found, RecoveryReport
 
 _ENDED = (Found.FINISHED, Found.UNDONE, Found.NEEDS_A_PERSON)
@@ -44,12 +45,13 @@ async def recover(insist: int | None = None) -> State[Any]:
     return _end(report, settled)
 
 
-def _end(report: RecoveryReport, settled: Sequence[str]) -> State[Any]:
+def _end(report: RecoveryReport, settled: Sequence[Settled]) -> State[Any]:
     said = [
         f"update {each.update_id} of {each.host}/{each.workload}: {each.status}, {each.reason}"
         for each in report.updates
     ]
     said += [f"update {number} expired: nobody answered" for number in report.expired]
-    said += [*settled, *(f"left over: {each}" for each in report.leftovers)]
-    made = Failed if any(each.found is Found.NEEDS_A_PERSON for each in report.updates) else Completed
+    said += [*(each.said for each in settled), *(f"left over: {each}" for each in report.leftovers)]
+    is_stuck = any(each.found is Found.NEEDS_A_PERSON for each in report.updates)
+    made = Completed if not is_stuck and all(each.done for each in settled) else Failed
     return made(message="; ".join(said) or "nothing was left behind")

@@ -11,6 +11,7 @@ from tasks.retries import retryable
 from tasks.schedules import Changes, keep_in_step
 from uptainer.core.clock import utc_now
 from uptainer.fleet import abandoned, maintenance
+from uptainer.fleet.abandoned import Settled
 from uptainer.fleet.maintenance import ServerPlan
 from uptainer.fleet.previews import windows_in_effect
 from uptainer.policy.schedule import Bounds
@@ -55,7 +56,7 @@ async def _follow(windows: Mapping[str, Window]) -> Changes:
     run_name="put right what cut-off backups left",
     description="Starts what a dead backup stopped, and does a dead restore again.",
 )
-def settle_abandoned() -> Sequence[str]:
+def settle_abandoned() -> Sequence[Settled]:
     return abandoned.settle_abandoned(database(), engines(), stores())
 
 

@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from contextlib import suppress
+from dataclasses import dataclass
 
 from uptainer.backups.backup import Backup, exists, remove_partial
 from uptainer.backups.hooks import Hooks
@@ -21,8 +22,16 @@ from uptainer.updates.keeping import read_backup
 from uptainer.updates.locks import claim_workload
 
 
-def settle_abandoned(database: Database, opens: Opens, stores: Stores) -> Sequence[str]:
-    """Put right what each dead backup or restore left; what was done, in sentences. One under way is left alone.
+@dataclass(frozen=True, slots=True)
+class Settled:
+    """What was done, as a sentence. `done` is False where it could not be put right, and its workload may be down."""
+
+    said: str
+    done: bool = True
+
+
+def settle_abandoned(database: Database, opens: Opens, stores: Stores) -> Sequence[Settled]:
+    """Put right what each dead backup or restore left. One under way is left alone.
 
     One on a host that was taken out of the fleet waits until the host is back.
     """
@@ -31,12 +40,13 @@ def settle_abandoned(database: Database, opens: Opens, stores: Stores) -> Sequen
         views = ContainerRepository(session).by_ids([row.container_id for row in rows])
     by_id = {view.container.id: view for view in views}
     found = [(row, by_id[row.container_id]) for row in rows if row.container_id in by_id]
-    return [said for row, view in found if (said := _settle(database, row, view, opens, stores))]
+    settled = (_settle(database, row, view, opens, stores) for row, view in found)
+    return [each for each in settled if each is not None]
 
 
 def _settle(
     database: Database, row: ContainerBackup, view: ContainerView, opens: Opens, stores: Stores
-) -> str:
+) -> Settled | None:
     host, key = view.host.name, view.container.key
     try:
         with claim_workload(database, host, key), opens(host) as runtime:
@@ -44,11 +54,12 @@ def _settle(
                 now = next(
                     (each for each in BackupRepository(session).unfinished() if each.id == row.id), None
                 )
-            return _put_right(database, now, view, runtime, stores) if now else ""
+            return Settled(_put_right(database, now, view, runtime, stores)) if now else None
     except BusyError:
-        return ""
+        return None
     except UptainerError as error:
-        return f"backup {row.id} of {view.address} was cut off, and cannot be put right now: {error}"
+        said = f"backup {row.id} of {view.address} was cut off, and cannot be put right now: {error}"
+        return Settled(said, done=False)
 
 
 def _put_right(

@@ -88,6 +88,10 @@ def kill(database: Database, root: Path, *, backup: int, where: str) -> None:
     assert done.returncode == -9, done.stderr
 
 
+def settle(database: Database, opens: Opens, root: Path) -> list[str]:
+    return [each.said for each in settle_abandoned(database, opens, local_stores(root))]
+
+
 def status_of(container: Any) -> str:
     container.reload()
     return str(container.status)
@@ -98,12 +102,12 @@ def test_a_workload_that_a_dead_backup_stopped_runs_again(
     database: Database, container: Any, opens: Opens, tmp_path: Path, where: str
 ) -> None:
     kill(database, tmp_path, backup=0, where=where)
-    (said,) = settle_abandoned(database, opens, local_stores(tmp_path))
+    (said,) = settle(database, opens, tmp_path)
     assert said == f"a backup of {DATABASE} was cut off before anything was written, which runs again"
     assert status_of(container) == "running"
     assert read(container) == "before: before\n"
     assert not list(tmp_path.rglob("*.partial*"))
-    assert settle_abandoned(database, opens, local_stores(tmp_path)) == []
+    assert settle(database, opens, tmp_path) == []
     with database.session() as session:
         assert BackupRepository(session).unfinished() == []
 
@@ -155,7 +159,7 @@ def test_a_workload_that_a_dead_backup_paused_goes_on_and_has_its_last_command_r
     ask_for(database, {"backup_consistency": "pause", **AROUND})
     kill(database, tmp_path, backup=0, where=where)
     assert status_of(container) == "paused"
-    (said,) = settle_abandoned(database, opens, local_stores(tmp_path))
+    (said,) = settle(database, opens, tmp_path)
     assert said == f"a backup of {DATABASE} was cut off before anything was written, which runs again"
     assert status_of(container) == "running"
     assert read(container) == "before: before\n"
@@ -169,7 +173,7 @@ def test_a_restore_that_died_while_writing_is_done_again(
     kept = back_up_workload(database, DATABASE, opens, local_stores(tmp_path), actor=SYSTEM, reason="test")
     write(container, "after")
     kill(database, tmp_path, backup=kept.backup_id, where=where)
-    (said,) = settle_abandoned(database, opens, local_stores(tmp_path))
+    (said,) = settle(database, opens, tmp_path)
     assert done in said
     assert status_of(container) == "running"
     assert read(container) == "before: before\n"
@@ -184,7 +188,7 @@ def test_a_restore_that_died_before_it_wrote_leaves_the_data_as_it_is(
     kept = back_up_workload(database, DATABASE, opens, local_stores(tmp_path), actor=SYSTEM, reason="test")
     write(container, "after")
     kill(database, tmp_path, backup=kept.backup_id, where="read_mount")
-    (said,) = settle_abandoned(database, opens, local_stores(tmp_path))
+    (said,) = settle(database, opens, tmp_path)
     assert "before anything was written" in said
     assert status_of(container) == "running"
     assert read(container) == "after: after\n"
@@ -230,7 +234,7 @@ def test_a_restore_that_fails_while_writing_puts_back_what_was_there(
     said = restore_or_say(database, kept.backup_id, failing(database, "write_mount"), tmp_path)
     assert "the store went away. What was there before is back" in said
     assert (status_of(container), read(container)) == ("running", "after: after\n")
-    assert settle_abandoned(database, opens, local_stores(tmp_path)) == []
+    assert settle(database, opens, tmp_path) == []
 
 
 def test_nothing_runs_on_half_restored_data_until_it_is_put_right(
@@ -248,7 +252,10 @@ def test_nothing_runs_on_half_restored_data_until_it_is_put_right(
         back_up_workload(database, DATABASE, opens, local_stores(tmp_path), actor=SYSTEM, reason="test")
     archive = Path(str(kept.location)) / Backup.read(kept.location).archives[0].file
     archive.write_bytes(archive.read_bytes()[:-3])
-    (said,) = settle_abandoned(database, opens, local_stores(tmp_path))
+    (left,) = settle_abandoned(database, failing(database, "write_mount"), local_stores(tmp_path))
+    assert (left.done, "the store went away" in left.said) == (False, True)
+    assert status_of(container) == "exited"
+    (said,) = settle(database, opens, tmp_path)
     assert "could not be done again" in said
     assert (status_of(container), read(container)) == ("running", "after: after\n")
     with database.session() as session:
@@ -268,7 +275,7 @@ def test_what_was_written_after_a_restore_is_not_lost_to_recovery(
     with pytest.raises(KeyboardInterrupt):
         restore_backup(database, kept.backup_id, opens, local_stores(tmp_path), actor=SYSTEM)
     write(container, "later")
-    (said,) = settle_abandoned(database, opens, local_stores(tmp_path))
+    (said,) = settle(database, opens, tmp_path)
     assert "was cut off after all was written" in said
     assert (status_of(container), read(container)) == ("running", "later: later\n")
 
@@ -286,7 +293,7 @@ def test_a_workload_that_could_not_be_started_again_is_started_by_recovery(
             reason="test",
         )
     assert status_of(container) == "exited"
-    (said,) = settle_abandoned(database, opens, local_stores(tmp_path))
+    (said,) = settle(database, opens, tmp_path)
     assert "runs again" in said
     assert status_of(container) == "running"
 
@@ -298,13 +305,13 @@ def test_what_was_cut_off_is_closed_where_its_container_is_gone_and_kept_where_i
     with database.session() as session:
         address = HostRepository.address(HostRepository(session).by_name(HOST))
         HostRepository(session).remove(HOST, utc_now())
-    assert settle_abandoned(database, opens, local_stores(tmp_path)) == []
+    assert settle(database, opens, tmp_path) == []
     with database.session() as session:
         HostRepository(session).add(address)
     container.remove(force=True)
-    (said,) = settle_abandoned(database, opens, local_stores(tmp_path))
+    (said,) = settle(database, opens, tmp_path)
     assert said.endswith("is not there any more")
-    assert settle_abandoned(database, opens, local_stores(tmp_path)) == []
+    assert settle(database, opens, tmp_path) == []
 
 
 def test_a_backup_that_was_changed_in_its_store_is_not_restored(
