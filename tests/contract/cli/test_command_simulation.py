@@ -4,6 +4,7 @@ import pytest
 
 from tests.lab.commands import uptainer
 from tests.lab.stocked import Stocked
+from uptainer.core.clock import utc_now
 from uptainer.core.enums import UpdateStatus
 from uptainer.store.repositories.updates import UpdateRepository
 
@@ -25,7 +26,9 @@ def test_each_container_is_told_what_would_happen_and_why(stocked: Stocked) -> N
 
 
 def test_what_a_person_approved_is_applied_when_its_window_opens(stocked: Stocked) -> None:
-    uptainer("policy", "set", "default", "windows=daily 02:00-04:00 UTC", "unscanned=allow")
+    hour = (utc_now().hour + 2) % 24
+    window = f"daily {hour:02}:00-{hour + 1:02}:00 UTC"
+    uptainer("policy", "set", "default", f"windows={window}", "unscanned=allow")
     uptainer("approve", str(stocked.update_id), "--yes")
     first = uptainer("policy", "simulate", "--until", "48h", "--json").json[0]
     assert (first["workload"], first["outcome"], first["why"]) == (
@@ -33,7 +36,7 @@ def test_what_a_person_approved_is_applied_when_its_window_opens(stocked: Stocke
         "apply",
         "a person approved it",
     )
-    assert first["at"][11:16] == "02:00"
+    assert first["at"][11:16] == f"{hour:02}:00"
 
 
 def test_another_policy_is_tried_without_being_set(stocked: Stocked) -> None:
