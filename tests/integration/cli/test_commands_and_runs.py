@@ -74,7 +74,7 @@ def test_a_flow_is_run_with_parameters_that_were_checked(stocked: Stocked) -> No
 @pytest.mark.parametrize(
     ("words", "said"),
     [
-        (("nope",), "there is no flow 'nope'; there are: back-up, check, discover"),
+        (("nope",), "there is no flow 'nope'; there are: back-up, check, check-pushed, discover"),
         (("operate", "-p", "workload=alpha/web"), "'operation' is a required property"),
         (("operate", "-p", "workload=w", "-p", "operation=explode"), "'explode' is not one of"),
         (("scan", "-p", "older=3"), "scan has no parameter 'older'; it has: older_than_hours"),
