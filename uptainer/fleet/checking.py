@@ -1,7 +1,6 @@
 """The fleet's check: which registry is asked for what, and what it answered, recorded for each container."""
 
 import asyncio
-from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
@@ -16,11 +15,11 @@ from uptainer.core.errors import InvalidInputError
 from uptainer.core.platform import Platform
 from uptainer.fleet.budgeting import SharedBudgets
 from uptainer.fleet.policies import PolicyBook
-from uptainer.fleet.pull_logins import WorkloadLogins, read_pull_logins
+from uptainer.fleet.pull_logins import NO_LOGINS, read_pull_logins
 from uptainer.fleet.scope import left_alone
 from uptainer.fleet.updating import Opens
 from uptainer.fleet.views import candidate_of, facts_of, platform_of
-from uptainer.images.credentials import Credential, Keychain
+from uptainer.images.credentials import Keychain
 from uptainer.images.lookups import look_up
 from uptainer.images.metering import Meter, SharedMeter
 from uptainer.images.queries import Lookup as Answer
@@ -48,7 +47,6 @@ class Question:
     wanted: bool = False
 
 
-NO_LOGINS = WorkloadLogins()
 Group = tuple[Sequence[Question], Keychain]
 """What is asked with the same logins."""
 APPROVED = (UpdateStatus.APPROVED, UpdateStatus.WAITING_FOR_WINDOW)
@@ -129,7 +127,7 @@ def check_registry(
     answers: list[Answer] = []
     requests = 0
     for urgency, some in _by_urgency(questions):
-        groups = _by_keychain(registry, some, keychain, logins)
+        groups = logins.by_keychain(registry, some, keychain)
         meters = [SharedMeter(SharedBudgets(database), urgency) for _ in groups]
         for (given, _), (found, made) in zip(
             groups, anyio.run(_ask_all, groups, meters, remembered, insecure), strict=True
@@ -217,19 +215,6 @@ def _by_urgency(questions: Sequence[Question]) -> Sequence[tuple[Urgency, Sequen
         (Urgency.SWEEP, [each for each in questions if each.query not in wanted]),
     )
     return [part for part in parts if part[1]]
-
-
-def _by_keychain(
-    registry: str, questions: Sequence[Question], keychain: Keychain, logins: WorkloadLogins
-) -> list[Group]:
-    """Who has no login of its own is asked for with those that we were given."""
-    groups: defaultdict[Credential | None, list[Question]] = defaultdict(list)
-    for each in questions:
-        groups[logins.credentials.get(each.container_id)].append(each)
-    return [
-        (asked, keychain if own is None else keychain.preferring(registry, own))
-        for own, asked in groups.items()
-    ]
 
 
 async def _ask_all(

@@ -3,17 +3,28 @@
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from typing import Protocol, TypeVar
 
 from uptainer.core.errors import InvalidInputError, UptainerError
 from uptainer.core.reference import Reference
 from uptainer.core.workloads import ContainerFacts
 from uptainer.fleet.updating import Opens
 from uptainer.fleet.views import facts_of
-from uptainer.images.credentials import Credential
+from uptainer.images.credentials import Credential, Keychain
 from uptainer.images.pull_secrets import choose_login
 from uptainer.runtimes.port import HoldsLogins, PullLogins
 from uptainer.store.database import Database
 from uptainer.store.repositories.containers import ContainerRepository
+
+
+class OfContainer(Protocol):
+    """Something that is asked of a registry for one container."""
+
+    @property
+    def container_id(self) -> int: ...
+
+
+Asked = TypeVar("Asked", bound=OfContainer)
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,6 +33,21 @@ class WorkloadLogins:
 
     credentials: Mapping[int, Credential] = field(default_factory=dict)
     faults: Mapping[int, str] = field(default_factory=dict)
+
+    def by_keychain(
+        self, registry: str, asked: Iterable[Asked], keychain: Keychain
+    ) -> Sequence[tuple[Sequence[Asked], Keychain]]:
+        """What is asked with the same logins. Who has no login of its own is asked for with those that we were given."""
+        groups: defaultdict[Credential | None, list[Asked]] = defaultdict(list)
+        for each in asked:
+            groups[self.credentials.get(each.container_id)].append(each)
+        return [
+            (given, keychain if own is None else keychain.preferring(registry, own))
+            for own, given in groups.items()
+        ]
+
+
+NO_LOGINS = WorkloadLogins()
 
 
 def read_pull_logins(database: Database, containers: Iterable[int], opens: Opens) -> WorkloadLogins:

@@ -8,7 +8,6 @@ import asyncio
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime
 
 import anyio
 from sqlalchemy.orm import Session
@@ -21,11 +20,11 @@ from uptainer.core.reference import Reference
 from uptainer.core.signatures import Verification
 from uptainer.fleet.budgeting import SharedBudgets
 from uptainer.fleet.checking import insecure_registries, selected
-from uptainer.fleet.pull_logins import WorkloadLogins, read_pull_logins
+from uptainer.fleet.pull_logins import NO_LOGINS, read_pull_logins
 from uptainer.fleet.readiness import known_of_all
 from uptainer.fleet.subjects import Fleet, Known
 from uptainer.fleet.updating import Opens
-from uptainer.images.credentials import Credential, Keychain
+from uptainer.images.credentials import Keychain
 from uptainer.images.metering import SharedMeter
 from uptainer.images.registry import RegistryClient
 from uptainer.images.repository import Repository
@@ -34,7 +33,7 @@ from uptainer.signatures.trusts import Trust, read_trust
 from uptainer.signatures.verification import unknown, verify
 from uptainer.store.database import Database
 from uptainer.store.models import CandidateRow, SignatureTrust
-from uptainer.store.repositories.signatures import SignatureRepository
+from uptainer.store.repositories.signatures import SignatureRepository, Verified
 from uptainer.store.repositories.updates import UpdateRepository
 
 AT_ONCE = 4
@@ -101,19 +100,16 @@ def verify_registry(
     with database.session() as session:
         kept = {row.name: _Kept.of(row) for row in SignatureRepository(session).trusts()}
         insecure = insecure_registries(session)
-    groups = _by_keychain(
-        jobs, keychain, read_pull_logins(database, _containers(jobs), opens) if opens else None
-    )
+    logins = read_pull_logins(database, [job.container_id for job in jobs], opens) if opens else NO_LOGINS
+    groups = logins.by_keychain(jobs[0].registry, jobs, keychain)
     meters = [SharedMeter(SharedBudgets(database), urgency) for _ in groups]
     found = anyio.run(_verify_all, groups, meters, insecure, kept)
     with database.session() as session:
-        for job, verifications in found:
-            _record(session, job, verifications, kept)
+        _record(session, found, kept)
     return [each for _, verifications in found for each in verifications]
 
 
 Group = tuple[Sequence[Signed], Keychain]
-"""What is asked for with the same logins."""
 Result = tuple[Signed, Sequence[Verification]]
 
 
@@ -155,27 +151,10 @@ def _by_registry(jobs: Iterable[Signed]) -> Mapping[str, tuple[Signed, ...]]:
     distinct: dict[tuple[int, str, frozenset[str]], Signed] = {}
     for job in jobs:
         distinct.setdefault((job.image_pk, Reference.parse(job.reference).name, job.trusts), job)
-    planned: dict[str, tuple[Signed, ...]] = {}
+    planned: defaultdict[str, list[Signed]] = defaultdict(list)
     for job in distinct.values():
-        planned[job.registry] = (*planned.get(job.registry, ()), job)
-    return planned
-
-
-def _containers(jobs: Sequence[Signed]) -> Sequence[int]:
-    return [job.container_id for job in jobs]
-
-
-def _by_keychain(
-    jobs: Sequence[Signed], keychain: Keychain, logins: WorkloadLogins | None
-) -> Sequence[Group]:
-    """Who has no login of its own is asked for with those that we were given."""
-    groups: defaultdict[Credential | None, list[Signed]] = defaultdict(list)
-    for job in jobs:
-        groups[logins.credentials.get(job.container_id) if logins else None].append(job)
-    return [
-        (asked, keychain if own is None else keychain.preferring(asked[0].registry, own))
-        for own, asked in groups.items()
-    ]
+        planned[job.registry].append(job)
+    return {registry: tuple(given) for registry, given in planned.items()}
 
 
 async def _verify_all(
@@ -222,15 +201,18 @@ async def _verify(job: Signed, client: RegistryClient, kept: Mapping[str, _Kept]
     ]
 
 
-def _record(session: Session, job: Signed, found: Sequence[Verification], kept: Mapping[str, _Kept]) -> None:
+def _record(session: Session, results: Sequence[Result], kept: Mapping[str, _Kept]) -> None:
     """The same image may be signed in one repository and not in another: what holds is not taken back by that. Nothing is
     said of a trust that was removed meanwhile.
     """
     signatures = SignatureRepository(session)
     there = {trust.id for trust in signatures.trusts()}
-    before = signatures.current([job.image_pk])[job.image_pk]
-    now: datetime = utc_now()
-    for each in found:
+    before = signatures.current([job.image_pk for job, _ in results])
+    rows: dict[tuple[int, int], Verified] = {}
+    for image_pk, each in ((job.image_pk, each) for job, found in results for each in found):
         trust = kept[each.trust]
-        if trust.id in there and (each.holds or not (each.trust in before and before[each.trust].holds)):
-            signatures.record(job.image_pk, trust.id, trust.fingerprint, each, now)
+        same = rows.get((image_pk, trust.id))
+        known = same.found if same else before[image_pk].get(each.trust)
+        if trust.id in there and (each.holds or known is None or not known.holds):
+            rows[image_pk, trust.id] = Verified(image_pk, trust.id, trust.fingerprint, each)
+    signatures.record(list(rows.values()), utc_now())

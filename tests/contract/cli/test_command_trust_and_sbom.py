@@ -16,7 +16,7 @@ from uptainer.store.database import Database
 from uptainer.store.repositories.containers import ContainerRepository
 from uptainer.store.repositories.images import ImageRepository
 from uptainer.store.repositories.sboms import SbomRepository
-from uptainer.store.repositories.signatures import SignatureRepository
+from uptainer.store.repositories.signatures import SignatureRepository, Verified
 
 SIGSTORE = Sigstore()
 
@@ -92,7 +92,7 @@ def test_a_policy_that_asks_for_a_signature_says_so_until_it_is_there(stocked: S
         (trust,) = SignatureRepository(session).trusts()
         key_of = (digest("1.28"), "linux/amd64")
         image = ImageRepository(session).by_keys([key_of])[key_of]
-        SignatureRepository(session).record(image.id, trust.id, trust.fingerprint, found, NOW)
+        SignatureRepository(session).record([Verified(image.id, trust.id, trust.fingerprint, found)], NOW)
     assert finding()["verdict"] == "allow"
     assert "signed by Ann" in finding()["reason"]
     assert uptainer("trust", "--json").json[0]["verified"] == 1

@@ -98,3 +98,20 @@ def test_what_was_verified_against_a_trust_that_is_gone_is_not_kept(
     assert kept(fleet) == {}
     assert [each.status for each in verified(fleet)] == [SignatureStatus.VERIFIED]
     assert kept(fleet)["shop"].holds
+
+
+@pytest.mark.parametrize("signed", ["kept/one", "kept/two"])
+def test_an_image_that_one_of_two_repositories_has_signed_is_signed(
+    fleet: Seeded, registry: Registry, signed: str
+) -> None:
+    trust(fleet)
+    fleet.policy(signed_by=["shop"])
+    image = build_image(files={"a": signed})
+    for container, name in (("web", "kept/one"), ("db", "kept/two")):
+        pushed = push_image(registry.url, f"{name}:{signed[-3:]}", image)
+        fleet.run(container)
+        reference = Reference.parse(f"{registry.host}/{name}:{signed[-3:]}")
+        fleet.find(container, replace(candidate("1.28", digest=pushed), reference=reference))
+    push_layers(registry.url, signed, pushed, [key_layer(KEY, pushed)])
+    assert sorted(each.holds for each in verified(fleet)) == [False, True]
+    assert kept(fleet)["shop"].holds

@@ -18,7 +18,7 @@ from uptainer.store.repositories.audit import SYSTEM
 from uptainer.store.repositories.containers import ContainerRepository
 from uptainer.store.repositories.retention import Retention, RetentionRepository
 from uptainer.store.repositories.sboms import SbomRepository
-from uptainer.store.repositories.signatures import SignatureRepository
+from uptainer.store.repositories.signatures import SignatureRepository, Verified
 
 HELD = Verification("shop", SignatureStatus.VERIFIED, "signed", "Ann", NOW, "sha256:a", NOW)
 CYCLONEDX = Document(SbomFormat.CYCLONEDX, b'{"components":[]}' * 1000, 0, "trivy 1")
@@ -37,7 +37,7 @@ def keep(database: Database, image_pk: int, found: Verification = HELD, fingerpr
         signatures = SignatureRepository(session)
         signatures.put_trust("shop", {"kind": "key"}, fingerprint, actor=SYSTEM)
         (trust,) = signatures.trusts()
-        signatures.record(image_pk, trust.id, trust.fingerprint, found, NOW)
+        signatures.record([Verified(image_pk, trust.id, trust.fingerprint, found)], NOW)
 
 
 def test_the_last_verification_of_each_image_and_trust_is_kept(database: Database, fleet: Fleet) -> None:

@@ -1,6 +1,7 @@
 """Whose signatures are trusted, and what verifying images against them found."""
 
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
@@ -11,9 +12,19 @@ from sqlalchemy.orm import Session, contains_eager
 from uptainer.core.enums import SignatureStatus
 from uptainer.core.errors import NotFoundError
 from uptainer.core.signatures import Verification
-from uptainer.store.bulk import any_of
+from uptainer.store.bulk import any_of, upsert_rows
 from uptainer.store.models import SignatureTrust, SignatureVerification
 from uptainer.store.repositories.audit import Actor, AuditRepository
+
+
+@dataclass(frozen=True, slots=True)
+class Verified:
+    """What came of verifying an image against a trust that had this fingerprint."""
+
+    image_pk: int
+    trust_id: int
+    fingerprint: str
+    found: Verification
 
 
 class SignatureRepository:
@@ -39,23 +50,24 @@ class SignatureRepository:
             raise NotFoundError(f"there is no trust {name!r}; known: {known}")
         self._audit.append(actor, "trust.removed", f"trust/{name}", {})
 
-    def record(
-        self, image_pk: int, trust_id: int, fingerprint: str, found: Verification, now: datetime
-    ) -> None:
-        """The last one of each image and trust is kept."""
-        values = {
-            "fingerprint": fingerprint,
-            "status": found.status,
-            "reason": found.reason,
-            "signer": found.signer,
-            "signed_at": found.signed_at,
-            "signed_digest": found.signed_digest,
-            "verified_at": found.verified_at or now,
-        }
-        statement = insert(SignatureVerification).values(image_pk=image_pk, trust_id=trust_id, **values)
-        self._session.execute(
-            statement.on_conflict_do_update(index_elements=["image_pk", "trust_id"], set_=values)
-        )
+    def record(self, found: Sequence[Verified], now: datetime) -> None:
+        """The last one of each image and trust is kept; each pair may be given once."""
+        rows = [
+            {
+                "image_pk": each.image_pk,
+                "trust_id": each.trust_id,
+                "fingerprint": each.fingerprint,
+                "status": each.found.status,
+                "reason": each.found.reason,
+                "signer": each.found.signer,
+                "signed_at": each.found.signed_at,
+                "signed_digest": each.found.signed_digest,
+                "verified_at": each.found.verified_at or now,
+            }
+            for each in found
+        ]
+        if rows:
+            self._session.execute(upsert_rows(SignatureVerification, rows, key=("image_pk", "trust_id")))
 
     def verified_counts(self) -> Mapping[int, int]:
         """By trust, how many images are verified against it as it is now."""
