@@ -10,7 +10,7 @@ from uptainer.backups.consistency import Hold
 from uptainer.backups.store import BackupStore, Location, Stores
 from uptainer.core.clock import utc_now
 from uptainer.core.enums import Consistency, ContainerStatus
-from uptainer.core.errors import NotFoundError, UnfinishedError, UptainerError
+from uptainer.core.errors import NotFoundError, RefusedError, UnfinishedError, UptainerError
 from uptainer.core.workloads import ContainerFacts, Mount
 from uptainer.fleet.policies import PolicyBook
 from uptainer.fleet.updating import Opens
@@ -84,6 +84,7 @@ def back_up_workload(
         BusyError: an update or another backup works on it, or one that was cut off is not put right yet.
         UnfinishedError: it could not be let go on; recovery does that.
         UnsupportedError: this kind of workload can't be backed up so; the message says why.
+        RefusedError: its data would not be of one moment, for another container that runs has it too.
         NotFoundError, UnreachableError, PermanentError, TemporaryError: as `uptainer.backups.backup.back_up`, or a
             command failed.
     """
@@ -95,8 +96,11 @@ def back_up_workload(
         require(view, runtime, Capability.BACK_UP_CONFIGURATION, Capability.BACK_UP_VOLUMES)
         now = find_now(view, runtime)
         volumes = written_volumes(now.mounts)
-        hold = _hold(volumes, policy, consistency or policy.backup_consistency, now.status)
+        how = consistency or policy.backup_consistency
+        hold = _hold(volumes, policy, how, now.status)
         _require_hold(view, runtime, hold)
+        if how is not Consistency.LIVE:
+            _refuse_writers(runtime, key, volumes)
         backup_id = begin(database, view, runtime, location, reason=reason, hold=hold)
         with failing(database, backup_id), hold.around(runtime, key):
             reference = view.container.image_reference
@@ -148,6 +152,21 @@ def _require_hold(view: ContainerView, runtime: Runtime, hold: Hold) -> None:
     }
     for capability in (each for each, wanted in needed.items() if wanted):
         can.require(capability, key)
+
+
+def _refuse_writers(runtime: Runtime, key: str, volumes: Sequence[Mount]) -> None:
+    """Holding this one still is not enough where another one that runs has the data too.
+
+    Raises:
+        RefusedError: who it is, or what else would be in the way of restoring it.
+    """
+    for mount in volumes:
+        try:
+            runtime.check_mount(key, mount)
+        except RefusedError as error:
+            raise RefusedError(
+                f"{error}. With the consistency `live` it is backed up all the same"
+            ) from error
 
 
 def new_location(view: ContainerView, store: BackupStore) -> Location:

@@ -7,7 +7,7 @@ import pytest
 from tests.integration.fleet.house import ANN, House
 from uptainer.backups.backup import Backup, exists
 from uptainer.core.clock import utc_now
-from uptainer.core.enums import CheckResult, ContainerStatus, UpdateStatus
+from uptainer.core.enums import CheckResult, Consistency, ContainerStatus, UpdateStatus
 from uptainer.core.errors import BusyError, InvalidInputError, NotFoundError, RefusedError
 from uptainer.fleet.backing_up import back_up_workload
 from uptainer.fleet.leftovers import prune_host
@@ -240,6 +240,23 @@ def test_a_container_that_was_made_anew_is_backed_up_with_the_volume_that_it_has
     assert [each.mount.name for each in Backup.read(kept.location).archives] == ["new"]
     with pytest.raises(RefusedError, match="does not have old at /data any more"):
         restore_backup(house.database, old.backup_id, house.opens, house.stores, actor=ANN)
+
+
+def test_data_that_another_one_writes_to_is_kept_only_where_it_need_not_be_of_one_moment(
+    house: House,
+) -> None:
+    house.run("1.0.0", volumes=["data:/data"])
+    other = house.run("1.0.0", key="writer", volumes=["data:/data"])
+    house.discover()
+    with pytest.raises(RefusedError, match=r"in use by writer, which runs: stop it first.*`live`"):
+        back_up_workload(house.database, "lab/web", house.opens, house.stores, actor=ANN, reason="r")
+    assert house.engine.client.containers.get("web").status == "running"
+    live = Consistency.LIVE
+    back_up_workload(
+        house.database, "lab/web", house.opens, house.stores, actor=ANN, reason="r", consistency=live
+    )
+    other.stop(timeout=0)
+    back_up_workload(house.database, "lab/web", house.opens, house.stores, actor=ANN, reason="r")
 
 
 def test_a_paused_workload_stays_paused_and_each_backup_has_a_place_of_its_own(house: House) -> None:

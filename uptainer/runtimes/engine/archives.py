@@ -106,9 +106,7 @@ def refuse_users(users: Iterable[tuple[str, Mount]], key: str, mount: Mount) -> 
     """`users` are running containers and their mounts: one would go on in the folder that was removed, and lose data."""
     for name, other in users:
         if _is_within(other, mount):
-            raise RefusedError(
-                f"{words(key, mount)} is in use by {name}, which runs: stop it before data is restored"
-            )
+            raise RefusedError(f"{words(key, mount)} is in use by {name}, which runs: stop it first")
 
 
 def _is_within(other: Mount, mount: Mount) -> bool:
