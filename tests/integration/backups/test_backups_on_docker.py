@@ -13,9 +13,10 @@ from docker.models.containers import Container
 from pyrage import x25519
 
 from tests.lab.docker import DockerEngine
+from tests.lab.environment import lab_part
 from tests.lab.images import make_image
 from tests.lab.registry import Registry
-from tests.lab.room import Room
+from tests.lab.room import LabUnavailableError, Room
 from tests.lab.s3 import S3Server
 from uptainer.backups.backup import Backup, back_up, verify
 from uptainer.backups.local import local_stores
@@ -157,12 +158,13 @@ def test_a_damaged_backup_is_not_restored_and_changes_nothing(
 
 @pytest.fixture
 def small_disk(room: Room) -> Iterator[Path]:
-    if os.geteuid() != 0:
-        pytest.skip("left out: a small disk needs root")
     directory = room.directory("disk")
     mounted = ["mount", "-t", "tmpfs", "-o", "size=256k", "tmpfs", str(directory)]
-    if subprocess.run(mounted, check=False, capture_output=True, timeout=10).returncode:
-        pytest.skip("left out: this machine mounts no tmpfs")
+    with lab_part():
+        if os.geteuid() != 0:
+            raise LabUnavailableError("a small disk needs root")
+        if subprocess.run(mounted, check=False, capture_output=True, timeout=10).returncode:
+            raise LabUnavailableError("this machine mounts no tmpfs")
     yield directory
     subprocess.run(["umount", str(directory)], check=True, timeout=10)
 
