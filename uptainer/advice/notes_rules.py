@@ -4,6 +4,7 @@ from collections.abc import Iterable
 
 from uptainer.advice.breaking import Mark, MarkKind, find_marks
 from uptainer.advice.judgements import APPLY, REVIEW, Judgement
+from uptainer.advice.notes import ReleaseNotes
 from uptainer.advice.subject import AdviceSubject
 
 _WEIGHTS = {
@@ -19,25 +20,27 @@ _WEIGHTS = {
 _MAX_QUOTES = 3
 
 
-def judge_notes(subject: AdviceSubject) -> Judgement:
-    """Whether there is something to read at all, and whether it is all there is."""
+def judge_notes(subject: AdviceSubject) -> tuple[Judgement, ...]:
+    """Whether there is something to read at all, and whether it is all there is; then one for each kind of mark in it."""
     if subject.notes is None:
-        return Judgement("release notes", f"the release notes are not known: {subject.notes_reason}")
-    count = len(subject.notes.releases)
-    read = f"{count} release{'s' if count != 1 else ''} of {subject.notes.source}"
-    part = "" if subject.notes.complete else ", though not all of it was found"
-    if find_marks(subject.notes):
-        return Judgement("release notes", f"{read} read, and there is something in them{part}")
-    if not any(release.text.strip() for release in subject.notes.releases):
-        return Judgement("release notes", f"{read}, and they say nothing{part}")
-    return Judgement("release notes", f"no word of a break in {read}{part}", in_favour=subject.notes.complete)
-
-
-def judge_marks(subject: AdviceSubject) -> tuple[Judgement, ...]:
-    """A judgement for each kind of mark, with the sentences; none where nothing is marked."""
-    marks = find_marks(subject.notes) if subject.notes is not None else ()
+        return (Judgement("release notes", f"the release notes are not known: {subject.notes_reason}"),)
+    marks = find_marks(subject.notes)
     found = {kind: [mark for mark in marks if mark.kind is kind] for kind in MarkKind}
-    return tuple(_judge(kind, quoted) for kind, quoted in found.items() if quoted)
+    return (
+        _judge_whole(subject.notes, is_marked=bool(marks)),
+        *(_judge(kind, quoted) for kind, quoted in found.items() if quoted),
+    )
+
+
+def _judge_whole(notes: ReleaseNotes, *, is_marked: bool) -> Judgement:
+    count = len(notes.releases)
+    read = f"{count} release{'s' if count != 1 else ''} of {notes.source}"
+    part = "" if notes.complete else ", though not all of it was found"
+    if is_marked:
+        return Judgement("release notes", f"{read} read, and there is something in them{part}")
+    if not any(release.text.strip() for release in notes.releases):
+        return Judgement("release notes", f"{read}, and they say nothing{part}")
+    return Judgement("release notes", f"no word of a break in {read}{part}", in_favour=notes.complete)
 
 
 def _judge(kind: MarkKind, marks: list[Mark]) -> Judgement:

@@ -2,7 +2,7 @@
 
 from uptainer.advice.change_rules import judge_age, judge_direction, judge_level
 from uptainer.advice.judgements import APPLY, HOLD, Judgement, recommendation_of, risk_of
-from uptainer.advice.notes_rules import judge_marks, judge_notes
+from uptainer.advice.notes_rules import judge_notes
 from uptainer.advice.security_rules import judge_difference, judge_end_of_life, judge_scan, judge_secrets
 from uptainer.advice.subject import AdviceSubject
 from uptainer.advice.workload_rules import judge_failures, judge_healthcheck, judge_state
@@ -19,14 +19,13 @@ RULES = (
     judge_state,
     judge_healthcheck,
     judge_failures,
-    judge_notes,
 )
 _OPENINGS = {APPLY: "Apply it", HOLD: "Hold it back"}
 
 
 def advise(subject: AdviceSubject) -> Advice:
     """What the rules say of the candidate; pure, and never silent."""
-    judgements = (*(rule(subject) for rule in RULES), *judge_marks(subject))
+    judgements = judge(subject)
     risk = risk_of(judgements)
     return Advice(
         recommendation=recommendation_of(judgements),
@@ -34,6 +33,10 @@ def advise(subject: AdviceSubject) -> Advice:
         findings=tuple(judgement.finding for judgement in judgements),
         summary=_summarise(subject, judgements),
     )
+
+
+def judge(subject: AdviceSubject) -> tuple[Judgement, ...]:
+    return (*(rule(subject) for rule in RULES), *judge_notes(subject))
 
 
 def _summarise(subject: AdviceSubject, judgements: tuple[Judgement, ...]) -> str:
