@@ -14,6 +14,7 @@ from uptainer.store.repositories.updates import UpdateRepository
 
 ASKED = (UpdateStatus.PROPOSED, UpdateStatus.AWAITING_APPROVAL)
 ANSWERABLE = (*ASKED, UpdateStatus.APPROVED, UpdateStatus.WAITING_FOR_WINDOW)
+OVERRIDE_ENDED = "the override of its window has ended with the approval that it was given for"
 
 
 @dataclass(frozen=True, slots=True)
@@ -135,11 +136,15 @@ def expire(session: Session, now: datetime) -> tuple[Update, ...]:
 def reopen(session: Session, update_id: int, reasons: tuple[str, ...], now: datetime) -> Update:
     """Ask again about an update that was approved and not begun: its scan got worse, or its digest moved.
 
+    Who let it begin outside of its window did so for what was approved, and that ends too.
+
     Raises:
         RefusedError: it has begun, or is closed.
     """
-    reason = f"the gate is open anew: {'; '.join(reasons)}"
-    return UpdateRepository(session).transition(
+    updates = UpdateRepository(session)
+    ended = (OVERRIDE_ENDED,) if updates.end_override(update_id) else ()
+    reason = f"the gate is open anew: {'; '.join((*reasons, *ended))}"
+    return updates.transition(
         update_id,
         (UpdateStatus.APPROVED, UpdateStatus.WAITING_FOR_WINDOW),
         UpdateStatus.AWAITING_APPROVAL,

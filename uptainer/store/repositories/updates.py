@@ -95,6 +95,18 @@ class UpdateRepository:
         )
         return row
 
+    def end_override(self, update_id: int) -> bool:
+        """Have its maintenance windows and freezes count again; whether they were overridden."""
+        row = self.by_id(update_id, lock=True)
+        if row.window_override is None:
+            return False
+        details = {"reason": row.window_override, "digest": row.to_digest, "workload": _name(row)}
+        self.amend(update_id, window_override=None)
+        AuditRepository(self._session).append(
+            SYSTEM, "update.window_override_ended", f"update/{update_id}", details
+        )
+        return True
+
     def amend(self, update_id: int, **values: Any) -> Update:
         """Set columns that are not the state: the account, the plan, the flow run, when it opens or expires."""
         return self._compare_and_set(update_id, tuple(UpdateStatus), values)
