@@ -6,7 +6,7 @@ from prefect import flow
 from prefect.client.schemas.objects import State
 from prefect.states import Completed
 
-from flows.applying import apply_due
+from flows.applying import Groups, apply_due
 from flows.naming import about
 from flows.refusals import plainly
 from flows.reporting import publish
@@ -31,7 +31,8 @@ async def maintain(window: str | None = None) -> State[Any]:  # noqa: ARG001 -- 
     """
     await verify_updates(None)
     plans = await plan_maintenance()
-    swept = await sweep(plans, lambda plan: apply_due(plan, _apply))
+    groups = Groups()
+    swept = await sweep(plans, lambda plan: apply_due(plan, _apply, groups))
     await publish("fleet", "waiting", "night")
     applied = sum(each.succeeded for each in swept.results)
     left = [f"{title}: {reason}" for plan in plans for title, reason in plan.left]

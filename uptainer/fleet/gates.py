@@ -18,6 +18,7 @@ from uptainer.fleet.subjects import Known
 from uptainer.fleet.updating import Opens
 from uptainer.notices.notice import Event, Notice, update_turned
 from uptainer.policy.decisions import decide
+from uptainer.policy.rules import LABELS, check_labels
 from uptainer.policy.settings import EffectivePolicy
 from uptainer.policy.windows import next_opening
 from uptainer.store.database import Database
@@ -110,10 +111,17 @@ def _rule_on(session: Session, update: Update, given: Answer, now: datetime, acc
         return _not_taken(session, update, given, now)
     if given.decision is ApprovalDecision.APPROVE and update.status in ASKED and not update.account_hash:
         return _not_taken(session, update, replace(given, refusal=NO_ACCOUNT), now)
-    moved, worse = _since(session, update)
+    known, row = known_of(session, update)
     try:
         return answer(
-            session, update.id, given, now, candidate_digest=moved, answered_account=account, worse=worse
+            session,
+            update.id,
+            given,
+            now,
+            candidate_digest=_stands_for(update, known),
+            answered_account=account,
+            worse=_since(update, known, row, now) if row else (),
+            unread=known.policy.unread,
         )
     except InvalidInputError as error:
         return _not_taken(session, update, replace(given, refusal=str(error)), now)
@@ -224,6 +232,7 @@ def _account(
         candidate_scan=known.scan_of(row) if row else None,
         difference=known.difference(row) if row else None,
         advice=known.advice.get(row.id) if row else None,
+        approvers=policy.approvers,
         has_window=bool(windows),
         opens_at=next_opening(windows, policy.freezes, now) if windows else None,
         backs_up_volumes=policy.backup_volumes,
@@ -233,11 +242,12 @@ def _account(
     )
 
 
-def _since(session: Session, update: Update) -> tuple[str | None, tuple[str, ...]]:
-    """What the tag stands for by the last lookup, and what the candidate's scan found since the account was written."""
-    known, row = known_of(session, update)
-    worse = worse_since(update, known, row) if row else ()
-    return _stands_for(update, known), worse
+def _since(update: Update, known: Known, row: CandidateRow, now: datetime) -> tuple[str, ...]:
+    """What the account does not speak of: what the candidate's scan found since, and a policy that is read otherwise."""
+    before = [each for each in findings_from(update.decision) if each.rule == LABELS]
+    today = check_labels(known.decision_subject(row, ignoring_open=True), now)
+    otherwise = () if before == [today] else (f"its policy is read otherwise now: {today.reason}",)
+    return (*worse_since(update, known, row), *otherwise)
 
 
 def _stands_for(update: Update, known: Known) -> str | None:

@@ -19,13 +19,17 @@ from uptainer.store.repositories.updates import UpdateRepository
 
 @dataclass(frozen=True, slots=True)
 class Due:
-    """One update to apply; `depends_on` are workloads of the same host that come first."""
+    """One update to apply; `depends_on` are workloads of the same host that come first.
+
+    Those of one `group` are applied one after another, whatever hosts they are on.
+    """
 
     update_id: int
     title: str
     host: str
     workload: str
     depends_on: frozenset[str] = field(default_factory=frozenset)
+    group: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,10 +102,14 @@ def _server_plan(
     due = (rows[start.update.key] for start in done.starts)
     return ServerPlan(
         server,
-        tuple(Due(row.id, title_of(row), row.host_name, row.workload, needs[row.id]) for row in due),
+        tuple(_due(row, needs[row.id]) for row in due),
         (*waiting, *((title_of(rows[each.key]), finding.reason) for each, finding in done.left)),
         bounds,
     )
+
+
+def _due(row: Update, needs: frozenset[str]) -> Due:
+    return Due(row.id, title_of(row), row.host_name, row.workload, needs, row.policy.get("group", ""))
 
 
 def _address(row: Update, workload: str) -> str:

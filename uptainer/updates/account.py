@@ -40,6 +40,7 @@ class Account:
     candidate_scan: Scan | None = None
     difference: ScanDifference | None = None
     advice: Advice | None = None
+    approvers: str = ""
     has_window: bool = False
     opens_at: datetime | None = None
     backs_up_volumes: bool = False
@@ -196,6 +197,7 @@ def _findings(findings: Sequence[Finding]) -> str:
 def _how(account: Account) -> str:
     return "### How\n\n" + "\n".join(
         (
+            *((f"- To be approved by: {plain(account.approvers)}",) if account.approvers else ()),
             f"- When: {_when(account)}",
             f"- Backup: {_backup(account)}",
             f"- Restarted with it: {', '.join(plain(each) for each in account.affected) or 'nothing else'}",

@@ -67,6 +67,11 @@ def test_the_account_says_what_is_known_and_that_the_host_is_away(fleet: Seeded)
     assert gate.account_hash == hash_account(gate.account)
 
 
+def test_the_account_names_who_is_to_approve_where_the_policy_does(fleet: Seeded) -> None:
+    fleet.policy(approvers="the database team")
+    assert "To be approved by: the database team" in gate_of(fleet, fleet.propose()).account
+
+
 def test_opening_a_gate_again_gives_the_one_that_stands(fleet: Seeded) -> None:
     made = fleet.propose()
     first = gate_of(fleet, made)
@@ -318,7 +323,7 @@ def test_what_was_approved_by_a_policy_that_cannot_be_read_any_more_opens_the_ga
     assert not readiness(fleet.database, made, NOW).go
     fleet.policy(windows=["a window that is gone"], signed_by=["shop"])
     said = readiness(fleet.database, made, NOW)
-    assert (said.go, "so a person must decide" in said.reason) == (False, True), said
+    assert (said.go, "nothing is approved until that is corrected" in said.reason) == (False, True), said
     assert fleet.update(made).status is UpdateStatus.AWAITING_APPROVAL
 
 

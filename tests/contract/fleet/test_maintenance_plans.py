@@ -20,7 +20,7 @@ NEARLY_OVER = NOW + timedelta(minutes=52)
 
 def settle(fleet: Seeded, *hosts: tuple[str, str, Sequence[str]]) -> None:
     """Hosts, each on a server, with containers that are to be updated without asking, until one o'clock."""
-    fleet.policy(mode="auto", unscanned="allow", windows=[OPEN_UNTIL_ONE])
+    fleet.policy(mode="auto", unscanned="allow", windows=[OPEN_UNTIL_ONE], group="home")
     fleet.run("alone")
     for number, (host, server, keys) in enumerate(hosts):
         with fleet.database.session() as session:
@@ -53,6 +53,7 @@ def test_hosts_on_one_server_share_its_bound_and_what_has_no_time_is_left(fleet:
     assert {reason for _, reason in one["nas"].left} == {
         "it would not be done when the window closes at 2026-03-14 13:00 UTC"
     }
+    assert {due.group for plan in one.values() for due in plan.due} == {"home"}
     assert [due.workload for due in plans(fleet, Bounds(1, 2))["nas"].due] == ["a", "c"]
     assert [due.workload for due in plans(fleet, Bounds(2, 3))["nas"].due] == ["a", "b", "c"]
 

@@ -98,6 +98,7 @@ def test_the_worst_vulnerability_stands_first() -> None:
         ({"difference": None}, "could not be compared: unknown"),
         ({"advice": None}, "None was given"),
         ({"opens_at": None}, "does not open again"),
+        ({"approvers": "the *database* team"}, "To be approved by: the \\*database\\* team"),
         ({"has_window": False}, "as soon as it is approved"),
         ({"backs_up_volumes": False}, "**not** the data in data"),
         ({"backup_store": "offsite"}, "configuration and image in the store offsite, and the data in data"),
