@@ -18,11 +18,15 @@ class ContainerBackup(Base):
     that this is the safety copy of restoring that backup, which is RUNNING until the restore is over: from `verified_at` on
     the copy is whole, and from `finished_at` on the restored data is, and only has to be let go. `tested_at` is when
     a restore of it was last tried, and `test_said` what came of that. `removed_at` is when the files of a pruned one went:
-    before that they may still be there, in part.
+    before that they may still be there, in part. `copying_as` is the mark of a copy that is being made of it under another
+    name, until that one is whole (`uptainer.runtimes.port.Copy`).
     """
 
     __tablename__ = "container_backups"
-    __table_args__ = (Index("ix_container_backups_container_id", "container_id", "created_at"),)
+    __table_args__ = (
+        Index("ix_container_backups_container_id", "container_id", "created_at"),
+        Index("ix_container_backups_copying_as", "id", postgresql_where=text("copying_as IS NOT NULL")),
+    )
 
     id: Mapped[Id]
     container_id: Mapped[int] = mapped_column(ForeignKey(Container.id, ondelete="RESTRICT"))
@@ -51,3 +55,4 @@ class ContainerBackup(Base):
     tested_at: Mapped[Instant | None]
     test_passed: Mapped[bool | None]
     test_said: Mapped[str | None]
+    copying_as: Mapped[str | None]

@@ -120,6 +120,29 @@ class BackupRepository:
         """Its files are gone."""
         return self._set(backup_id, removed_at=now)
 
+    def copying(self, backup_id: int, mark: str) -> None:
+        """Before anything of a copy under another name is made: should this process die, `half_copied` has it.
+
+        Raises:
+            BusyError: one was cut off, and has to be removed first.
+        """
+        row = self.by_id(backup_id)
+        if row.copying_as is not None:
+            raise BusyError(
+                f"the copy {row.copying_as.partition(' ')[0]} of backup {backup_id} was cut off, and is removed first: by the "
+                "next `recover`, or by `uptainer recover`"
+            )
+        row.copying_as = mark
+
+    def copied(self, backup_id: int) -> ContainerBackup:
+        """The copy is whole, or nothing is left of it."""
+        return self._set(backup_id, copying_as=None)
+
+    def half_copied(self) -> Sequence[ContainerBackup]:
+        """A living process is making a copy of them, or was when it died."""
+        wanted = select(ContainerBackup).where(ContainerBackup.copying_as.is_not(None))
+        return self._session.scalars(wanted.order_by(ContainerBackup.id)).all()
+
     def by_id(self, backup_id: int) -> ContainerBackup:
         row = self._session.get(ContainerBackup, backup_id, populate_existing=True)
         if row is None:
