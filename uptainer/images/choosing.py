@@ -2,7 +2,8 @@
 
 They do not read an index alike. Where two entries suit a platform, one engine takes the first, another the one that is
 compressed with zstd; some pass over attestations by their annotation, others by their platform. And programs in Go take
-`Manifests` for `manifests`. Who may push an index without signing it must gain nothing by that.
+`Manifests` for `manifests`. Who may push an index must gain nothing by that: neither that another image runs than the one
+that is signed, nor than the one that was scanned.
 
 Source: `platforms` and `images/image.go` of containerd; `manifest/oci_index.go` of containers/image; Go's encoding/json,
 "Unmarshal".
@@ -29,6 +30,13 @@ _READ = frozenset(
         "variant",
     }
 )
+_IMAGES = frozenset(
+    {
+        "application/vnd.oci.image.manifest.v1+json",
+        "application/vnd.docker.distribution.manifest.v2+json",
+    }
+)
+"""An index in an index would have to be chosen from again."""
 _VARIANT = re.compile(r"v[0-9]+")
 _OTHER_NAMES = {"armel": "arm"}
 
@@ -38,7 +46,10 @@ def is_sole(body: bytes, digest: str, platform: Platform) -> bool:
     try:
         entries = json.loads(body, object_pairs_hook=_without_doubles)["manifests"]
         return all(
-            each["digest"] == digest or not _is_rival(each, entries, digest, platform) for each in entries
+            each["mediaType"] in _IMAGES
+            if each["digest"] == digest
+            else not _is_rival(each, entries, digest, platform)
+            for each in entries
         )
     except (ValueError, KeyError, TypeError, AttributeError, RecursionError):
         return False

@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-from uptainer.core.errors import NotFoundError, ProtocolError
+from uptainer.core.errors import NotFoundError, ProtocolError, UnsupportedError
 from uptainer.core.platform import Platform
 from uptainer.core.reference import Reference
 from uptainer.images.choosing import is_sole
@@ -46,12 +46,33 @@ class Repository:
             NotFoundError: there is nothing for this platform.
         """
         body = await self.manifest(digest)
-        found = read_manifest(body, digest, f"{self.reference.name}@{digest}")
-        if platform is None or not isinstance(found, Index):
-            return {digest: body}
-        inner = found.digest_for(platform)
-        if inner is None:
-            raise NotFoundError(f"{self.reference.name}@{digest} has nothing for {platform}")
-        if not is_sole(body, inner, platform):
+        inner = self._chosen(body, digest, platform) if platform else None
+        if inner is None or inner == digest:
             return {digest: body}
         return {digest: body, inner: await self.manifest(inner)}
+
+    async def manifest_that_runs(self, digest: str, platform: Platform) -> str:
+        """The digest of the manifest that each engine of this platform runs, when it is told to run `digest`.
+
+        Raises:
+            NotFoundError: there is nothing for this platform.
+            UnsupportedError: engines might choose from it differently.
+        """
+        chosen = self._chosen(await self.manifest(digest), digest, platform)
+        if chosen is None:
+            raise UnsupportedError(
+                f"{self.reference.name}@{digest} has several images that an engine may take for {platform}, so that "
+                "which of them would run is not known"
+            )
+        return chosen
+
+    def _chosen(self, body: bytes, digest: str, platform: Platform) -> str | None:
+        """None where engines might choose differently."""
+        what = f"{self.reference.name}@{digest}"
+        found = read_manifest(body, digest, what)
+        if not isinstance(found, Index):
+            return digest
+        inner = found.digest_for(platform)
+        if inner is None:
+            raise NotFoundError(f"{what} has nothing for {platform}")
+        return inner if is_sole(body, inner, platform) else None

@@ -1,4 +1,4 @@
-"""A signature over one image of an index counts only where no engine could run another one of it."""
+"""What is signed or scanned is one image of an index only where no engine could run another one of it."""
 
 import json
 from typing import Any
@@ -11,12 +11,14 @@ from uptainer.images.choosing import is_sole
 OURS, OTHER = (f"sha256:{letter * 64}" for letter in "ab")
 AMD64, ARMV7 = Platform.parse("linux/amd64"), Platform.parse("linux/arm/v7")
 ATTESTATION = {"vnd.docker.reference.type": "attestation-manifest"}
+IMAGE = "application/vnd.oci.image.manifest.v1+json"
+NESTED = "application/vnd.oci.image.index.v1+json"
 ZSTD = {"io.github.containers.compression.zstd": "true"}
 
 
 def entry(digest: str, platform: str, **more: Any) -> dict[str, Any]:
     names = dict(zip(("os", "architecture", "variant"), platform.split("/"), strict=False))
-    return {"digest": digest, "platform": names, **more}
+    return {"mediaType": IMAGE, "digest": digest, "platform": names, **more}
 
 
 def index(*entries: dict[str, Any]) -> bytes:
@@ -43,6 +45,9 @@ INDEXES = [
     ("a name in large letters too", AMD64, index(OURS_FOR_AMD64)[:-1] + b', "Manifests": []}', False),
     ("a name in letters that Go takes for others", AMD64, index(OURS_FOR_AMD64)[:-1] + ', "manife\N{LATIN SMALL LETTER LONG S}ts": []}'.encode(), False),
     ("annotations in both", AMD64, index(entry(OURS, "linux/amd64", annotations={"Team": "a", "team": "a"})), True),
+    ("an index in the index", AMD64, index(entry(OURS, "linux/amd64", mediaType=NESTED)), False),
+    ("another platform's index in the index", AMD64, index(OURS_FOR_AMD64, entry(OTHER, "linux/arm64", mediaType=NESTED)), True),
+    ("of no type", AMD64, index({"digest": OURS, "platform": {"os": "linux", "architecture": "amd64"}}), False),
     ("no index", AMD64, b"{", False),
 ]  # fmt: skip
 
