@@ -1,6 +1,7 @@
 """Made-up facts of a fleet, as an engine or a registry would give them, with only what a test cares for said."""
 
 import hashlib
+import json
 from datetime import UTC, datetime
 from decimal import Decimal
 from typing import Any
@@ -26,6 +27,13 @@ AMD64 = Platform("linux", "amd64")
 
 def digest(seed: object) -> str:
     return f"sha256:{hashlib.sha256(str(seed).encode()).hexdigest()}"
+
+
+def manifest(seed: object, **given: Any) -> bytes:
+    """One image's, as a registry gives it."""
+    kind = "application/vnd.docker.container.image.v1+json"
+    config = {"mediaType": kind, "digest": digest(seed), "size": 1}
+    return json.dumps({"schemaVersion": 2, "config": config, "layers": [], **given}).encode()
 
 
 def address(name: str = "alpha", **given: Any) -> HostAddress:

@@ -1,5 +1,6 @@
 """An HTTP server on loopback whose answers a test writes: for what no well-behaved server would say."""
 
+import hashlib
 import ssl
 import sys
 import threading
@@ -27,6 +28,18 @@ class Answer:
     body: bytes = b""
     headers: Mapping[str, str] = field(default_factory=dict)
     pieces: Iterator[bytes | None] | None = None
+
+
+def serving(*manifests: bytes) -> Callable[[Asked], Answer]:
+    """A registry that has these in each of its repositories."""
+    by_digest = {f"sha256:{hashlib.sha256(each).hexdigest()}": each for each in manifests}
+
+    def answer(asked: Asked) -> Answer:
+        _, is_manifest, name = asked.path.rpartition("/manifests/")
+        body = by_digest.get(name) if is_manifest else b""
+        return Answer(404) if body is None else Answer(body=body)
+
+    return answer
 
 
 class ScriptedServer:

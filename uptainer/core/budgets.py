@@ -46,8 +46,8 @@ class Cost:
 NOTHING = Cost()
 REQUEST = Cost(requests=1)
 PULL = Cost(requests=1, pulls=1)
-SCAN = Cost(requests=3, pulls=1)
-"""A scanner reads the manifest, the configuration and the layers."""
+SCAN = Cost(requests=4, pulls=2)
+"""It is looked up which manifest would run; a scanner then reads that, the configuration and the layers."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -13,6 +13,7 @@ from sqlalchemy import Select, or_, select
 from uptainer.core.budgets import Urgency
 from uptainer.core.clock import utc_now
 from uptainer.core.enums import ConnectionType, ScanStatus
+from uptainer.core.errors import PermanentError
 from uptainer.core.findings import Scan
 from uptainer.core.platform import Platform
 from uptainer.core.reference import Reference
@@ -23,6 +24,7 @@ from uptainer.fleet.pull_logins import read_pull_logins
 from uptainer.fleet.updating import Opens
 from uptainer.images.credentials import Credential, Keychain
 from uptainer.images.registry import RegistryClient
+from uptainer.images.repository import Repository
 from uptainer.images.trust import authorities_for
 from uptainer.scanning.trivy import EngineSource, ImageSource, RegistrySource
 from uptainer.store.bulk import any_of
@@ -42,6 +44,7 @@ UNKNOWN_PLATFORM = "unknown"
 NO_WAY = (
     "no registry has this image, and the engine that holds it is not on this machine: Trivy cannot reach it"
 )
+NOT_FOUND = "which image of it would run could not be found out"
 NO_PLATFORM = "its engine does not hold the image any more, so that it is not known for which platform it is"
 
 
@@ -135,7 +138,7 @@ def scan_image(
 
 def record_failure(database: Database, job: ScanJob, reason: str) -> None:
     """It could not be scanned this time, and people should see why."""
-    scan = Scan(job.digest, job.platform, ScanStatus.FAILED, reason, scanned_at=utc_now())
+    scan = _failed(job, reason)
     with database.session() as session:
         ScanRepository(session).record(scan, job.image_pk, utc_now())
 
@@ -166,8 +169,9 @@ async def _scan(
     insecure: frozenset[str],
     paying: Callable[[str], AbstractContextManager[None]],
 ) -> Scan:
+    """Of an index, the scanner is given the one manifest in it that engines run, and does not choose by itself."""
     if job.platform == UNKNOWN_PLATFORM:
-        return Scan(job.digest, job.platform, ScanStatus.FAILED, NO_PLATFORM, scanned_at=utc_now())
+        return _failed(job, NO_PLATFORM)
     platform = Platform.parse(job.platform)
     if job.engine is not None and job.image_id is not None:
         scan = await scanner.scan(job.image_id, platform, EngineSource(job.engine), sboms=job.sboms)
@@ -175,15 +179,27 @@ async def _scan(
         if scan.status is not ScanStatus.FAILED or job.local or job.image_id != job.digest:
             return scan
     if job.name is None or job.local:
-        return Scan(job.digest, job.platform, ScanStatus.FAILED, NO_WAY, scanned_at=utc_now())
+        return _failed(job, NO_WAY)
     access = keychain.access(Reference.parse(job.name).registry)
     reference = access.where_to_read(Reference.parse(f"{job.name}@{job.digest}"))
     with paying(reference.registry):
-        source = await _source(reference.registry, keychain, insecure)
-        return await scanner.scan(reference, platform, source, sboms=job.sboms)
+        async with RegistryClient(keychain, insecure=insecure) as client:
+            source = await _source(reference.registry, keychain, client, insecure)
+            try:
+                chosen = await Repository(client, reference).manifest_that_runs(job.digest, platform)
+            except PermanentError as error:
+                return _failed(job, f"{NOT_FOUND}: {error}")
+        scan = await scanner.scan(reference.with_digest(chosen), platform, source, sboms=job.sboms)
+    return replace(scan, digest=job.digest)
 
 
-async def _source(registry: str, keychain: Keychain, insecure: frozenset[str]) -> RegistrySource:
+def _failed(job: ScanJob, reason: str) -> Scan:
+    return Scan(job.digest, job.platform, ScanStatus.FAILED, reason, scanned_at=utc_now())
+
+
+async def _source(
+    registry: str, keychain: Keychain, client: RegistryClient, insecure: frozenset[str]
+) -> RegistrySource:
     """A registry's login and authorities, as the scanner is told them: it takes a login wherever the registry says."""
     login = await keychain.find(registry) or Credential()
     source = RegistrySource(
@@ -195,8 +211,7 @@ async def _source(registry: str, keychain: Keychain, insecure: frozenset[str]) -
         authorities=authorities_for(registry, keychain.access(registry).certificates),
     )
     if source.entry is not None:
-        async with RegistryClient(keychain, insecure=insecure) as client:
-            await client.require_own_token_server(registry)
+        await client.require_own_token_server(registry)
     return source
 
 

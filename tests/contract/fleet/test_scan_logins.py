@@ -4,7 +4,9 @@ from collections.abc import Iterator
 
 import pytest
 
-from tests.lab.scripted import Answer, Asked, ScriptedServer
+from tests.lab.certificates import Authority
+from tests.lab.facts import manifest
+from tests.lab.scripted import Answer, Asked, ScriptedServer, serving
 from uptainer.core.errors import RefusedError, UnreachableError
 from uptainer.core.findings import Scan
 from uptainer.core.platform import Platform
@@ -13,11 +15,13 @@ from uptainer.fleet.scanning import ScanJob, scan_image
 from uptainer.images.access import Access, Certificates
 from uptainer.images.credential import Credential
 from uptainer.images.credentials import Keychain
+from uptainer.images.manifests import digest_of
 from uptainer.images.owners import AllowedHosts
 from uptainer.scanning.trivy import ImageSource, RegistrySource
 from uptainer.store.database import Database
 
-DIGEST = "sha256:" + "1" * 64
+MANIFEST = manifest("app")
+DIGEST = digest_of(MANIFEST)
 LOGIN = Credential("user", "hunter2")
 
 
@@ -36,10 +40,12 @@ class Given:
 
 @pytest.fixture
 def server() -> Iterator[ScriptedServer]:
-    """A registry that sends who logs in to somebody else's token server."""
+    """A registry that shows its images to everybody, and sends who logs in to somebody else's token server."""
+    shown = serving(MANIFEST)
+    challenge = {"WWW-Authenticate": 'Bearer realm="https://8.8.8.8/token",service="s"'}
 
-    def script(_: Asked) -> Answer:
-        return Answer(401, headers={"WWW-Authenticate": 'Bearer realm="https://8.8.8.8/token",service="s"'})
+    def script(asked: Asked) -> Answer:
+        return shown(asked) if "manifests" in asked.path else Answer(401, headers=challenge)
 
     with ScriptedServer(script) as made:
         yield made
@@ -72,7 +78,7 @@ def test_it_is_given_where_that_was_allowed(database: Database, server: Scripted
 
 def test_nobody_needs_no_such_question(database: Database, server: ScriptedServer) -> None:
     assert scan(database, server, Keychain()) == [RegistrySource()]
-    assert server.asked == []
+    assert [asked.path for asked in server.asked] == [f"/v2/shop/manifests/{DIGEST}"]
 
 
 @pytest.mark.parametrize(
@@ -86,7 +92,7 @@ def test_nobody_needs_no_such_question(database: Database, server: ScriptedServe
 def test_each_kind_of_login_reaches_the_scanner(
     database: Database, credential: Credential, entry: dict[str, str]
 ) -> None:
-    with ScriptedServer(lambda _: Answer()) as server:
+    with ScriptedServer(serving(MANIFEST)) as server:
         keychain = Keychain({server.host: credential})
         [source] = scan(database, server, keychain)
     assert isinstance(source, RegistrySource)
@@ -94,7 +100,8 @@ def test_each_kind_of_login_reaches_the_scanner(
 
 
 def test_a_registrys_authorities_reach_the_scanner(database: Database) -> None:
-    with ScriptedServer(lambda _: Answer()) as server:
-        accesses = {server.host: Access(Certificates("PEM"))}
+    pem = Authority("a private authority").certificate
+    with ScriptedServer(serving(MANIFEST)) as server:
+        accesses = {server.host: Access(Certificates(pem))}
         [source] = scan(database, server, Keychain(accesses=accesses))
-    assert source == RegistrySource(authorities="PEM")
+    assert source == RegistrySource(authorities=pem)

@@ -1,6 +1,7 @@
 """What is scanned and how, advice that is outdated, and which backups stay."""
 
-from collections.abc import Mapping
+import json
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from datetime import timedelta
 from typing import Any
@@ -9,12 +10,14 @@ import pytest
 
 from tests.contract.fleet.seeded import Seeded, flaw
 from tests.contract.store.conftest import counted_statements
-from tests.lab.facts import NOW, digest
+from tests.lab.facts import NOW, candidate, digest, manifest
+from tests.lab.scripted import ScriptedServer, serving
 from uptainer.advice.advisor import Advisor
 from uptainer.advice.notes import ReleaseNotes
 from uptainer.core.enums import ScanStatus
 from uptainer.core.errors import UnreachableError
 from uptainer.core.findings import Scan
+from uptainer.core.images import Candidate
 from uptainer.core.platform import Platform
 from uptainer.core.reference import Reference
 from uptainer.fleet.advising import advise_fleet
@@ -28,6 +31,7 @@ from uptainer.fleet.scanning import (
     scan_image,
 )
 from uptainer.images.credentials import Keychain
+from uptainer.images.manifests import digest_of
 from uptainer.scanning.trivy import EngineSource, ImageSource, RegistrySource
 from uptainer.store.models import UpdateNotification
 from uptainer.store.repositories.scans import ScanRepository
@@ -56,16 +60,68 @@ class Away:
 
 
 def test_what_runs_is_read_from_its_engine_and_what_is_offered_from_its_registry(fleet: Seeded) -> None:
-    fleet.run("web", "copy")
-    fleet.find_all(["web", "copy"], "1.28")
-    asked = Asked()
-    for job in plan_scans(fleet.database, older_than=UNSCANNED):
-        scan_image(fleet.database, job, asked, Keychain())
+    image, asked = manifest("1.28"), Asked()
+    with ScriptedServer(serving(image)) as registry:
+        fleet.run("web", "copy")
+        fleet.find_all(["web", "copy"], offered(registry, image))
+        for job in plan_scans(fleet.database, older_than=UNSCANNED):
+            scan_image(fleet.database, job, asked, Keychain())
     assert [(target, type(source)) for target, _, source in asked.jobs] == [
         (digest("image"), EngineSource),
-        (f"docker.io/library/nginx@{digest('1.28')}", RegistrySource),
+        (f"{registry.host}/nginx@{digest_of(image)}", RegistrySource),
     ]
     assert plan_scans(fleet.database, older_than=UNSCANNED) == []
+
+
+def offered(registry: ScriptedServer, image: bytes) -> Candidate:
+    reference = Reference.parse(f"{registry.host}/nginx:1.28")
+    return replace(candidate("1.28", digest=digest_of(image)), reference=reference)
+
+
+def index_of(*images: bytes, platforms: Sequence[str]) -> bytes:
+    entries = [
+        {
+            "mediaType": "application/vnd.docker.distribution.manifest.v2+json",
+            "digest": digest_of(image),
+            "platform": {"os": "linux", "architecture": architecture},
+        }
+        for image, architecture in zip(images, platforms, strict=True)
+    ]
+    return json.dumps({"schemaVersion": 2, "manifests": entries}).encode()
+
+
+def scan_offered(fleet: Seeded, index: bytes, asked: Asked, *images: bytes) -> Scan:
+    """The scan of it that decisions go by."""
+    with ScriptedServer(serving(index, *images)) as registry:
+        fleet.run("web")
+        fleet.find("web", offered(registry, index))
+        (job,) = [each for each in plan_scans(fleet.database, older_than=UNSCANNED) if each.engine is None]
+        scan_image(fleet.database, job, asked, Keychain())
+    with fleet.database.session() as session:
+        return ScanRepository(session).latest([job.image_pk])[job.image_pk]
+
+
+def test_of_an_index_the_manifest_that_runs_is_scanned_and_the_scan_is_the_indexs(fleet: Seeded) -> None:
+    ours, other, asked = manifest("ours"), manifest("other"), Asked()
+    index = index_of(ours, other, platforms=("amd64", "arm64"))
+    scan = scan_offered(fleet, index, asked, ours, other)
+    assert (scan.status, scan.digest) == (ScanStatus.SUCCEEDED, digest_of(index))
+    assert [target.rpartition("@")[2] for target, _, _ in asked.jobs] == [digest_of(ours)]
+
+
+def test_an_index_from_which_engines_might_choose_differently_is_not_scanned_and_held_back(
+    fleet: Seeded,
+) -> None:
+    """Else what is clean could be scanned, and what stands beside it run."""
+    clean, other, asked = manifest("clean"), manifest("other"), Asked()
+    scan = scan_offered(fleet, index_of(clean, other, platforms=("amd64", "amd64")), asked, clean, other)
+    assert (scan.status, asked.jobs) == (ScanStatus.FAILED, [])
+    assert "several images that an engine may take for linux/amd64" in scan.reason
+    fleet.scan("running")
+    fleet.policy(mode="auto", auto_level="minor", unscanned="block")
+    assert fleet.decide().proposed == ()
+    (finding,) = [each for each in fleet.check().decision["findings"] if each["rule"] == "vulnerabilities"]
+    assert (finding["verdict"], scan.reason in finding["reason"]) == ("block", True)
 
 
 def test_a_check_of_one_image_scans_what_concerns_it_and_leaves_the_rest(fleet: Seeded) -> None:
@@ -106,15 +162,22 @@ def test_where_the_digest_is_the_id_the_registry_is_asked_and_what_never_ran_is_
     fleet: Seeded,
 ) -> None:
     """A cluster knows an image by its registry's digest alone."""
-    known = digest("running")
-    fleet.run("shop/deployment/web/app", image_id=known)
-    fleet.run("made-here", image_id=digest("local"), repo_digests=())
-    fleet.run("shop/deployment/idle/app", image_id="", repo_digests=(), platform=None)
-    jobs = {job.digest: job for job in plan_scans(fleet.database, older_than=UNSCANNED)}
-    assert {each: job.local for each, job in jobs.items()} == {known: False, digest("local"): True}
-    asked = Asked()
-    scan_image(fleet.database, replace(jobs[known], engine=None), asked, Keychain())
-    assert [target for target, _, _ in asked.jobs] == [f"docker.io/library/nginx@{known}"]
+    image, asked = manifest("running"), Asked()
+    known = digest_of(image)
+    with ScriptedServer(serving(image)) as registry:
+        name = f"{registry.host}/nginx"
+        fleet.run(
+            "shop/deployment/web/app",
+            image_reference=f"{name}:1",
+            image_id=known,
+            repo_digests=(f"{name}@{known}",),
+        )
+        fleet.run("made-here", image_id=digest("local"), repo_digests=())
+        fleet.run("shop/deployment/idle/app", image_id="", repo_digests=(), platform=None)
+        jobs = {job.digest: job for job in plan_scans(fleet.database, older_than=UNSCANNED)}
+        assert {each: job.local for each, job in jobs.items()} == {known: False, digest("local"): True}
+        scan_image(fleet.database, replace(jobs[known], engine=None), asked, Keychain())
+    assert [target for target, _, _ in asked.jobs] == [f"{name}@{known}"]
 
 
 def test_a_scanner_that_is_away_records_nothing_until_it_is_given_up(fleet: Seeded) -> None:
