@@ -66,10 +66,6 @@ class Reference:
             short = self.repository.removeprefix("library/")
         return short + self._suffix()
 
-    @property
-    def is_pinned(self) -> bool:
-        return self.digest is not None
-
     def with_tag(self, tag: str) -> Self:
         return replace(self, tag=tag, digest=None)
 

@@ -7,6 +7,7 @@ import pytest
 
 from tests.lab.commands import uptainer
 from tests.lab.facts import NOW, digest
+from tests.lab.kept import image_of
 from tests.lab.sigstore import BUILDER, ISSUER, Sigstore, new_key, public_pem
 from tests.lab.stocked import Stocked
 from uptainer.core.enums import SbomFormat, SignatureStatus
@@ -14,7 +15,6 @@ from uptainer.core.sboms import Sbom
 from uptainer.core.signatures import Verification
 from uptainer.store.database import Database
 from uptainer.store.repositories.containers import ContainerRepository
-from uptainer.store.repositories.images import ImageRepository
 from uptainer.store.repositories.sboms import SbomRepository
 from uptainer.store.repositories.signatures import SignatureRepository, Verified
 
@@ -90,8 +90,7 @@ def test_a_policy_that_asks_for_a_signature_says_so_until_it_is_there(stocked: S
     )
     with stocked.database.session() as session:
         (trust,) = SignatureRepository(session).trusts()
-        key_of = (digest("1.28"), "linux/amd64")
-        image = ImageRepository(session).by_keys([key_of])[key_of]
+        image = image_of(session, digest("1.28"))
         SignatureRepository(session).record([Verified(image.id, trust.id, trust.fingerprint, found)], NOW)
     assert finding()["verdict"] == "allow"
     assert "signed by Ann" in finding()["reason"]

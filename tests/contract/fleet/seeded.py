@@ -5,6 +5,7 @@ from datetime import datetime
 from typing import Any
 
 from tests.lab.facts import NOW, address, candidate, container, digest, engine
+from tests.lab.kept import image_of
 from uptainer.core.enums import (
     ApprovalChannel,
     ApprovalDecision,
@@ -26,7 +27,6 @@ from uptainer.store.repositories.audit import SYSTEM, Actor
 from uptainer.store.repositories.checks import CheckRepository, Lookup
 from uptainer.store.repositories.containers import ContainerRepository
 from uptainer.store.repositories.hosts import HostRepository
-from uptainer.store.repositories.images import ImageRepository
 from uptainer.store.repositories.policies import PolicyRepository
 from uptainer.store.repositories.scans import ScanRepository
 from uptainer.store.repositories.updates import UpdateRepository
@@ -131,7 +131,7 @@ class Seeded:
         """A scan of the image with this seed's digest."""
         key = (digest(image), "linux/amd64")
         with self.database.session() as session:
-            row = ImageRepository(session).by_keys([key])[key]
+            row = image_of(session, *key)
             ScanRepository(session).record(Scan(*key, status, vulnerabilities=flaws, scanned_at=at), row, at)
 
     def policy(self, scope: PolicyScope = PolicyScope.DEFAULT, target: str = "", **settings: Any) -> None:

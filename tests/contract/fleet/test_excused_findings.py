@@ -8,6 +8,7 @@ import pytest
 from tests.contract.fleet.seeded import ANN, Seeded, answer, flaw
 from tests.contract.fleet.test_gates_and_readiness import NOWHERE, away
 from tests.lab.facts import NOW, digest
+from tests.lab.kept import image_of
 from uptainer.core.enums import PolicyScope, ScanStatus, Severity, UpdateStatus
 from uptainer.core.findings import Scan, Secret
 from uptainer.fleet.excuses import put_allowance, put_document
@@ -15,7 +16,6 @@ from uptainer.fleet.gates import give_answer, open_gate
 from uptainer.fleet.readiness import readiness
 from uptainer.policy.allowances import Allowance
 from uptainer.store.repositories.audit import AuditRepository
-from uptainer.store.repositories.images import ImageRepository
 from uptainer.store.repositories.scans import ScanRepository
 
 WEEK = timedelta(days=7)
@@ -52,9 +52,8 @@ def state(fleet: Seeded, status: str = "not_affected", name: str = "vendor") -> 
 
 
 def record(fleet: Seeded, scan: Scan) -> None:
-    key = (scan.digest, scan.platform)
     with fleet.database.session() as session:
-        ScanRepository(session).record(scan, ImageRepository(session).by_keys([key])[key], NOW)
+        ScanRepository(session).record(scan, image_of(session, scan.digest, scan.platform), NOW)
 
 
 def reason(fleet: Seeded, rule: str) -> str:

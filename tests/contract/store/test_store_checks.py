@@ -3,6 +3,7 @@ from datetime import timedelta
 
 from tests.contract.store.conftest import Fleet, counted_statements
 from tests.lab.facts import AMD64, NOW, candidate, container, digest
+from tests.lab.kept import image_of
 from tests.lab.threads import side_by_side
 from uptainer.core.enums import CheckResult, ScanStatus
 from uptainer.core.findings import Scan
@@ -141,7 +142,7 @@ def test_what_an_engine_says_of_an_image_outweighs_what_a_lookup_says(
         images = ImageRepository(session)
         offered = candidate("1.27", digest=digest("running"), version=None, labels={})
         images.record_candidates([(offered, AMD64)], LATER)
-        row = images.by_keys([(digest("running"), "linux/amd64")])[digest("running"), "linux/amd64"]
+        row = image_of(session, digest("running"))
         assert row.image_id == digest("image")
         assert row.last_seen_at == LATER
 

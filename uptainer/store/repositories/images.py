@@ -81,14 +81,6 @@ class ImageRepository:
         keep = ("name", "tags", "repo_digests", "labels", "version")
         return self._upsert([_candidate_row(each, key[1], now) for key, each in rows.items()], keep=keep)
 
-    def by_keys(self, keys: Sequence[Key]) -> Mapping[Key, Image]:
-        """Those of them that are known."""
-        rows = self._session.scalars(
-            select(Image).where(any_of(Image.digest, [digest for digest, _ in keys]))
-        )
-        wanted = set(keys)
-        return {(row.digest, row.platform): row for row in rows if (row.digest, row.platform) in wanted}
-
     def needing_scan(
         self, older_than: timedelta, now: datetime, *, of: Sequence[int] | None = None
     ) -> Sequence[Image]:
