@@ -42,7 +42,12 @@ def show(address: str, *, as_json: bool) -> None:
         return
     print_rows(lines, ("field", "value", "source"), as_json=False, nothing="")
     for fault in policy.faults:
-        typer.echo(f"A person must approve each update, for {fault}.")
+        held = (
+            "No update is approved until this is corrected"
+            if fault.unread
+            else "A person must approve each update"
+        )
+        typer.echo(f"{held}: {fault}.")
 
 
 def show_all(*, as_json: bool) -> None:

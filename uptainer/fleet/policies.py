@@ -35,6 +35,11 @@ class ContainerPolicy:
     faults: tuple[LabelFault, ...] = ()
 
     @property
+    def unread(self) -> tuple[str, ...]:
+        """Why it is not known what is asked of updates, in words; while there is something, none is approved."""
+        return tuple(str(fault) for fault in self.faults if fault.unread)
+
+    @property
     def tags(self) -> TagPolicy:
         policy = self.policy
         return TagPolicy.compile(
@@ -107,7 +112,7 @@ class PolicyBook:
         try:
             settings: PolicySettings = parse_settings(document, windows=self.windows, freezes=self.freezes)
         except InvalidInputError as error:
-            return LabelFault(f"{scope} policy {target}".strip(), "", str(error))
+            return LabelFault(f"{scope} policy {target}".strip(), None, str(error))
         return Layer(scope, target or "default", settings)
 
 

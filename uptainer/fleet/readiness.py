@@ -97,7 +97,7 @@ def _ask(
     """Why it has to wait; None where all that speaks against it is the length of its window."""
     subject = known.decision_subject(row, approved=not known.by_policy, ignoring_open=True, chosen=True)
     decision = decide(subject, now)
-    changed = _changes(update, known, row, decision)
+    changed = changes_since(update, known, row, decision)
     if changed:
         return _ask_anew(session, update, known, changed, now)
     excluded = left_alone(known.view)
@@ -120,21 +120,23 @@ def _ask_window(
     return Readiness(go=True, reason="", closes_at=closes)
 
 
-def _changes(update: Update, known: Known, row: CandidateRow, decision: Decision) -> tuple[str, ...]:
+def changes_since(update: Update, known: Known, row: CandidateRow, decision: Decision) -> tuple[str, ...]:
     """What the approval no longer covers: for the policy's own, whatever it would ask about now."""
     if known.by_policy:
         asked = [each.reason for each in decision.findings if each.verdict is Verdict.ASK]
         return () if decision.outcome in _UNATTENDED else tuple(asked) or (_reason(decision),)
-    return (*worse_since(update, known, row), *_asked_since(update, decision))
+    return (*worse_since(update, known, row), *_asked_since(update, known, decision))
 
 
-def _asked_since(update: Update, decision: Decision) -> tuple[str, ...]:
+def _asked_since(update: Update, known: Known, decision: Decision) -> tuple[str, ...]:
     """What a person would be asked about now and was not when they looked: a trust is another one since, an allowance is
-    over, or a policy cannot be read any more, and its windows and limits with it.
+    over. Nobody has approved anything of a policy that cannot be read, and its windows and limits with it.
     """
     before = {each["rule"]: each["verdict"] for each in update.decision.get("findings", ())}
-    now = [each for each in decision.findings if each.rule in _COVERED and each.verdict is Verdict.ASK]
-    return tuple(each.reason for each in now if before.get(each.rule) in {Verdict.ALLOW, Verdict.INFORM})
+    new = {rule for rule in _COVERED if before.get(rule) in {Verdict.ALLOW, Verdict.INFORM}}
+    new |= {LABELS} if known.policy.unread else set()
+    now = [each for each in decision.findings if each.rule in new and each.verdict is Verdict.ASK]
+    return tuple(each.reason for each in now)
 
 
 def worse_since(update: Update, known: Known, row: CandidateRow) -> tuple[str, ...]:

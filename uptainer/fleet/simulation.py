@@ -16,7 +16,7 @@ from uptainer.core.findings import Finding, Verdict
 from uptainer.fleet.deciding import decide_anew
 from uptainer.fleet.durations import durations_of
 from uptainer.fleet.policies import NOTHING, Key, PolicyBook
-from uptainer.fleet.readiness import APPROVED, worse_since
+from uptainer.fleet.readiness import APPROVED, changes_since
 from uptainer.fleet.subjects import Fleet, Known
 from uptainer.fleet.views import candidate_of
 from uptainer.policy.decisions import Decision, Outcome, decide
@@ -121,13 +121,14 @@ def _decide(known: Known, at: datetime, *, anew: bool) -> _Case:
     asked = known.at_any_time() if standing.window_override else known
     approved = _is_a_persons(known)
     subject = asked.decision_subject(row, approved=approved, ignoring_open=True, chosen=True)
-    worse = worse_since(standing, known, row) if approved and row else ()
-    return _Case(known, _asked_anew(worse, decide(subject, at)), row, at, anew)
+    decision = decide(subject, at)
+    changed = changes_since(standing, known, row, decision) if approved and row else ()
+    return _Case(known, _asked_anew(changed, decision), row, at, anew)
 
 
-def _asked_anew(worse: Sequence[str], decision: Decision) -> Decision:
-    """What a person approved before more was found in it opens its gate again."""
-    asked = tuple(Finding("approval", Verdict.ASK, each) for each in worse)
+def _asked_anew(changed: Sequence[str], decision: Decision) -> Decision:
+    """What a person approved opens its gate again where the approval does not cover it any more."""
+    asked = tuple(Finding("approval", Verdict.ASK, each) for each in changed)
     return replace(decision, outcome=Outcome.ASK, findings=asked) if asked else decision
 
 

@@ -23,13 +23,20 @@ POLICY_LABEL = "uptainer.policy"
 
 @dataclass(frozen=True, slots=True)
 class LabelFault:
-    """A label that could not be followed, and why. While there is one, a person must approve each update."""
+    """A label that could not be followed, and why; or a stored policy, which has no `value`.
+
+    While there is one, a person must approve each update. Where it is `unread`, what its owner asks of updates is not
+    known, and nothing is approved before it is corrected; else it is known, and not done.
+    """
 
     label: str
-    value: str
+    value: str | None
     reason: str
+    unread: bool = True
 
     def __str__(self) -> str:
+        if self.value is None:
+            return f"the {self.label} cannot be read: {self.reason}"
         return f"the label {self.label}={self.value!r} is not followed: {self.reason}"
 
 
@@ -170,7 +177,10 @@ class _Reading:
             return
         if inherited:
             self._fault(
-                label, value, "it comes with the image, and only labels set on the container are followed"
+                label,
+                value,
+                "it comes with the image, and only labels set on the container are followed",
+                unread=False,
             )
         elif own:
             self._take_own(label, value)
@@ -247,5 +257,7 @@ class _Reading:
         if value is not None:
             self.values[field] = value
 
-    def _fault(self, label: str, value: str, reason: str) -> None:
-        self.faults.append(LabelFault(label, value, reason))
+    def _fault(self, label: str, value: str, reason: str, *, unread: bool | None = None) -> None:
+        """Another tool's label asks nothing of us: what is not followed of it is for a person to weigh."""
+        said = label.startswith(PREFIX) if unread is None else unread
+        self.faults.append(LabelFault(label, value, reason, said))

@@ -68,6 +68,8 @@ def check_labels(subject: DecisionSubject, _now: datetime) -> Finding:
     if not subject.label_faults:
         return Finding(LABELS, Verdict.ALLOW, "its labels are understood")
     faults = "; ".join(str(fault) for fault in subject.label_faults)
+    if any(fault.unread for fault in subject.label_faults):
+        return Finding(LABELS, Verdict.ASK, f"{faults}; nothing is approved until that is corrected")
     return Finding(LABELS, Verdict.ASK, f"{faults}; so a person must decide")
 
 

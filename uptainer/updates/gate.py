@@ -23,7 +23,7 @@ class Standing:
 
     `candidate_digest` is what the registry answers for it now, None where it could not be asked. `account_hash` is of
     the account as it stands, `answered_account` of the one that the person had before them. `worse` are new findings of
-    scans since then, in words.
+    scans since then, in words. `unread` says why its policy cannot be read now, and is empty where it can.
     """
 
     status: UpdateStatus
@@ -33,6 +33,7 @@ class Standing:
     candidate_digest: str | None = None
     answered_account: str | None = None
     worse: tuple[str, ...] = ()
+    unread: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,6 +101,7 @@ def answer(
     candidate_digest: str | None = None,
     answered_account: str | None = None,
     worse: tuple[str, ...] = (),
+    unread: tuple[str, ...] = (),
 ) -> Ruling:
     """Rule on an answer and write it down, with the state that it leads to, in the caller's transaction.
 
@@ -116,6 +118,7 @@ def answer(
         candidate_digest=candidate_digest,
         answered_account=answered_account,
         worse=worse,
+        unread=unread,
     )
     ruling = rule(given, standing, now)
     kept = Answer(given.decision, given.channel, given.by, given.reason, given.snooze_until, ruling.refusal)
@@ -187,13 +190,18 @@ def _check(answer: Answer, now: datetime) -> None:
 def _approve(answer: Answer, standing: Standing) -> Ruling:
     if standing.status not in ASKED:
         return _refused(f"it is {standing.status} already")
+    if standing.unread:
+        return _asked_anew(f"{'; '.join(standing.unread)}; correct that, and answer then")
     changed = changes(standing)
     if changed:
-        text = "; ".join(changed)
-        return Ruling(
-            UpdateStatus.AWAITING_APPROVAL, f"the gate is open anew: {text}", refusal=text, reopens=True
-        )
+        return _asked_anew("; ".join(changed))
     return Ruling(UpdateStatus.APPROVED, _said("approved", answer))
+
+
+def _asked_anew(text: str) -> Ruling:
+    return Ruling(
+        UpdateStatus.AWAITING_APPROVAL, f"the gate is open anew: {text}", refusal=text, reopens=True
+    )
 
 
 def _snooze(answer: Answer, standing: Standing, now: datetime) -> Ruling:
