@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import Sequence
 from dataclasses import dataclass
+from datetime import timedelta
 from uuid import NAMESPACE_URL, UUID, uuid5
 
 import httpx
@@ -61,7 +62,7 @@ class PrefectEvents:
     """Prefect's own events, each under an id made of what it is about: the server keeps one that comes again once."""
 
     def tell(self, notices: Sequence[Notice], mark: UUID) -> None:  # noqa: ARG002 -- each event has a mark of its own
-        events = [_event(each).model_dump(mode="json") for each in notices]
+        events = [_event(each, place).model_dump(mode="json") for place, each in enumerate(notices)]
         asyncio.run(_post(events))
 
 
@@ -82,7 +83,8 @@ def _page() -> str:
     return (settings().public_url or get_current_settings().ui_url or "").rstrip("/")
 
 
-def _event(notice: Notice) -> Event:
+def _event(notice: Notice, place: int) -> Event:
+    """Prefect orders events by time alone, and what is noted together has one time: `place` keeps them apart."""
     about = notice.subject.replace("/", ".")
     resource = {"prefect.resource.id": f"uptainer.{about}", "prefect.resource.name": notice.subject}
     payload = {
@@ -98,7 +100,7 @@ def _event(notice: Notice) -> Event:
         event=str(notice.event),
         resource=Resource(resource),
         related=_related(notice),
-        occurred=notice.at or utc_now(),
+        occurred=(notice.at or utc_now()) + timedelta(microseconds=place),
         payload=payload,
     )
 
