@@ -1,6 +1,8 @@
 """What a scanner is given of a login, which takes it wherever the registry says."""
 
+import ssl
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 
@@ -99,9 +101,15 @@ def test_each_kind_of_login_reaches_the_scanner(
     assert source.entry == entry
 
 
-def test_a_registrys_authorities_reach_the_scanner(database: Database) -> None:
-    pem = Authority("a private authority").certificate
-    with ScriptedServer(serving(MANIFEST)) as server:
-        accesses = {server.host: Access(Certificates(pem))}
+def test_a_registrys_authorities_reach_the_scanner(database: Database, tmp_path: Path) -> None:
+    authority = Authority("a private authority")
+    signed = authority.server("localhost")
+    files = [tmp_path / "certificate", tmp_path / "key"]
+    for file, text in zip(files, (signed.certificate, signed.key), strict=True):
+        file.write_text(text)
+    tls = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    tls.load_cert_chain(*files)
+    with ScriptedServer(serving(MANIFEST), tls=tls) as server:
+        accesses = {server.host: Access(Certificates(authority.certificate))}
         [source] = scan(database, server, Keychain(accesses=accesses))
-    assert source == RegistrySource(authorities=pem)
+    assert source == RegistrySource(authorities=authority.certificate)
