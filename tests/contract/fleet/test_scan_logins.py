@@ -104,11 +104,10 @@ def test_each_kind_of_login_reaches_the_scanner(
 def test_a_registrys_authorities_reach_the_scanner(database: Database, tmp_path: Path) -> None:
     authority = Authority("a private authority")
     signed = authority.server("localhost")
-    files = [tmp_path / "certificate", tmp_path / "key"]
-    for file, text in zip(files, (signed.certificate, signed.key), strict=True):
-        file.write_text(text)
+    pem = tmp_path / "server.pem"
+    pem.write_text(signed.certificate + signed.key)
     tls = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-    tls.load_cert_chain(*files)
+    tls.load_cert_chain(pem)
     with ScriptedServer(serving(MANIFEST), tls=tls) as server:
         accesses = {server.host: Access(Certificates(authority.certificate))}
         [source] = scan(database, server, Keychain(accesses=accesses))
