@@ -8,10 +8,11 @@ from blocks.loading import find, load_all
 from blocks.release_host import ReleaseNotesHost
 from tasks.resources import database
 from uptainer.advice.advisor import Advisor
+from uptainer.advice.connection import connect
 from uptainer.advice.consultations import Transcript
 from uptainer.advice.consulting import Desk
 from uptainer.advice.forges import KNOWN
-from uptainer.advice.model import AdviceModel, ModelAnswer, ModelSettings, connect
+from uptainer.advice.model import AdviceModel, ModelAnswer, ModelSettings
 from uptainer.advice.release_notes import ReleaseReader
 from uptainer.core.errors import UnsupportedError
 from uptainer.fleet.ledger import SharedLedger

@@ -9,7 +9,6 @@ from pydantic import BaseModel, ConfigDict, Field, StringConstraints
 from uptainer.advice.consultations import Transcript
 from uptainer.advice.spending import DailyLimits, Prices
 from uptainer.core.enums import ModelProvider, RecommendationType
-from uptainer.core.errors import UnsupportedError
 
 REPAIRS = 1
 """How often an answer in a wrong form may be mended."""
@@ -77,18 +76,3 @@ class AdviceModel(Protocol):
             PermanentError: the key or the model is wrong, or the answer had no right form twice.
         """
         ...
-
-
-def connect(settings: ModelSettings) -> AdviceModel:
-    """The client for these settings.
-
-    Raises:
-        UnsupportedError: the optional packages are not installed; the message says how to get them.
-    """
-    try:
-        from uptainer.advice.clients import PydanticAiModel  # noqa: PLC0415 -- an extra that few have installed
-    except ModuleNotFoundError as error:
-        raise UnsupportedError(
-            "the language model's client is not installed: pip install 'uptainer[llm]'"
-        ) from error
-    return PydanticAiModel(settings)

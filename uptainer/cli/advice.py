@@ -103,8 +103,8 @@ def evaluate(
     use_server()
     import anyio  # noqa: PLC0415 -- as above
 
+    from uptainer.advice.connection import connect  # noqa: PLC0415 -- as above
     from uptainer.advice.evaluation import evaluate as ask_all  # noqa: PLC0415 -- as above
-    from uptainer.advice.model import connect  # noqa: PLC0415 -- as above
     from uptainer.cli.prefect.stores import advice_model  # noqa: PLC0415 -- it reads the environment that was just set
 
     model = connect(advice_model(model_block))

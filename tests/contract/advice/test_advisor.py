@@ -11,10 +11,11 @@ import pytest
 from tests.lab.forges import ReleaseServer, releases
 from tests.lab.llm import LanguageModelServer, Reply
 from uptainer.advice.advisor import Advisor
+from uptainer.advice.connection import connect
 from uptainer.advice.consultations import OpenLedger, Reservation
 from uptainer.advice.consulting import Desk
 from uptainer.advice.forges import ReleaseHost
-from uptainer.advice.model import ModelSettings, connect
+from uptainer.advice.model import ModelSettings
 from uptainer.advice.release_notes import ReleaseReader
 from uptainer.advice.rules import advise
 from uptainer.advice.spending import Prices

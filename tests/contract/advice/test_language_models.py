@@ -7,8 +7,9 @@ from typing import Any
 import pytest
 
 from tests.lab.llm import LanguageModelServer, Reply
+from uptainer.advice.connection import connect
 from uptainer.advice.consultations import Transcript
-from uptainer.advice.model import INSTRUCTIONS, ModelSettings, connect
+from uptainer.advice.model import INSTRUCTIONS, ModelSettings
 from uptainer.core.consultations import Speaker
 from uptainer.core.enums import ModelProvider, RecommendationType
 from uptainer.core.errors import (

@@ -214,7 +214,7 @@ def test_the_key_is_not_shown() -> None:
 
 def test_nothing_of_the_client_is_imported_until_a_model_is_used() -> None:
     script = (
-        "import sys, uptainer.advice.model, uptainer.advice.rules, uptainer.advice.release_notes\n"
+        "import sys, uptainer.advice.connection, uptainer.advice.rules, uptainer.advice.release_notes\n"
         "loaded = {'pydantic_ai', 'openai', 'anthropic'} & set(sys.modules)\n"
         "sys.exit(f'loaded: {loaded}' if loaded else 0)"
     )
@@ -225,7 +225,8 @@ def test_a_missing_client_is_said_with_the_way_to_get_it() -> None:
     script = (
         "import sys\n"
         "sys.modules['pydantic_ai'] = sys.modules['openai'] = sys.modules['anthropic'] = None\n"
-        "from uptainer.advice.model import ModelSettings, ModelProvider, connect\n"
+        "from uptainer.advice.connection import connect\n"
+        "from uptainer.advice.model import ModelSettings, ModelProvider\n"
         "from uptainer.core.errors import UnsupportedError\n"
         "try:\n"
         "    connect(ModelSettings(ModelProvider.OPENAI_COMPATIBLE, 'm'))\n"

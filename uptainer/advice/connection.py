@@ -1,0 +1,19 @@
+"""Which client asks a language model: its packages are an extra, and are looked for when a model is."""
+
+from uptainer.advice.model import AdviceModel, ModelSettings
+from uptainer.core.errors import UnsupportedError
+
+
+def connect(settings: ModelSettings) -> AdviceModel:
+    """The client for these settings.
+
+    Raises:
+        UnsupportedError: the optional packages are not installed; the message says how to get them.
+    """
+    try:
+        from uptainer.advice.clients import PydanticAiModel  # noqa: PLC0415 -- an extra that few have installed
+    except ModuleNotFoundError as error:
+        raise UnsupportedError(
+            "the language model's client is not installed: pip install 'uptainer[llm]'"
+        ) from error
+    return PydanticAiModel(settings)
