@@ -20,7 +20,7 @@ from uptainer.notices.notice import Event, Notice, update_turned
 from uptainer.policy.decisions import decide
 from uptainer.policy.rules import LABELS, check_labels
 from uptainer.policy.settings import EffectivePolicy
-from uptainer.policy.windows import next_opening
+from uptainer.policy.windows import is_open, next_opening
 from uptainer.store.database import Database
 from uptainer.store.models import CandidateRow, Update
 from uptainer.store.repositories.approvals import Answer, ApprovalRepository
@@ -34,6 +34,8 @@ from uptainer.updates.options import UpdateOptions
 from uptainer.updates.steps import Plan
 
 NO_ACCOUNT = "its account has not been written yet, and an approval is given on one"
+
+UNREAD = "It cannot be approved while its policy cannot be read, and what stands here is without what that asks for."
 
 
 @dataclass(frozen=True, slots=True)
@@ -139,6 +141,7 @@ def _written(
     known, row = known_of(session, update)
     decision = _decided_anew(known, row, now) if row else update.decision
     account = replace(_account(known, row, update, plan, now), findings=findings_from(decision))
+    notes = (*notes, *((UNREAD,) if known.policy.unread else ()))
     text = write_account(replace(account, notes=notes, changed_since=_refusals(session, update)))
     values = {"account": text, "account_hash": hash_account(text), "decision": decision}
     updates = UpdateRepository(session)
@@ -215,7 +218,7 @@ def _account(
     known: Known, row: CandidateRow | None, update: Update, plan: Plan | None, now: datetime
 ) -> Account:
     policy = known.policy.policy
-    windows = policy.windows
+    waits = bool(policy.windows) or not is_open((), policy.freezes, now)
     return Account(
         workload=update.workload,
         host=update.host_name,
@@ -233,8 +236,8 @@ def _account(
         difference=known.difference(row) if row else None,
         advice=known.advice.get(row.id) if row else None,
         approvers=policy.approvers,
-        has_window=bool(windows),
-        opens_at=next_opening(windows, policy.freezes, now) if windows else None,
+        has_window=waits,
+        opens_at=next_opening(policy.windows, policy.freezes, now) if waits else None,
         backs_up_volumes=policy.backup_volumes,
         backup_store=policy.backup_store,
         volumes=tuple(each.name or each.source for each in known.facts.mounts if each.kind == "volume"),

@@ -72,6 +72,11 @@ def test_the_account_names_who_is_to_approve_where_the_policy_does(fleet: Seeded
     assert "To be approved by: the database team" in gate_of(fleet, fleet.propose()).account
 
 
+def test_the_account_says_when_a_freeze_is_over(fleet: Seeded) -> None:
+    fleet.policy(freezes=["2026-03-14 00:00 to 2026-03-16 06:00 UTC"])
+    assert "in the window that opens 2026-03-16 06:00 UTC" in gate_of(fleet, fleet.propose()).account
+
+
 def test_opening_a_gate_again_gives_the_one_that_stands(fleet: Seeded) -> None:
     made = fleet.propose()
     first = gate_of(fleet, made)

@@ -90,7 +90,9 @@ def test_an_approval_under_a_policy_that_cannot_be_read_is_refused_with_what_to_
     fleet.policy(**policy)
     fleet.run("web", labels=labels)
     made = fleet.propose()
-    assert "nothing is approved until that is corrected" in gate_of(fleet, made).account
+    account = gate_of(fleet, made).account
+    assert "nothing is approved until that is corrected" in account
+    assert "It cannot be approved while its policy cannot be read" in account
     ruling = approve(fleet, made)
     assert ruling.reopens
     assert said in ruling.refusal
