@@ -37,6 +37,11 @@ class Registry(OfRegistry):
         title="TLS: client key",
         description="PEM text, without a passphrase: the key of the client certificate.",
     )
+    plain_http: bool = Field(
+        default=False,
+        title="Plain HTTP, login included",
+        description="For a registry without TLS, in a network where nobody else listens: whoever does can read its login.",
+    )
     mirrors: list[str] = Field(
         default=[],
         title="Mirrors",
@@ -72,6 +77,8 @@ class Registry(OfRegistry):
             raise ValueError(str(error)) from error
         if certificates and bool(certificates.certificate) != bool(certificates.key):
             raise ValueError("a client certificate and its key go together: give both, or neither")
+        if certificates and self.plain_http:
+            raise ValueError("certificates are for TLS: give them, or tick Plain HTTP, and not both")
         if self.mirrors_only and not access.mirrors:
             raise ValueError("a registry that is never asked itself needs a mirror")
         if self.registry in {mirror.registry for mirror in access.mirrors}:
@@ -85,6 +92,7 @@ class Registry(OfRegistry):
             complete=self.mirrors_complete,
             mirrors_only=self.mirrors_only,
             allowed=AllowedHosts.parse(self.other_hosts),
+            plain=self.plain_http,
         )
 
     def _certificates(self) -> Certificates | None:

@@ -4,6 +4,8 @@ import asyncio
 from collections.abc import Mapping
 from functools import cache, partial
 
+from prefect.logging import get_run_logger
+
 from blocks.backup_store import BackupStore as BackupStoreBlock
 from blocks.database import Database as DatabaseBlock
 from blocks.hosts import load_secret
@@ -16,6 +18,7 @@ from uptainer.core.errors import InvalidInputError, UnsupportedError
 from uptainer.core.secrets import HostSecret
 from uptainer.core.settings import Settings
 from uptainer.core.workloads import HostAddress
+from uptainer.fleet.plain_registries import is_overheard
 from uptainer.fleet.updating import Opens, backups_below, opener
 from uptainer.images.credentials import DockerConfig, Keychain
 from uptainer.images.issuing import IssuedLogins
@@ -27,6 +30,11 @@ from uptainer.store.database import Database
 from uptainer.store.repositories.policies import PolicyRepository
 
 NO_DATABASE = "no database is known here: set UPTAINER_DATABASE_URL, or make an `Uptainer database` block named uptainer"
+
+NOT_GIVEN = (
+    "the engine is not given the login for %s, which it is configured to ask without TLS, or without looking at who "
+    "answers: take it out of the engine's insecure registries, or tick Plain HTTP in a Registry block for it"
+)
 
 
 @cache
@@ -96,10 +104,19 @@ def issued_logins() -> IssuedLogins:
     return IssuedLogins()
 
 
-def registry_auth(registry: str) -> Mapping[str, str] | None:
-    """What a pull from this registry is to be done with, as an engine takes it; None for an anonymous one."""
-    found = asyncio.run(keychain().find(registry))
-    return None if found is None else found.engine_auth
+def registry_auth(registry: str, update_id: int) -> Mapping[str, str] | None:
+    """What an update's pull from this registry is to be done with, as its engine takes it; None for an anonymous one.
+
+    An engine that asks the registry without TLS, or does not look at who answers, is given no login.
+    """
+    known = keychain()
+    found = asyncio.run(known.find(registry))
+    if found is None:
+        return None
+    if not known.access(registry).plain and is_overheard(database(), update_id, registry):
+        get_run_logger().warning(NOT_GIVEN, registry)
+        return None
+    return found.engine_auth
 
 
 def scanner() -> Scanner:

@@ -79,7 +79,7 @@ def plan_update(update_id: int) -> str:
     description="Prepares, stops, switches and proves; commits, or rolls back. The journal of its steps is in Postgres.",
 )
 def apply_update(update_id: int, reference: str) -> Outcome:
-    auth = registry_auth(Reference.parse(reference).registry)
+    auth = registry_auth(Reference.parse(reference).registry, update_id)
     return updating.carry_out(database(), update_id, engines(), settings(), stores(), registry_auth=auth)
 
 

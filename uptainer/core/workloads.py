@@ -34,7 +34,8 @@ class HostAddress:
 class EngineFacts:
     """`id` tells two addresses of one engine apart from two engines.
 
-    `insecure_registries` are those (`host:port`) that the engine itself asks without TLS or without checking it.
+    `insecure_registries` are those (`host:port`, or a range of addresses, `10.0.0.0/8`) that the engine itself asks
+    without TLS or without checking it.
     """
 
     id: str

@@ -14,6 +14,7 @@ from uptainer.core.enums import CheckResult, ContainerStatus, PolicyMode, Update
 from uptainer.core.errors import InvalidInputError
 from uptainer.core.platform import Platform
 from uptainer.fleet.budgeting import SharedBudgets
+from uptainer.fleet.plain_registries import asked_plainly
 from uptainer.fleet.policies import PolicyBook
 from uptainer.fleet.pull_logins import NO_LOGINS, read_pull_logins
 from uptainer.fleet.scope import left_alone
@@ -31,7 +32,6 @@ from uptainer.store.models import Update
 from uptainer.store.repositories.checks import CheckRepository, Lookup
 from uptainer.store.repositories.checks import Remembered as RememberedHead
 from uptainer.store.repositories.containers import ContainerRepository, ContainerView
-from uptainer.store.repositories.hosts import HostRepository
 
 
 @dataclass(frozen=True, slots=True)
@@ -122,7 +122,7 @@ def check_registry(
     )
     with database.session() as session:
         remembered = _remembered(session, questions)
-        insecure = insecure_registries(session)
+        insecure = asked_plainly(session, [each.container_id for each in questions])
     asked: list[Question] = []
     answers: list[Answer] = []
     requests = 0
@@ -155,12 +155,6 @@ def record_unasked(database: Database, questions: Sequence[Question], reason: st
     lookups = [Lookup(each.container_id, each.reference, CheckResult.UNKNOWN, reason) for each in questions]
     with database.session() as session:
         CheckRepository(session).record(lookups, utc_now())
-
-
-def insecure_registries(session: Session) -> frozenset[str]:
-    """Registries that an engine of the fleet is told to ask without TLS: what it pulls from so, may be asked so."""
-    engines = [host.engine for host in HostRepository(session).all()]
-    return frozenset(name for engine in engines for name in engine.get("insecure_registries", ()))
 
 
 def selected(session: Session, address: str | None, repository: str | None = None) -> Sequence[ContainerView]:

@@ -18,8 +18,9 @@ from uptainer.core.findings import Scan
 from uptainer.core.platform import Platform
 from uptainer.core.reference import Reference
 from uptainer.fleet.budgeting import SharedBudgets
-from uptainer.fleet.checking import insecure_registries, selected
+from uptainer.fleet.checking import selected
 from uptainer.fleet.noticing import note_vulnerabilities
+from uptainer.fleet.plain_registries import asked_plainly
 from uptainer.fleet.pull_logins import read_pull_logins
 from uptainer.fleet.updating import Opens
 from uptainer.images.credentials import Credential, Keychain
@@ -121,8 +122,8 @@ def scan_image(
         TemporaryError: the registry, the engine or the scanner's server did not answer; nothing is recorded.
     """
     with database.session() as session:
-        insecure = insecure_registries(session)
-        concerned = session.scalars(_concerned(job.image_pk)).all() if opens and job.name else ()
+        concerned = session.scalars(_concerned(job.image_pk)).all()
+        insecure = asked_plainly(session, concerned)
     if opens and job.name and concerned:
         own = read_pull_logins(database, concerned, opens).credentials
         if login := next(iter(own.values()), None):
@@ -200,15 +201,20 @@ def _failed(job: ScanJob, reason: str) -> Scan:
 async def _source(
     registry: str, keychain: Keychain, client: RegistryClient, insecure: frozenset[str]
 ) -> RegistrySource:
-    """A registry's login and authorities, as the scanner is told them: it takes a login wherever the registry says."""
-    login = await keychain.find(registry) or Credential()
+    """A registry's login and authorities, as the scanner is told them: it takes a login wherever the registry says.
+
+    Without TLS a registry is read as nobody, unless a person has said that its login may be heard.
+    """
+    held = await keychain.find(registry)
+    login = held or Credential()
+    access = keychain.access(registry)
     source = RegistrySource(
         username=login.username,
         password=login.password,
-        insecure=registry in insecure,
+        insecure=access.plain or (held is None and registry in insecure),
         identity_token=login.identity_token,
         registry_token=login.registry_token,
-        authorities=authorities_for(registry, keychain.access(registry).certificates),
+        authorities=authorities_for(registry, access.certificates),
     )
     if source.entry is not None:
         await client.require_own_token_server(registry)

@@ -19,7 +19,8 @@ from uptainer.core.platform import Platform
 from uptainer.core.reference import Reference
 from uptainer.core.signatures import Verification
 from uptainer.fleet.budgeting import SharedBudgets
-from uptainer.fleet.checking import insecure_registries, selected
+from uptainer.fleet.checking import selected
+from uptainer.fleet.plain_registries import asked_plainly
 from uptainer.fleet.pull_logins import NO_LOGINS, read_pull_logins
 from uptainer.fleet.readiness import known_of_all
 from uptainer.fleet.subjects import Fleet, Known
@@ -99,7 +100,7 @@ def verify_registry(
     """
     with database.session() as session:
         kept = {row.name: _Kept.of(row) for row in SignatureRepository(session).trusts()}
-        insecure = insecure_registries(session)
+        insecure = asked_plainly(session, [job.container_id for job in jobs])
     logins = read_pull_logins(database, [job.container_id for job in jobs], opens) if opens else NO_LOGINS
     groups = logins.by_keychain(jobs[0].registry, jobs, keychain)
     meters = [SharedMeter(SharedBudgets(database), urgency) for _ in groups]

@@ -57,7 +57,8 @@ class Access:
     """What was said of one registry.
 
     `mirrors` are asked in their order, and the registry itself where none of them has an answer, unless
-    `mirrors_only`. `complete`: they know every tag, so that they are asked for lists of tags as well.
+    `mirrors_only`. `complete`: they know every tag, so that they are asked for lists of tags as well. `plain`: it is
+    asked in plain HTTP, its login included.
     """
 
     certificates: Certificates | None = None
@@ -65,6 +66,7 @@ class Access:
     complete: bool = False
     mirrors_only: bool = False
     allowed: AllowedHosts = NO_HOSTS
+    plain: bool = False
 
     def mirrors_for(self, path: str) -> tuple[Mirror, ...]:
         """Those that are asked for this path of the registry's API."""

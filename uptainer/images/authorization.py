@@ -15,7 +15,12 @@ from uptainer.core.errors import AccessDeniedError, ProtocolError
 from uptainer.images.answers import raise_for_status
 from uptainer.images.challenges import Challenge, read_challenges
 from uptainer.images.credentials import Credential, Keychain
-from uptainer.images.endpoints import Endpoint, require_own_token_server, require_safe_target
+from uptainer.images.endpoints import (
+    Endpoint,
+    require_own_token_server,
+    require_safe_target,
+    require_unheard,
+)
 
 CLIENT_ID = "uptainer"
 DEFAULT_LIFETIME = timedelta(seconds=60)
@@ -104,7 +109,7 @@ class RegistryAuth(httpx.Auth):
 
     async def _ask(self, challenge: Challenge) -> httpx.Request | None:
         """The request to the token server, where the challenge wants a token and the keychain holds none."""
-        credential = await self._keychain.find(self._endpoint.registry)
+        credential = await self._login()
         if challenge.scheme != "bearer" or (credential and credential.registry_token):
             return None
         realm = await safe_realm(challenge, self._endpoint, secret=credential is not None)
@@ -118,12 +123,19 @@ class RegistryAuth(httpx.Auth):
         return value is not None
 
     async def _authorization(self, challenge: Challenge) -> str | None:
-        credential = await self._keychain.find(self._endpoint.registry)
+        credential = await self._login()
         if challenge.scheme == "basic":
             return credential.basic if credential else None
         held = credential.registry_token if credential else ""
         token = held or self._tokens.find(self._endpoint.registry, self._scope)
         return f"Bearer {token}" if token else None
+
+    async def _login(self) -> Credential | None:
+        """The registry's own, where it may be shown."""
+        credential = await self._keychain.find(self._endpoint.registry)
+        if credential is not None:
+            require_unheard(self._endpoint)
+        return credential
 
 
 async def safe_realm(challenge: Challenge, endpoint: Endpoint, *, secret: bool) -> httpx.URL:

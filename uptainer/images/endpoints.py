@@ -4,7 +4,7 @@ import asyncio
 import ipaddress
 import socket
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import httpx
 
@@ -34,26 +34,35 @@ def canonical_registry(name: str) -> str:
 class Endpoint:
     """One registry's address, and the other hosts that it was allowed to name.
 
-    Plain HTTP is for loopback, as in Docker, and for hosts that were named as insecure; never where certificates were
-    given.
+    `overheard`: it is asked in plain HTTP on no more than an engine's word, so that no login is shown to it.
     """
 
     registry: str
     url: httpx.URL
     allowed: AllowedHosts = NO_HOSTS
+    overheard: bool = False
 
     @classmethod
     def of(
         cls,
         registry: str,
-        insecure: frozenset[str] = frozenset(),
         *,
+        plain: bool = False,
         certified: bool = False,
         allowed: AllowedHosts = NO_HOSTS,
     ) -> "Endpoint":
+        """Plain HTTP is for loopback, as in Docker, and where a person has said so; never where there are certificates."""
         host = HUB_API if registry == DOCKER_HUB else registry
-        plain = not certified and (registry in insecure or is_loopback(httpx.URL(f"//{host}").host))
-        return cls(registry, httpx.URL(f"{'http' if plain else 'https'}://{host}"), allowed)
+        clear = not certified and (plain or is_loopback(httpx.URL(f"//{host}").host))
+        return cls(registry, httpx.URL(f"{'http' if clear else 'https'}://{host}"), allowed)
+
+    @property
+    def is_encrypted(self) -> bool:
+        return self.url.scheme == "https"
+
+    def in_clear(self) -> "Endpoint":
+        """The same registry without TLS, for who asks as nobody."""
+        return replace(self, url=self.url.copy_with(scheme="http"), overheard=True)
 
 
 def same_origin(one: httpx.URL, other: httpx.URL) -> bool:
@@ -109,6 +118,19 @@ def require_own_token_server(endpoint: Endpoint, realm: httpx.URL) -> None:
         f"{endpoint.registry} names {_shown(realm)} as its token server, which is somebody else's host: its login is "
         f"not taken there; {_how_to_allow(realm.host)}"
     )
+
+
+def require_unheard(endpoint: Endpoint) -> None:
+    """Refuse to show a login where whoever is on the way can read it, and nobody has said that this may be.
+
+    Raises:
+        RefusedError: it is asked in plain HTTP because an engine asks it so; the message says what to do.
+    """
+    if endpoint.overheard:
+        raise RefusedError(
+            f"{endpoint.registry} speaks no TLS, and whoever is on the way could read its login, which is not sent: give "
+            "it a certificate, or tick Plain HTTP in a Registry block for this registry"
+        )
 
 
 def _how_to_allow(host: str) -> str:

@@ -54,7 +54,7 @@ class RegistryClient:
 
     Each method raises AccessDeniedError, NotFoundError, RateLimitedError, UnreachableError or TemporaryError for
     what a registry answers, and ProtocolError for an answer that cannot be right. `requests` counts what went out.
-    `insecure` names the registries (`host:port`) that are asked in plain HTTP although they are not on loopback.
+    `insecure` names the registries (`host:port`) that may be asked in plain HTTP, as nobody, where they speak no TLS.
     `meter` is asked before each request, and says no where the registry's budget does.
     """
 
@@ -146,7 +146,8 @@ class RegistryClient:
         """For who gives the login to a program that takes it wherever the registry says.
 
         Raises:
-            RefusedError, ProtocolError: the registry names a host that its login must not be taken to.
+            RefusedError, ProtocolError: the registry names a host that its login must not be taken to, or its login
+                could be read on the way to itself.
             UnreachableError: it did not answer.
         """
         await self._sender.require_own_token_server(registry)

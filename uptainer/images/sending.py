@@ -13,16 +13,20 @@ from uptainer.images.authorization import RegistryAuth, Tokens, safe_realm
 from uptainer.images.bodies import OnRequest, open_certified, open_http
 from uptainer.images.challenges import read_challenges
 from uptainer.images.credentials import Keychain
-from uptainer.images.endpoints import Endpoint, require_safe_target, same_origin
+from uptainer.images.endpoints import Endpoint, require_safe_target, require_unheard, same_origin
 from uptainer.images.metering import Meter, cost_of
 
 MAX_REDIRECTS = 3
+_NOT_BELIEVED = "CERTIFICATE_VERIFY_FAILED"
+_NO_TLS = ("WRONG_VERSION_NUMBER", "RECORD_LAYER_FAILURE")
+"""What OpenSSL says of an answer that is no TLS, before 3.2 and since."""
 
 
 class Sender:
     """Sends for one run; used by the registry client. `patience` (seconds) bounds a whole call; `meter` may say no.
 
-    A registry with certificates of its own has an HTTP client of its own, so that they are believed for it alone.
+    A registry with certificates of its own has an HTTP client of its own, so that they are believed for it alone. One of
+    those that are `insecure` is asked by TLS all the same, where it speaks it, and else in plain HTTP, as nobody.
     """
 
     def __init__(
@@ -43,6 +47,7 @@ class Sender:
         self._meter = meter
         self._tokens = Tokens()
         self._endpoints: dict[str, Endpoint] = {}
+        self._turns: dict[str, asyncio.Lock] = {}
         self._silent: set[str] = set()
         self._http = open_http(timeout, on_request)
         self._certified: dict[str, httpx.AsyncClient] = {}
@@ -52,17 +57,6 @@ class Sender:
             await client.aclose()
         if self._meter:
             await self._meter.aclose()
-
-    def endpoint(self, registry: str) -> Endpoint:
-        if registry not in self._endpoints:
-            access = self._keychain.access(registry)
-            self._endpoints[registry] = Endpoint.of(
-                registry,
-                self._insecure,
-                certified=access.certificates is not None,
-                allowed=access.allowed,
-            )
-        return self._endpoints[registry]
 
     async def send(
         self, method: str, registry: str, repository: str, path: str, headers: Mapping[str, str]
@@ -89,10 +83,11 @@ class Sender:
         """Ask a registry as nobody where it sends who logs in.
 
         Raises:
-            RefusedError, ProtocolError: to a host that its login must not be taken to.
+            RefusedError, ProtocolError: to a host that its login must not be taken to, or where it could be read.
             TemporaryError: it did not answer, or answered with something else, which does not say where.
         """
-        endpoint = self.endpoint(registry)
+        endpoint = await self._endpoint(registry)
+        require_unheard(endpoint)
         async with self._reaching(endpoint):
             answer = await self._follow("GET", endpoint, "/v2/", {}, None)
         if answer.status_code not in {httpx.codes.UNAUTHORIZED, httpx.codes.FORBIDDEN}:
@@ -120,7 +115,7 @@ class Sender:
     async def _ask(
         self, method: str, registry: str, repository: str, path: str, headers: Mapping[str, str]
     ) -> httpx.Response:
-        endpoint = self.endpoint(registry)
+        endpoint = await self._endpoint(registry)
         auth = RegistryAuth(endpoint, f"repository:{repository}:pull", self._keychain, self._tokens)
         if self._meter:
             await self._meter.admit(endpoint.registry, cost_of(method, path))
@@ -131,6 +126,31 @@ class Sender:
             if self._meter:
                 await self._meter.hold(endpoint.registry, error)
             raise
+
+    async def _endpoint(self, registry: str) -> Endpoint:
+        """Where a registry is asked, which is found out once in a run."""
+        async with self._turns.setdefault(registry, asyncio.Lock()):
+            if registry not in self._endpoints:
+                self._endpoints[registry] = await self._find(registry)
+        return self._endpoints[registry]
+
+    async def _find(self, registry: str) -> Endpoint:
+        access = self._keychain.access(registry)
+        certified = access.certificates is not None
+        endpoint = Endpoint.of(registry, plain=access.plain, certified=certified, allowed=access.allowed)
+        if certified or not endpoint.is_encrypted or registry not in self._insecure:
+            return endpoint
+        return endpoint if await self._speaks_tls(endpoint) else endpoint.in_clear()
+
+    async def _speaks_tls(self, endpoint: Endpoint) -> bool:
+        """Ask as nobody, with no more of the answer than that it begins. A certificate that is not believed is TLS too."""
+        try:
+            async with self._client(endpoint).stream("GET", endpoint.url.join("/v2/")):
+                return True
+        except (httpx.ConnectError, httpx.ConnectTimeout, httpx.ProxyError) as error:
+            return _NOT_BELIEVED in str(error)
+        except (httpx.TransportError, ssl.SSLError):
+            return True  # the request itself will say what is wrong
 
     @asynccontextmanager
     async def _reaching(self, endpoint: Endpoint) -> AsyncIterator[None]:
@@ -190,7 +210,12 @@ def _moved(path: str, repository: str, name: str) -> str:
 
 def _unreachable(endpoint: Endpoint, error: httpx.TransportError) -> UnreachableError:
     said = str(error) or type(error).__name__
-    if "CERTIFICATE_VERIFY_FAILED" not in said:
+    if any(word in said for word in _NO_TLS):
+        return UnreachableError(
+            f"{endpoint.registry} speaks no TLS ({said}): give it a certificate, or tick Plain HTTP in a Registry block for "
+            "this registry, where nobody on the way can listen"
+        )
+    if _NOT_BELIEVED not in said:
         return UnreachableError(f"{endpoint.registry} cannot be reached: {said}")
     return UnreachableError(
         f"{endpoint.registry} shows a certificate that is not believed here ({said}): put its CA into a Registry block "

@@ -52,6 +52,7 @@ ECR = "123456789012.dkr.ecr.eu-west-1.amazonaws.com"
 GOOGLE_KEY = json.dumps(
     {"client_email": "a@b", "private_key": "hunter2", "token_uri": "https://oauth2.googleapis.com/token"}
 )
+CA = Authority("lan").certificate
 AZURE = {"registry": "shop.azurecr.io", "tenant": "t", "client_id": "c"}
 
 
@@ -160,6 +161,7 @@ def test_no_secret_is_shown(block: Block, secret: str) -> None:
         (Registry, {"registry": "docker.io", "mirrors": ["two words"]}, "is not a mirror"),
         (Registry, {"registry": "docker.io", "mirrors": ["index.docker.io/x"]}, "no mirror of itself"),
         (Registry, {"registry": "docker.io", "mirrors_only": True}, "needs a mirror"),
+        (Registry, {"registry": "r.lan", "ca_certificate": CA, "plain_http": True}, "and not both"),
         (
             Registry,
             {"registry": "r.lan", "other_hosts": ["https://a.lan"]},

@@ -18,11 +18,11 @@ from uptainer.images.owners import AllowedHosts
         ("127.9.9.9:5000", "http://127.9.9.9:5000"),
         ("[::1]:5000", "http://[::1]:5000"),
         ("localhost.evil.example", "https://localhost.evil.example"),
-        ("nas.lan:5000", "http://nas.lan:5000"),
+        ("nas.lan:5000", "https://nas.lan:5000"),
     ],
 )
-def test_plain_http_is_for_loopback_and_for_what_was_named(registry: str, url: str) -> None:
-    assert str(Endpoint.of(registry, frozenset({"nas.lan:5000"})).url) == url
+def test_plain_http_is_for_loopback(registry: str, url: str) -> None:
+    assert str(Endpoint.of(registry).url) == url
 
 
 @pytest.mark.parametrize(
@@ -143,5 +143,11 @@ def test_what_is_neither_a_host_nor_a_network_is_refused(text: str) -> None:
         AllowedHosts.parse([text])
 
 
-def test_a_registry_with_certificates_is_asked_by_tls_also_on_this_machine() -> None:
-    assert Endpoint.of("localhost:5000", certified=True).url.scheme == "https"
+def test_plain_http_is_for_what_a_person_named() -> None:
+    endpoint = Endpoint.of("nas.lan:5000", plain=True)
+    assert (str(endpoint.url), endpoint.overheard) == ("http://nas.lan:5000", False)
+
+
+@pytest.mark.parametrize(("registry", "plain"), [("localhost:5000", False), ("nas.lan:5000", True)])
+def test_a_registry_with_certificates_is_asked_by_tls_wherever_it_is(registry: str, plain: bool) -> None:
+    assert Endpoint.of(registry, plain=plain, certified=True).is_encrypted

@@ -34,9 +34,11 @@ def engine_facts(info: Json, version: Json) -> EngineFacts:
 
 
 def _insecure(info: Json) -> tuple[str, ...]:
-    """Registries that the engine's configuration names one by one; ranges of addresses are not expanded."""
-    indexes = (info.get("RegistryConfig") or {}).get("IndexConfigs") or {}
-    return tuple(sorted(name for name, index in indexes.items() if not index.get("Secure", True)))
+    """Those that the engine's configuration names one by one, and its ranges of addresses."""
+    config = info.get("RegistryConfig") or {}
+    indexes = config.get("IndexConfigs") or {}
+    named = {name for name, index in indexes.items() if not index.get("Secure", True)}
+    return tuple(sorted(named | set(config.get("InsecureRegistryCIDRs") or ())))
 
 
 def image_facts(image: Json) -> ImageFacts:
