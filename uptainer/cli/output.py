@@ -16,8 +16,9 @@ AsJson = Annotated[bool, typer.Option("--json", help="Print JSON instead of a ta
 _ANYTHING: TypeAdapter[Any] = TypeAdapter(Any)
 
 
-SHORT = 24
-"""A column whose cells are no longer than this is never broken: numbers, states and times stay whole."""
+GAP = 2
+READABLE = 12
+"""What a column that is broken is left at least, in characters, while others stay whole."""
 WIDTH_OF_A_FILE = 200
 
 
@@ -34,11 +35,28 @@ def print_json(value: Any) -> None:
 
 def print_table(columns: Sequence[str], rows: Iterable[Sequence[str]], *, title: str | None = None) -> None:
     """Cells are plain text: nothing in a container's name or label is read as markup."""
-    table = Table(title=title, title_justify="left", box=None, pad_edge=False, header_style="bold")
     lines = [list(row) for row in rows]
+    screen = console()
+    whole = _whole([max(map(len, cells)) for cells in zip(columns, *lines, strict=True)], screen.width)
+    table = Table(title=title, title_justify="left", box=None, pad_edge=False, header_style="bold")
     for number, column in enumerate(columns):
-        is_short = all(len(line[number]) <= SHORT for line in lines)
-        table.add_column(column, overflow="fold", no_wrap=is_short)
+        table.add_column(column, overflow="fold", no_wrap=number in whole)
     for line in lines:
         table.add_row(*(Text(cell) for cell in line))
-    console().print(table)
+    screen.print(table)
+
+
+def _whole(widths: Sequence[int], room: int) -> set[int]:
+    """The columns that are not broken: the narrowest ones, as many as leave the others something to be read in.
+
+    A table of which no column may be broken would be cut off instead, its numbers first.
+    """
+    whole: set[int] = set()
+    least = [min(width, READABLE) for width in widths]
+    left = room - sum(least) - GAP * (len(widths) - 1)
+    for number in sorted(range(len(widths)), key=lambda number: widths[number]):
+        left -= widths[number] - least[number]
+        if left < 0:
+            break
+        whole.add(number)
+    return whole
