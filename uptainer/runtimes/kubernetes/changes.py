@@ -5,10 +5,11 @@ Each is a patch of the version of the object that was looked at, so that it neve
 
 import time
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from uptainer.core.errors import BusyError, InvalidInputError, RefusedError, SupersededError
+from uptainer.core.reference import Reference
 from uptainer.runtimes.kubernetes.client import STRATEGIC, Cluster
 from uptainer.runtimes.kubernetes.pins import ANNOTATION, Pin, read_pins, write_pins
 from uptainer.runtimes.kubernetes.targets import Target
@@ -24,7 +25,9 @@ CAN_NOT_REHEARSE = "does not support dry run"
 
 @dataclass(frozen=True, slots=True)
 class Change:
-    """From the image `before` to `after`, which is followed by the name `reference`; `back` is what an undo puts there."""
+    """From the image `before` to `after`, which is followed by the name `reference`. `back` is what an undo puts there:
+    `before`, or what ran by that name, by its digest.
+    """
 
     before: str
     after: str
@@ -36,6 +39,11 @@ class Change:
     @property
     def cause(self) -> str:
         return f"Uptainer: {self.after} in place of {self.before}"
+
+    @property
+    def is_of_the_same_name(self) -> bool:
+        """The old name stands for the new image then."""
+        return Reference.parse(self.reference) == Reference.parse(self.before)
 
 
 def rehearse(cluster: Cluster, target: Target, workload: Json, change: Change) -> None:
@@ -68,14 +76,21 @@ def make(cluster: Cluster, target: Target, change: Change) -> None:
     _apply(cluster, target, patch_of)
 
 
-def take_back(cluster: Cluster, target: Target, change: Change) -> None:
-    """Raises SupersededError where somebody else's image stands there, which stays."""
+def take_back(cluster: Cluster, target: Target, change: Change, all_survive: Callable[[Json], bool]) -> None:
+    """Where all old pods survive, the template is what it was: nothing came in their place. Else it names what ran.
+
+    Raises:
+        SupersededError: somebody else's image stands there, which stays.
+    """
 
     def patch_of(workload: Json) -> Json | None:
         image = image_in(workload, target.container)
         if image not in (change.before, change.back, change.after):
             raise _superseded(target, image)
-        return _backwards(workload, target, change) if image == change.after else None
+        if image != change.after:
+            return None
+        stands = change.back != change.before and not change.is_of_the_same_name and all_survive(workload)
+        return _backwards(workload, target, replace(change, back=change.before) if stands else change)
 
     _apply(cluster, target, patch_of)
 
@@ -115,7 +130,7 @@ def _backwards(workload: Json, target: Target, change: Change) -> Json:
     notes: dict[str, str | None] = {}
     if change.back != change.before:
         pins[target.container] = Pin(change.before, change.back, change.after)
-        notes[CAUSE] = f"Uptainer: {change.back} again, after {change.after}"
+        notes[CAUSE] = f"Uptainer: {change.back} again, the one that ran before {change.after}"
     else:
         if change.pin_before is not None:
             pins[target.container] = Pin.read(change.pin_before)

@@ -28,7 +28,7 @@ from uptainer.runtimes.kubernetes.strategies import strategy_of
 from uptainer.runtimes.kubernetes.targets import Target, find_target
 from uptainer.runtimes.kubernetes.templates import CRON_JOB, image_in, selector_text
 from uptainer.runtimes.kubernetes.trials import Trial
-from uptainer.runtimes.kubernetes.ways_back import way_back
+from uptainer.runtimes.kubernetes.ways_back import described, way_back
 from uptainer.runtimes.port import Phase, ReplacementPlan, ReplacementRequest, Step
 
 Json = Mapping[str, Any]
@@ -172,19 +172,20 @@ def _change(
 
 
 def _running(cluster: Cluster, target: Target, workload: Json, around: Surroundings) -> set[str]:
-    """The digests that it runs by; a CronJob's is that of its newest job."""
+    """As `way_back` wants it; a CronJob runs by the digest of its newest job."""
     if target.kind == CRON_JOB:
         seen = observe(target.kind, workload, target.container, read_pods(cluster, target.key, workload))
-        return {each.rpartition("@")[2] for each in seen.repo_digests}
+        return set(seen.repo_digests)
     instances = [pod.instances.get(target.container) for pod in map(Pod.read, around.pods)]
-    return {each.digest for each in instances if each is not None and each.digest}
+    return {each.repo_digest for each in instances if each is not None and each.image_id}
 
 
 def _steps(
     target: Target, request: ReplacementRequest, workload: Json, document: Document, remarks: list[str]
 ) -> Iterator[Step]:
     key, change = request.key, document.change
-    remark = f" ({'; '.join(remarks)})" if remarks else ""
+    told = [each for each in (*remarks, described(change.before, change.back)) if each]
+    remark = f" ({'; '.join(told)})" if told else ""
     yield Step("check", Phase.PREPARE, f"have the cluster check the change of {key} without making it")
     if pulls_first(target, workload):
         yield Step(

@@ -2,13 +2,16 @@
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 from uptainer.core.clock import Clock
 from uptainer.core.errors import InvalidInputError, RefusedError, SupersededError
 from uptainer.runtimes.kubernetes import changes, planning, snapshots
 from uptainer.runtimes.kubernetes.client import Cluster
+from uptainer.runtimes.kubernetes.discovery import read_pods
 from uptainer.runtimes.kubernetes.planning import Document
+from uptainer.runtimes.kubernetes.survivors import all_survive
 from uptainer.runtimes.kubernetes.targets import Target, find_target
 from uptainer.runtimes.kubernetes.templates import CRON_JOB, image_in
 from uptainer.runtimes.kubernetes.trials import Trial
@@ -94,13 +97,19 @@ def _unpatch(on: Replacement) -> None:
     Raises:
         SupersededError: somebody else put another image there meanwhile, which stays.
     """
-    changes.take_back(on.cluster, on.target, on.plan.change)
+    changes.take_back(on.cluster, on.target, on.plan.change, partial(_all_survive, on))
     if on.target.kind == CRON_JOB:
         return
     image = image_in(on.cluster.get(on.target.path), on.target.container)
     deadline = on.request.health_deadline
     goal = Goal(image, deadline, back=True, available=on.plan.available)
     Watch(on.cluster, on.target, goal, on.clock).until_complete()
+
+
+def _all_survive(on: Replacement, workload: Json) -> bool:
+    if on.target.kind == CRON_JOB:
+        return False
+    return all_survive(on.target, on.plan, workload, read_pods(on.cluster, on.target.key, workload))
 
 
 def _rollout(on: Replacement) -> Json:

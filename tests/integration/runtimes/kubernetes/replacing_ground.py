@@ -17,6 +17,8 @@ from uptainer.runtimes.port import ReplacementPlan, ReplacementRequest, Runtime
 Object = dict[str, Any]
 
 APP = "app"
+CAUSE = "kubernetes.io/change-cause"
+PINS = "uptainer.io/images"
 WELL = {"exec": {"command": ["/bin/well"]}, "periodSeconds": 1}
 
 
@@ -33,14 +35,14 @@ class Ground:
     def push(self, behaviour: Behaviour = Behaviour.HEALTHY) -> Release:
         return push_release(self.registry, "replacing/app", behaviour)
 
-    def retag(self, release: Release, tag: str) -> Release:
-        """The same image under another tag of its repository."""
-        name, _, _ = release.reference.rpartition(":")
-        path = f"{self.registry.url}/v2/{name.partition('/')[2]}/manifests"
-        manifest = httpx.get(f"{path}/{release.digest}", headers={"Accept": MANIFEST})
-        headers = {"Content-Type": MANIFEST}
-        httpx.put(f"{path}/{tag}", content=manifest.content, headers=headers).raise_for_status()
-        return replace(release, reference=f"{name}:{tag}")
+    def move(self, release: Release) -> Release:
+        """Its tag, to another image; which it stands for from now on."""
+        other = self.push()
+        path = f"{self.registry.url}/v2/replacing/app/manifests"
+        manifest = httpx.get(f"{path}/{other.digest}", headers={"Accept": MANIFEST})
+        tag = f"{path}/{release.reference.rpartition(':')[2]}"
+        httpx.put(tag, content=manifest.content, headers={"Content-Type": MANIFEST}).raise_for_status()
+        return replace(other, reference=release.reference)
 
     def deploy(self, kind: str, name: str, image: str, **spec: Any) -> str:
         """Running and available; returns the key of its container."""

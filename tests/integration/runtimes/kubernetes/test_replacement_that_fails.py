@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from tests.integration.runtimes.kubernetes.replacing_ground import Ground
+from tests.integration.runtimes.kubernetes.replacing_ground import CAUSE, PINS, Ground
 from tests.lab.stands.releases import Behaviour
 from uptainer.core.clock import Clock
 from uptainer.core.errors import PermanentError, RefusedError, SupersededError
@@ -29,8 +29,8 @@ def test_what_is_wrong_is_told_long_before_a_deadline_and_taken_back(
     ground: Ground, behaviour: Behaviour, words: str, record_property: Any
 ) -> None:
     old, bad = ground.push(), ground.push(behaviour)
-    key = ground.deploy("Deployment", "web", old.reference, **PATIENT)
-    before = ground.get(key)
+    key = ground.deploy("Deployment", "web", old.reference, annotations={CAUSE: "by hand"}, **PATIENT)
+    before, pods = ground.get(key), uids(ground, key)
     plan = ground.plan(key, bad)
     request = ground.request(key, bad)
     clock = Clock()
@@ -44,7 +44,11 @@ def test_what_is_wrong_is_told_long_before_a_deadline_and_taken_back(
     assert ground.digests(key) == {old.digest}, "the old pods go on"
     ground.undo(key, bad, plan)
     ground.await_digests(key, old)
-    assert ground.get(key)["spec"] == before["spec"]
+    back = ground.get(key)
+    assert back["spec"] == before["spec"]
+    noted = [back["metadata"]["annotations"].get(name) for name in (CAUSE, PINS)]
+    assert noted == ["by hand", None]
+    assert uids(ground, key) == pods, "none of them was made anew"
 
 
 def test_a_pod_that_never_gets_ready_is_told_at_the_deadline_of_the_policy(ground: Ground) -> None:
@@ -110,6 +114,10 @@ def test_another_setting_that_somebody_changes_in_the_middle_stays_with_the_new_
     ground.runtime.perform("rollout", request, plan.document, {})
     ground.await_digests(key, new)
     assert len(ground.pods(key)) == 2
+
+
+def uids(ground: Ground, key: str) -> set[str]:
+    return {pod["metadata"]["uid"] for pod in ground.pods(key)}
 
 
 def limit_pods(ground: Ground, count: int) -> None:
