@@ -40,8 +40,8 @@ _NO_DEADLINE = 2**31 - 1
 _REVISION = "deployment.kubernetes.io/revision"
 _ENDED = frozenset({"Succeeded", "Failed"})
 _LINES_OF_LOG = "5"
-_NO_LOG = "unable to retrieve container logs"
-"""What a node answers, as if it were the log, when it has cleared the container away."""
+_NO_LOG = ("unable to retrieve container logs", "failed to try resolving symlinks in path")
+"""What a node answers, as if it were the log, when it has cleared the container away, or is about to."""
 
 
 class RolloutError(PermanentError):
