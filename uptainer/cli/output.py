@@ -17,7 +17,8 @@ _ANYTHING: TypeAdapter[Any] = TypeAdapter(Any)
 
 
 GAP = 2
-READABLE = 12
+LONG = 48
+READABLE, READABLE_WHERE_LONG = 12, 24
 """What a column that is broken is left at least, in characters, while others stay whole."""
 WIDTH_OF_A_FILE = 200
 
@@ -52,7 +53,7 @@ def _whole(widths: Sequence[int], room: int) -> set[int]:
     A table of which no column may be broken would be cut off instead, its numbers first.
     """
     whole: set[int] = set()
-    least = [min(width, READABLE) for width in widths]
+    least = [READABLE_WHERE_LONG if width > LONG else min(width, READABLE) for width in widths]
     left = room - sum(least) - GAP * (len(widths) - 1)
     for number in sorted(range(len(widths)), key=lambda number: widths[number]):
         left -= widths[number] - least[number]

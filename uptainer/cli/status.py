@@ -10,6 +10,7 @@ from sqlalchemy import ColumnElement, func, select
 from sqlalchemy.orm import Session
 
 from uptainer.cli.output import print_json, print_table
+from uptainer.cli.rows import cell
 from uptainer.console import prefect_server, record
 from uptainer.core.enums import UpdateStatus
 from uptainer.core.errors import AccessDeniedError
@@ -64,13 +65,12 @@ def show(settings: Settings, *, as_json: bool) -> None:
     counts = found.counts
     typer.echo(f"Uptainer is up since {found.since:%Y-%m-%d %H:%M} UTC; its page is {found.url}")
     typer.echo(
-        f"{counts.hosts} hosts ({counts.unreachable_hosts} unreachable), {counts.containers} containers, "
-        f"{counts.awaiting_approval} updates await an answer\n"
+        f"Hosts: {counts.hosts} ({counts.unreachable_hosts} unreachable). Containers: {counts.containers}. "
+        f"Updates that wait for an answer: {counts.awaiting_approval}\n"
     )
     print_table(["process", "pid"], [(each.name, str(each.pid)) for each in found.processes])
-    print_table(
-        ["next run", "at (UTC)"], [(each.deployment, f"{each.at:%H:%M:%S}") for each in found.next_runs]
-    )
+    typer.echo()
+    print_table(["next run", "at (UTC)"], [(each.deployment, cell(each.at)) for each in found.next_runs])
 
 
 def read(settings: Settings) -> Status:
