@@ -47,7 +47,7 @@ class _Known:
     project: str | None
     approved_by: str
 
-    def turned(self, event: Event, text: str) -> Notice:
+    def turned(self, event: Event, text: str, *, generation: str = "") -> Notice:
         update = self.update
         return update_turned(
             event,
@@ -56,6 +56,7 @@ class _Known:
             update.workload,
             f"{update.host_name}/{title_of(update)}{text}",
             project=self.project,
+            generation=generation,
         )
 
 
@@ -93,7 +94,13 @@ def note_vulnerabilities(session: Session, scan_id: int, found: Sequence[Vulnera
 def _recent(session: Session, now: datetime, only: int | None) -> Sequence[_Known]:
     since = now - NEWS
     wanted = () if only is None else (Update.id == only,)
-    stamps = (Update.created_at, Update.approved_at, Update.started_at, Update.finished_at)
+    stamps = (
+        Update.created_at,
+        Update.snoozed_until,
+        Update.approved_at,
+        Update.started_at,
+        Update.finished_at,
+    )
     rows = (
         session.execute(
             select(Update, Container.project)
@@ -113,6 +120,10 @@ def _of_update(known: _Known, now: datetime) -> Iterator[Notice]:
     update, since = known.update, now - NEWS
     if update.reverses_id is None and update.created_at >= since:
         yield known.turned(Event.UPDATE_PROPOSED, " is proposed")
+    until = update.snoozed_until
+    if update.status is UpdateStatus.AWAITING_APPROVAL and until is not None and since <= until <= now:
+        over = " waits for approval again: its snooze is over"
+        yield known.turned(Event.UPDATE_WAITING, over, generation=f"snoozed until {until.timestamp():.0f}")
     if update.approved_at is not None and update.approved_at >= since:
         yield known.turned(
             Event.UPDATE_APPROVED, f" is approved by {known.approved_by}" if known.approved_by else ""

@@ -6,7 +6,7 @@ it to be sent again, under the same mark. Two processes never send to one notifi
 
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import Protocol
 from uuid import UUID
@@ -24,6 +24,7 @@ from uptainer.notices.rules import Rules
 from uptainer.store.database import Database
 from uptainer.store.models import UpdateNotification
 from uptainer.store.repositories.notices import Batch, NoticeRepository, Route
+from uptainer.updates.gate import ASKED
 
 EVENTS = "Prefect events"
 """The notifier that is always there, and told everything at once. No block can be called so."""
@@ -112,7 +113,7 @@ def wait_after(attempt: int) -> timedelta:
     return WAITS[min(attempt, len(WAITS)) - 1]
 
 
-def notice_of(row: UpdateNotification, runs: Mapping[int, UUID] | None = None) -> Notice:
+def notice_of(row: UpdateNotification) -> Notice:
     payload = dict(row.payload)
     return Notice(
         Event(row.event),
@@ -124,8 +125,15 @@ def notice_of(row: UpdateNotification, runs: Mapping[int, UUID] | None = None) -
         payload,
         row.update_id,
         row.created_at,
-        (runs or {}).get(row.update_id or 0),
     )
+
+
+def _notice_in(batch: Batch, row: UpdateNotification) -> Notice:
+    """As it is when the batch is told: what asked for an answer in the evening may have had it by the morning."""
+    update = batch.updates.get(row.update_id or 0)
+    if update is None:
+        return notice_of(row)
+    return replace(notice_of(row), flow_run_id=update.flow_run_id, is_open=update.status in ASKED)
 
 
 def _routes(notice: Notice, rules: Mapping[str, Rules | PermanentError], now: datetime) -> Sequence[Route]:
@@ -158,7 +166,7 @@ def _send(database: Database, batch: Batch, channel: Channel | PermanentError) -
     try:
         if isinstance(channel, PermanentError):
             raise channel
-        channel.tell([notice_of(row, batch.runs) for row in batch.notices], batch.mark)
+        channel.tell([_notice_in(batch, row) for row in batch.notices], batch.mark)
     except (TemporaryError, PermanentError) as error:
         for_good = channel is error or batch.attempt >= _most_tries(error)
         with database.session() as session:

@@ -54,7 +54,7 @@ def write_message(notices: Sequence[Notice], *, page: str = "", longest: int = 8
 
 def _count(notices: Sequence[Notice]) -> str:
     """What waits for somebody is said first."""
-    waiting = sum(each.event is Event.UPDATE_WAITING for each in notices)
+    waiting = sum(each.event is Event.UPDATE_WAITING and each.is_open for each in notices)
     said = f", {waiting} of them wait{'s' if waiting == 1 else ''} for you" if waiting else ""
     return f"{len(notices)} notices{said}"
 
@@ -70,6 +70,8 @@ def _answer(notice: Notice, page: str) -> str:
     link = f"{page}/runs/flow-run/{notice.flow_run_id}" if page and notice.flow_run_id else ""
     if notice.event is not Event.UPDATE_WAITING:
         return f"\n  {link}" if link else ""
+    if not notice.is_open:
+        return "\n  It was answered since, or is closed."
     command = f"uptainer approve {notice.update_id}"
     return f"\n  Answer: {link} or {command}" if link else f"\n  Answer: {command}"
 

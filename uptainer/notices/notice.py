@@ -68,7 +68,7 @@ class Notice:
     """`once` says what the same thing is: a notice whose `once` went out before is not sent again.
 
     `hosts` and `projects` are those that it is about: one, or for an image all that run it. `at` is when it was noted;
-    `flow_run_id` the run on whose page it can be answered or read.
+    `flow_run_id` the run on whose page it can be answered or read, and `is_open` whether an answer is still wanted.
     """
 
     event: Event
@@ -81,6 +81,7 @@ class Notice:
     update_id: int | None = None
     at: datetime | None = None
     flow_run_id: UUID | None = None
+    is_open: bool = True
 
     @property
     def severity(self) -> NoticeSeverity:

@@ -19,7 +19,7 @@ from tests.lab.sinks import MailSink, WebhookSink
 from tests.lab.threads import side_by_side
 from uptainer.backups.local import local_stores
 from uptainer.core.clock import utc_now
-from uptainer.core.enums import ContainerStatus, Severity, UpdateStatus
+from uptainer.core.enums import ApprovalDecision, ContainerStatus, Severity, UpdateStatus
 from uptainer.core.errors import InvalidInputError, PermanentError, UnreachableError
 from uptainer.core.findings import Vulnerability
 from uptainer.fleet.gates import give_answer, open_gate
@@ -314,35 +314,74 @@ def test_an_update_is_told_of_from_its_proposal_to_its_end_in_order(fleet: Seede
     ]
 
 
-@pytest.mark.parametrize(
-    ("status", "event"),
-    [
-        (UpdateStatus.REJECTED, "update.rejected"),
-        (UpdateStatus.EXPIRED, "update.expired"),
-        (UpdateStatus.SUPERSEDED, "update.superseded"),
-    ],
-)
-def test_an_update_that_is_closed_without_being_done_is_told_of(
-    status: UpdateStatus, event: str, fleet: Seeded
-) -> None:
-    made = fleet.propose()
-    fleet.move(made, UpdateStatus.AWAITING_APPROVAL)
-    fleet.move(made, status, reason="because")
+DONE = (UpdateStatus.BACKING_UP, UpdateStatus.APPLYING, UpdateStatus.VALIDATING)
+ENDS = {
+    "succeeded": (UpdateStatus.APPROVED, *DONE, UpdateStatus.SUCCEEDED),
+    "failed": (UpdateStatus.APPROVED, *DONE[:1], UpdateStatus.FAILED),
+    "rejected": (UpdateStatus.REJECTED,),
+    "expired": (UpdateStatus.EXPIRED,),
+    "superseded": (UpdateStatus.SUPERSEDED,),
+}
+
+
+def test_each_end_of_an_update_is_told_once_with_its_reason(fleet: Seeded) -> None:
+    for end, states in ENDS.items():
+        fleet.move(fleet.propose(end), UpdateStatus.AWAITING_APPROVAL, *states, reason="because")
     for _ in range(2):
         with fleet.database.session() as session:
             note_updates(session, NOW + timedelta(hours=1))
-    assert [each.event for each in lines(fleet)] == [event, "update.proposed"]
-    assert lines(fleet)[0].text.endswith("because")
+    told = [(each.subject, each.event, each.text[-9:]) for each in lines(fleet) if "because" in each.text]
+    assert sorted(told) == sorted((f"workload/alpha/{end}", f"update.{end}", ". because") for end in ENDS)
 
 
-def test_that_an_update_is_proposed_is_told_before_that_it_waits(fleet: Seeded) -> None:
+def away(host: str) -> AbstractContextManager[Runtime]:
+    raise UnreachableError(f"{host} does not answer")
+
+
+def ask(fleet: Seeded, update: int) -> None:
+    assert open_gate(fleet.database, update, away, local_stores(Path("/nowhere")), NOW)
+
+
+def test_that_an_update_is_proposed_is_told_before_that_it_waits_which_is_told_once(fleet: Seeded) -> None:
     made = fleet.propose()
-
-    def away(host: str) -> AbstractContextManager[Runtime]:
-        raise UnreachableError(f"{host} does not answer")
-
-    assert open_gate(fleet.database, made, away, local_stores(Path("/nowhere")), NOW)
+    for _ in range(2):
+        ask(fleet, made)
     assert [each.event for each in reversed(lines(fleet))] == ["update.proposed", "update.waiting"]
+
+
+def test_that_it_waits_is_told_again_when_a_snooze_is_over(fleet: Seeded) -> None:
+    made = fleet.propose()
+    ask(fleet, made)
+    until = NOW + timedelta(days=3)
+    assert give_answer(fleet.database, made, answer(ApprovalDecision.SNOOZE, until=until), NOW).taken
+    ask(fleet, made)
+    waits = []
+    for later in (until - MINUTE, until, until + MINUTE):
+        plan(fleet, at=later)
+        waits.append([each.text for each in lines(fleet) if each.event == "update.waiting"])
+    assert [len(each) for each in waits] == [1, 2, 2]
+    assert waits[-1][0] == f"{waits[-1][1]} again: its snooze is over"
+    assert give_answer(
+        fleet.database, made, answer(ApprovalDecision.SNOOZE, until=until + MINUTE), until
+    ).taken
+    fleet.move(made, UpdateStatus.REJECTED)
+    plan(fleet, at=until + 2 * MINUTE)
+    assert sum(each.event == "update.waiting" for each in lines(fleet)) == 2
+
+
+def test_what_was_answered_before_it_was_told_does_not_ask_for_an_answer(fleet: Seeded) -> None:
+    """As in a digest, or after a night in which the mail server was away."""
+    made, other = fleet.propose(), fleet.propose("db")
+    for each in (made, other):
+        ask(fleet, each)
+    plan(fleet, {"hook": Rules(events=read_events(["update.waiting"]))})
+    fleet.move(made, UpdateStatus.REJECTED)
+    with WebhookSink() as hook:
+        assert tell(fleet.database, "hook", people(hook), utc_now()).notices == 2
+        (came,) = hook.arrived
+    assert came.title == "Uptainer: 2 notices, 1 of them waits for you"
+    assert f"uptainer approve {other}" in came.body
+    assert f"uptainer approve {made}" not in came.body
 
 
 def test_an_undo_that_failed_is_told_however_long_ago_the_update_was_proposed(fleet: Seeded) -> None:

@@ -39,6 +39,12 @@ def test_what_waits_for_a_person_says_how_to_answer() -> None:
     assert said.endswith(f"\n  Answer: https://up.example.org/runs/flow-run/{RUN} or uptainer approve 7")
 
 
+def test_what_waits_no_longer_says_so() -> None:
+    over = replace(WAITING, at=NOW, is_open=False)
+    assert write_message([over]).body == f"{WAITING.text}\n  It was answered since, or is closed."
+    assert write_message([over, AWAY]).title == "Uptainer: 2 notices"
+
+
 def test_several_are_one_message_that_says_each_with_its_time() -> None:
     message = write_message([AWAY, BACK, replace(WAITING, at=NOW)])
     assert message.title == "Uptainer: 3 notices, 1 of them waits for you"

@@ -51,13 +51,13 @@ class Route:
 
 @dataclass(frozen=True, slots=True)
 class Batch:
-    """What goes out as one message, for the `attempt`th time; `runs` are the flow runs that carry its updates."""
+    """What goes out as one message, for the `attempt`th time, and by their ids the updates that it is about."""
 
     mark: UUID
     attempt: int
     deliveries: tuple[int, ...]
     notices: tuple[UpdateNotification, ...]
-    runs: Mapping[int, UUID]
+    updates: Mapping[int, Update]
 
 
 class NoticeRepository:
@@ -124,7 +124,7 @@ class NoticeRepository:
             rows[0].attempts + 1,
             tuple(each.id for each in chosen),
             tuple(each.notice for each in chosen),
-            self._runs([each.notice.update_id for each in chosen]),
+            self._updates([each.notice.update_id for each in chosen]),
         )
 
     def messages_since(self, notifier: str, since: datetime) -> int:
@@ -180,12 +180,11 @@ class NoticeRepository:
             found[each.notice_id].append(each)
         return [(notice, found[notice.id]) for notice in notices]
 
-    def _runs(self, update_ids: Sequence[int | None]) -> Mapping[int, UUID]:
-        wanted = select(Update.id, Update.flow_run_id).where(
-            any_of(Update.id, [each for each in update_ids if each is not None]),
-            Update.flow_run_id.is_not(None),
-        )
-        return {number: run for number, run in self._session.execute(wanted).tuples() if run is not None}
+    def _updates(self, update_ids: Sequence[int | None]) -> Mapping[int, Update]:
+        known = [each for each in update_ids if each is not None]
+        return {
+            each.id: each for each in self._session.scalars(select(Update).where(any_of(Update.id, known)))
+        }
 
     def _set(self, batch: Batch, **values: Any) -> None:
         self._session.execute(
