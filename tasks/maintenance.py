@@ -1,21 +1,15 @@
 """Maintenance and recovery, across the fleet."""
 
-import asyncio
-from collections.abc import Mapping, Sequence
-
-from prefect.client.orchestration import get_client
-from prefect.exceptions import ObjectNotFound
+from collections.abc import Sequence
 
 from tasks.resources import database, engines, settings, stores
 from tasks.retries import retryable
-from tasks.schedules import Changes, keep_in_step
+from tasks.schedules import Changes, follow_windows
 from uptainer.core.clock import utc_now
 from uptainer.fleet import abandoned, maintenance
 from uptainer.fleet.abandoned import Settled
 from uptainer.fleet.maintenance import ServerPlan
-from uptainer.fleet.previews import windows_in_effect
 from uptainer.policy.schedule import Bounds
-from uptainer.policy.windows import Window
 from uptainer.updates import recovery
 from uptainer.updates.recovery import RecoveryReport
 
@@ -37,18 +31,7 @@ def plan_maintenance() -> Sequence[ServerPlan]:
     retries=0,
 )
 def keep_schedules() -> Changes:
-    with database().session() as session:
-        windows = windows_in_effect(session)
-    return asyncio.run(_follow(windows))
-
-
-async def _follow(windows: Mapping[str, Window]) -> Changes:
-    """Without a deployment of `maintain`, there is nothing to keep in step."""
-    async with get_client() as client:
-        try:
-            return await keep_in_step(client, windows)
-        except ObjectNotFound:
-            return Changes()
+    return follow_windows(database())
 
 
 @retryable(

@@ -5,18 +5,22 @@ runs come all at once. The flow asks the window itself whether it is open, and t
 finds an opening that a schedule has missed.
 """
 
+import asyncio
 import hashlib
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from uuid import UUID
 
-from prefect.client.orchestration import PrefectClient
+from prefect.client.orchestration import PrefectClient, get_client
 from prefect.client.schemas.actions import DeploymentScheduleCreate
 from prefect.client.schemas.objects import DeploymentSchedule
 from prefect.client.schemas.schedules import RRuleSchedule
+from prefect.exceptions import ObjectNotFound
 
+from uptainer.fleet.previews import windows_in_effect
 from uptainer.policy.windows import Window
+from uptainer.store.database import Database
 
 MAINTAIN = "maintain/maintain"
 PREFIX = "window-"
@@ -33,12 +37,31 @@ class Changes:
     deleted: tuple[str, ...] = ()
 
 
+def follow_windows(database: Database) -> Changes:
+    """Keep the schedules in step with the windows that are in effect in the fleet.
+
+    Raises:
+        BusyError: somebody else was at it for a minute.
+    """
+
+    async def follow(windows: Mapping[str, Window]) -> Changes:
+        async with get_client() as client:
+            return await keep_in_step(client, windows)
+
+    with database.turn(MAINTAIN) as session:
+        return asyncio.run(follow(windows_in_effect(session)))
+
+
 async def keep_in_step(client: PrefectClient, windows: Mapping[str, Window]) -> Changes:
     """Make the schedules of `maintain` be those of the windows, by name; schedules that are not ours stay.
 
-    One that a person has paused on the page stays paused.
+    One that a person has paused on the page stays paused. Without a deployment of `maintain`, there is nothing to keep.
+    Two at once would each make what is missing, and the second one fail: `follow_windows` has them take turns.
     """
-    deployment = await client.read_deployment_by_name(MAINTAIN)
+    try:
+        deployment = await client.read_deployment_by_name(MAINTAIN)
+    except ObjectNotFound:
+        return Changes()
     wanted = {slug(name): _created(name, window) for name, window in windows.items()}
     found = await client.read_deployment_schedules(deployment.id)
     there = {each.slug: each for each in found if each.slug and each.slug.startswith(PREFIX)}

@@ -12,7 +12,7 @@ from uptainer.cli import connection
 from uptainer.cli.rows import print_rows
 from uptainer.core.clock import utc_now
 from uptainer.core.errors import InvalidInputError, RefusedError, UnreachableError, UptainerError
-from uptainer.fleet.previews import preview_openings, windows_in_effect
+from uptainer.fleet.previews import preview_openings
 from uptainer.policy.window_text import describe_window, parse_window
 from uptainer.policy.windows import Freeze, Window
 from uptainer.store.database import Database
@@ -125,8 +125,6 @@ def _named_by(session: Session, name: str) -> tuple[str, ...]:
 
 def follow(database: Database) -> None:
     """The schedules of `maintain` follow the windows at each start, and now where the server is up."""
-    with database.session() as session:
-        windows = windows_in_effect(session)
     try:
         connection.use_server()
     except UnreachableError:
@@ -134,7 +132,7 @@ def follow(database: Database) -> None:
     from uptainer.cli.prefect.stores import follow_windows  # noqa: PLC0415 -- it reads the environment that was just set
 
     try:
-        changes = follow_windows(windows)
+        changes = follow_windows(database)
     except UptainerError as error:
         typer.echo(f"The schedules could not follow, and will at the next start: {error}", err=True)
         return

@@ -6,7 +6,7 @@ from contextlib import contextmanager
 
 import psycopg
 from psycopg import errors as pg
-from sqlalchemy import Engine, create_engine, func, make_url, select
+from sqlalchemy import Engine, create_engine, func, make_url, select, text
 from sqlalchemy.exc import ArgumentError, DBAPIError
 from sqlalchemy.orm import Session
 from sqlalchemy.pool import NullPool
@@ -73,6 +73,19 @@ class Database:
     def lock(self, key: str) -> Iterator[None]:
         with advisory_lock(self.engine, key):
             yield
+
+    @contextmanager
+    def turn(self, key: str) -> Iterator[Session]:
+        """A session that begins when nobody else has a turn at `key`, and has it to its end.
+
+        Raises:
+            BusyError: others had it for a minute.
+            UnreachableError: as `session`.
+        """
+        with self.session() as session:
+            session.execute(text("SET LOCAL lock_timeout = '60s'"))
+            session.execute(select(func.pg_advisory_xact_lock(lock_number(key))))
+            yield session
 
     def dispose(self) -> None:
         self.engine.dispose()

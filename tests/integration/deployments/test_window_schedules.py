@@ -1,3 +1,4 @@
+import asyncio
 from collections.abc import AsyncIterator
 from datetime import UTC, datetime, timedelta
 from uuid import UUID, uuid4
@@ -12,6 +13,10 @@ from tasks import schedules
 from tests.lab.prefect import PrefectServer
 from uptainer.policy.window_text import parse_window
 from uptainer.policy.windows import Window, openings
+from uptainer.store import schema
+from uptainer.store.database import Database
+from uptainer.store.repositories.audit import SYSTEM
+from uptainer.store.repositories.policies import PolicyRepository
 
 pytestmark = pytest.mark.anyio
 
@@ -89,6 +94,35 @@ async def test_a_window_that_is_gone_takes_its_schedule_along(client: PrefectCli
     changes = await schedules.keep_in_step(client, {"fridays": FRIDAY})
     assert changes.deleted == ("window-nights",)
     assert set(await by_slug(client)) == {"every-15-minutes", "window-fridays"}
+
+
+async def test_two_that_follow_at_once_take_turns(
+    client: PrefectClient, prefect_server: PrefectServer, postgres_url: str
+) -> None:
+    schema.upgrade(postgres_url)
+    database = Database(postgres_url)
+
+    async def twice(*windows: tuple[str, str]) -> list[schedules.Changes]:
+        with database.session() as session:
+            stored = PolicyRepository(session)
+            for name, text in windows:
+                stored.put_window(name, {"text": text}, actor=SYSTEM, freeze=False)
+        return await asyncio.gather(
+            *(asyncio.to_thread(schedules.follow_windows, database) for _ in range(2))
+        )
+
+    with prefect_server.settings():
+        made = await twice(*((f"w{number}", "daily 02:00-04:00 UTC") for number in range(3)))
+        changed = await twice(*((f"w{number}", "daily 03:00-04:00 UTC") for number in range(3)))
+        with database.session() as session:
+            for number in range(3):
+                PolicyRepository(session).remove_window(f"w{number}", actor=SYSTEM)
+        removed = await twice()
+    database.dispose()
+    assert sorted(len(each.created) for each in made) == [0, 3]
+    assert sorted(len(each.updated) for each in changed) == [0, 3]
+    assert sorted(len(each.deleted) for each in removed) == [0, 3]
+    assert set(await by_slug(client)) == {"every-15-minutes"}
 
 
 async def test_names_that_look_alike_have_schedules_of_their_own(client: PrefectClient) -> None:

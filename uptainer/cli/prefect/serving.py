@@ -3,7 +3,7 @@
 import asyncio
 import logging
 import signal
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from contextlib import suppress
 from typing import Any
 
@@ -21,8 +21,6 @@ from uptainer.console.prefect_server import url
 from uptainer.console.record import database_url
 from uptainer.core.errors import TemporaryError, UptainerError
 from uptainer.core.settings import Settings
-from uptainer.fleet.previews import windows_in_effect
-from uptainer.policy.windows import Window
 from uptainer.scanning.server import TrivyServer
 from uptainer.store.database import Database
 
@@ -55,7 +53,7 @@ async def serve(
             deployments = await registration.register_deployments(runner, served)
             await registration.register_automations(client)
             await leftovers.settle(client, deployments)
-            await schedules.keep_in_step(client, await asyncio.to_thread(_windows, settings))
+            await asyncio.to_thread(_follow_windows, settings)
     asyncio.get_running_loop().set_exception_handler(_log_shortly)
     serving = asyncio.create_task(runner.start())
     await asyncio.sleep(0)
@@ -81,11 +79,10 @@ async def serve(
     watching.cancel()
 
 
-def _windows(settings: Settings) -> Mapping[str, Window]:
+def _follow_windows(settings: Settings) -> None:
     database = Database(database_url(settings))
     try:
-        with database.session() as session:
-            return windows_in_effect(session)
+        schedules.follow_windows(database)
     finally:
         database.dispose()
 

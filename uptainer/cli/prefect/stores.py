@@ -1,22 +1,20 @@
 """Blocks that commands name, and the schedules that follow the windows."""
 
 import asyncio
-from collections.abc import Mapping
-
-from prefect.client.orchestration import PrefectClient
 
 from blocks.advice_model import AdviceModel
 from blocks.backup_store import BackupStore
 from blocks.loading import load
 from blocks.notifier import Notifier
 from blocks.registries import load_login
-from tasks.schedules import Changes, keep_in_step
+from tasks import schedules
+from tasks.schedules import Changes
 from uptainer.advice.model import ModelSettings
 from uptainer.backups.store import BackupStore as Store
-from uptainer.cli.prefect.requests import ask, plain_errors
+from uptainer.cli.prefect.requests import plain_errors
 from uptainer.fleet.content import NotifierDeclaration
 from uptainer.notices.channel import AppriseChannel
-from uptainer.policy.windows import Window
+from uptainer.store.database import Database
 
 
 def credentials_registry(block: str) -> str:
@@ -61,10 +59,7 @@ def advice_model(block: str) -> ModelSettings:
         return asyncio.run(load(AdviceModel, block)).settings()
 
 
-def follow_windows(windows: Mapping[str, Window]) -> Changes:
+def follow_windows(database: Database) -> Changes:
     """Bring the schedules of `maintain` in step with the windows."""
-
-    async def call(client: PrefectClient) -> Changes:
-        return await keep_in_step(client, windows)
-
-    return ask(call)
+    with plain_errors():
+        return schedules.follow_windows(database)
