@@ -1,6 +1,7 @@
 """What a volume holds comes back exactly, to the last attribute, on every engine; where it can't, that is said before."""
 
 import os
+from collections import deque
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,7 +13,7 @@ from tests.lab.docker import DockerEngine
 from tests.lab.images import build_image, docker_archive
 from tests.lab.podman import FIRST_SUBORDINATE, PodmanEngine
 from uptainer.core.enums import ConnectionType, RuntimeType
-from uptainer.core.errors import RefusedError, UnsupportedError
+from uptainer.core.errors import RefusedError, TemporaryError, UnsupportedError
 from uptainer.core.workloads import HostAddress, Mount
 from uptainer.runtimes.connections import connect
 from uptainer.runtimes.engine.client import Engine
@@ -179,3 +180,17 @@ def test_what_tar_cannot_write_is_an_error_and_writing_again_repairs_it(docker: 
         docker.write(kept[:20_000])
     docker.write(kept)
     assert snapshot(docker.folder) == before
+
+
+@pytest.mark.usefixtures("blind")
+def test_a_file_that_shrinks_while_docker_alone_reads_it_is_an_error_and_not_a_short_archive(
+    docker: Ground,
+) -> None:
+    (docker.folder / "a").touch()
+    os.truncate(docker.folder / "a", 64 << 20)
+    (docker.folder / "b").write_text("b")
+    with docker.runtime.read_mount("web", docker.mount) as tar:
+        next(tar)
+        os.truncate(docker.folder / "a", 0)
+        with pytest.raises(TemporaryError, match="changed while it was read, and its archive breaks off"):
+            deque(tar, maxlen=0)

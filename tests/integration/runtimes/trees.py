@@ -24,8 +24,11 @@ def fill(root: Path, owner: int = 0, superuser: int = 0) -> None:
     """Owners are counted from `owner` on; what has none of its own is the `superuser`'s."""
     deep = root / "deep"
     deep.mkdir(mode=0o755)
-    for name in ("one", "capable", "listed", "n" * 200, "umläut ☃"):
+    for name in ("one", "capable", "listed", "n" * 255, "umläut ☃", "two\nlines", "deep/plain"):
         (root / name).write_text(name)
+    far = root.joinpath(*["d" * 200] * 5)
+    far.mkdir(parents=True)
+    (far / "file").write_text("far")
     Path(os.fsdecode(os.fsencode(root) + b"/no\xff\xfetext")).write_text("x")
     (root / "link").symlink_to("one")
     (root / "away").symlink_to("../../../../etc/passwd")
@@ -37,6 +40,8 @@ def fill(root: Path, owner: int = 0, superuser: int = 0) -> None:
         file.write(b"middle")
     for path in root.iterdir():
         os.lchown(path, superuser, superuser)
+    for path in (deep / "plain", *root.rglob("d" * 200), far / "file"):
+        os.chown(path, owner + 1, owner + 1)
     os.chown(root / "one", owner + 12, owner + 34)
     (root / "one").chmod(0o4750)
     os.setxattr(root / "one", "user.note", b"hello\0\xff there")

@@ -2,10 +2,12 @@ import io
 import tarfile
 from collections.abc import Iterator
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from uptainer.runtimes.engine.tars import placed_in
+from uptainer.core.errors import TemporaryError
+from uptainer.runtimes.engine.tars import placed_in, whole
 
 
 def tar_of(*entries: tarfile.TarInfo, content: bytes = b"") -> bytes:
@@ -49,6 +51,28 @@ def test_hard_links_move_along_and_symbolic_links_stay_as_they_are() -> None:
     soft = entry("./s", tarfile.SYMTYPE, linkname="../../x")
     members = placed(tar_of(entry("./", tarfile.DIRTYPE), entry("./a"), hard, soft))
     assert [each.linkname for each in members[-2:]] == ["u/data/a", "../../x"]
+
+
+def test_a_folder_hands_nothing_on_to_what_was_in_it_before() -> None:
+    name = "SCHILY.xattr.system.posix_acl_default"
+    root, inner = (entry(each, tarfile.DIRTYPE, pax_headers={name: "x"}) for each in ("./", "./a"))
+    members = placed(tar_of(root, inner, entry("./a/b"), entry("./ab")))
+    assert [(each.name, name in each.pax_headers) for each in members[1:]] == [
+        ("u/data", False),
+        ("u/data/a", False),
+        ("u/data/a/b", False),
+        ("u/data/a", True),
+        ("u/data/ab", False),
+        ("u/data", True),
+    ]
+
+
+@pytest.mark.parametrize("left", [100, 512, 700, 1500])
+def test_an_archive_that_breaks_off_is_noticed_and_a_whole_one_passes_as_it_is(left: int) -> None:
+    tar = tar_of(entry("a"), entry("b"), content=bytes(1000))
+    assert b"".join(whole(iter([tar[:300], tar[300:]]), "/data")) == tar
+    with pytest.raises(TemporaryError, match="/data changed while it was read"):
+        list(whole(iter([tar[:left]]), "/data"))
 
 
 def test_a_single_file_takes_the_place_of_the_file() -> None:

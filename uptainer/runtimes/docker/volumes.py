@@ -24,6 +24,7 @@ from uptainer.runtimes.engine import archives, inspection, names
 from uptainer.runtimes.engine.client import Engine
 from uptainer.runtimes.engine.machine_tar import MachineTar
 from uptainer.runtimes.engine.names import Role
+from uptainer.runtimes.engine.tars import whole
 
 Json = Mapping[str, Any]
 
@@ -57,13 +58,19 @@ def left_out(engine: Engine, key: str, mount: Mount) -> str:
 
 @contextmanager
 def read_mount(engine: Engine, key: str, mount: Mount) -> Iterator[Iterator[bytes]]:
-    """A folder's content has names from `./` on; a single bound file is one entry. Raises RefusedError, NotFoundError."""
+    """A folder's content has names from `./` on; a single bound file is one entry.
+
+    Raises RefusedError, NotFoundError; TemporaryError, where a file changed so that the rest can't be read.
+    """
     place = _place(engine, key, mount)
     with _helper(engine, key, _bind(place, read_only=True)) as helper:
         way = _way(engine, helper, place)
-        opened = archives.content(engine, helper, place) if isinstance(way, str) else way.read()
-        with opened as pieces:
-            yield iter(pieces)
+        if isinstance(way, str):
+            with archives.content(engine, helper, place) as pieces:
+                yield whole(iter(pieces), place.words)
+        else:
+            with way.read() as tar:
+                yield tar
 
 
 def write_mount(engine: Engine, key: str, mount: Mount, tar: Iterator[bytes]) -> None:
@@ -108,7 +115,7 @@ def _helper(engine: Engine, key: str, mount: Json) -> Iterator[str]:
     """A container of the workload's own image that never runs; one that a killed process left is removed first."""
     owner = owner_of(engine, key)
     name = names.name_of(Role.HELPER, owner.name, owner.mark)
-    _remove_stale_helpers(engine, owner.name)
+    remove_helpers(engine, owner.name)
     image = engine.get(f"/images/{owner.image_id}/json", about=key)
     body = {
         "Image": owner.image_id,
@@ -124,7 +131,7 @@ def _helper(engine: Engine, key: str, mount: Json) -> Iterator[str]:
         _remove_helper(engine, name)
 
 
-def _remove_stale_helpers(engine: Engine, owner: str) -> None:
+def remove_helpers(engine: Engine, owner: str) -> None:
     """Also those of containers that have been replaced since."""
     filters = json.dumps({"name": [f"^/uptainer-{Role.HELPER.value}-{re.escape(owner)}-"]})
     for each in engine.get("/containers/json", about=owner, query={"all": "1", "filters": filters}):

@@ -7,11 +7,14 @@ from collections.abc import Iterator
 from copy import copy
 from typing import IO, cast
 
+from uptainer.core.errors import TemporaryError
+
 PIECE = 256 * 1024
 _BLOCK = tarfile.BLOCKSIZE
 _OLD_NAMES = ("path", "linkpath")
 _SPARSE = "GNU.sparse."
 """Where a file's holes are: they are written out as zeros."""
+_HANDED_ON = "SCHILY.xattr.system.posix_acl_default"
 
 
 class Source(io.RawIOBase):
@@ -52,8 +55,12 @@ class _Sink(io.RawIOBase):
         return len(piece)
 
     def take(self) -> Iterator[bytes]:
-        while self._pieces:
-            yield self._pieces.popleft()
+        return _taken(self._pieces)
+
+
+def _taken(pieces: deque[bytes]) -> Iterator[bytes]:
+    while pieces:
+        yield pieces.popleft()
 
 
 def placed_in(folder: str, tar: Iterator[bytes], *, is_folder: bool) -> Iterator[bytes]:
@@ -69,13 +76,57 @@ def placed_in(folder: str, tar: Iterator[bytes], *, is_folder: bool) -> Iterator
             fileobj=cast(IO[bytes], sink), mode="w|", bufsize=PIECE, format=tarfile.PAX_FORMAT
         ) as written,
     ):
-        for number, entry in enumerate(read):
+        for number, entry in enumerate(_in_order(read, folder, is_folder=is_folder)):
             if number == 0 and is_folder:
                 _replace_folder(written, entry, folder)
-            _rename(entry, folder, is_folder=is_folder)
             yield from _copy(read, written, entry, sink)
-            forget(read)
     yield from sink.take()
+
+
+def _in_order(read: tarfile.TarFile, folder: str, *, is_folder: bool) -> Iterator[tarfile.TarInfo]:
+    """The entries in their new places. A folder gets what it hands on to all that is made in it when all of that is made, for
+    it is not theirs.
+    """
+    unfinished: list[tarfile.TarInfo] = []
+    for entry in read:
+        _rename(entry, folder, is_folder=is_folder)
+        while unfinished and not entry.name.startswith(f"{unfinished[-1].name}/"):
+            yield unfinished.pop()
+        if entry.isdir() and _HANDED_ON in entry.pax_headers:
+            unfinished.append(copy(entry))
+            entry.pax_headers = {name: each for name, each in entry.pax_headers.items() if name != _HANDED_ON}
+        yield entry
+        forget(read)
+    yield from reversed(unfinished)
+
+
+def whole(tar: Iterator[bytes], about: str) -> Iterator[bytes]:
+    """The archive as it comes, held against what it says of itself: where a file gets shorter while Docker reads it, all that
+    would follow is left out, and the archive ends as if that were right.
+
+    Raises:
+        TemporaryError: it breaks off.
+    """
+    passed: deque[bytes] = deque()
+
+    def noted() -> Iterator[bytes]:
+        for piece in tar:
+            passed.append(piece)
+            yield piece
+
+    try:
+        with tarfile.open(fileobj=cast(IO[bytes], Source(noted())), mode="r|", bufsize=PIECE) as read:
+            for entry in read:
+                content = read.extractfile(entry) if entry.isreg() else None
+                while content is not None and content.read(PIECE):
+                    yield from _taken(passed)
+                forget(read)
+    except tarfile.TarError as error:
+        raise TemporaryError(
+            f"{about} changed while it was read, and its archive breaks off: try again, or have it stopped meanwhile"
+        ) from error
+    yield from _taken(passed)
+    yield from tar
 
 
 def forget(read: tarfile.TarFile) -> None:
@@ -86,14 +137,10 @@ def forget(read: tarfile.TarFile) -> None:
 def _replace_folder(written: tarfile.TarFile, first: tarfile.TarInfo, folder: str) -> None:
     """A plain file of the folder's name removes it; where the archive has no entry for the root, an open one is made."""
     written.addfile(tarfile.TarInfo(folder))
-    if not _is_root(first):
+    if first.name != folder:
         root = tarfile.TarInfo(folder)
         root.type, root.mode = tarfile.DIRTYPE, 0o755
         written.addfile(root)
-
-
-def _is_root(entry: tarfile.TarInfo) -> bool:
-    return entry.name.rstrip("/") in ("", ".")
 
 
 def _rename(entry: tarfile.TarInfo, folder: str, *, is_folder: bool) -> None:

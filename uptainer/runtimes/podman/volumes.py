@@ -88,7 +88,7 @@ def _helper(podman: Podman, key: str, place: archives.Place, access: str) -> Ite
     owner = exchange.find(podman, key)
     image = _image_for(podman, owner, key)
     name = names.name_of(Role.HELPER, key, owner["Id"] if owner else image)
-    _remove_stale_helpers(podman, key)
+    remove_helpers(podman, key)
     bind = {
         "type": "bind",
         "source": place.parent,
@@ -119,7 +119,7 @@ def _image_for(podman: Podman, owner: Json | None, key: str) -> str:
     return str(listed[0]["Id"])
 
 
-def _remove_stale_helpers(podman: Podman, key: str) -> None:
+def remove_helpers(podman: Podman, key: str) -> None:
     """Also those of containers that have been replaced since."""
     for each in podman.get("/containers/json", about=key, query={"all": "true"}) or ():
         for name in each["Names"]:
