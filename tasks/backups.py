@@ -7,7 +7,7 @@ from tasks.resources import database, engines, stores
 from tasks.retries import retryable
 from uptainer.core.clock import utc_now
 from uptainer.core.enums import Consistency
-from uptainer.fleet import backing_up, proving, restoring
+from uptainer.fleet import backing_up, copying, proving, restoring
 from uptainer.fleet.backing_up import Kept
 from uptainer.fleet.proving import Trial
 from uptainer.store.repositories.audit import Actor
@@ -57,7 +57,7 @@ def try_backup(backup_id: int, by: str, start: bool) -> Trial:
     description="Makes a container like the one that was backed up, under another name, with volumes of its own.",
 )
 def restore_as(backup_id: int, name: str, by: str, start: bool, ports: bool) -> str:
-    return restoring.restore_as(
+    return copying.restore_as(
         database(), backup_id, engines(), stores(), name, actor=Actor(by), start=start, ports=ports
     )
 

@@ -3,10 +3,11 @@
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
+from secrets import token_hex
 from typing import Any
 
 from uptainer.backups.backup import Backup, read
-from uptainer.core.errors import InvalidInputError
+from uptainer.core.errors import InvalidInputError, UnfinishedError, UptainerError
 from uptainer.core.workloads import Mount
 from uptainer.runtimes.engine import names
 from uptainer.runtimes.port import Copies, Copy, Runtime
@@ -16,19 +17,23 @@ _MODES = ("PidMode", "IpcMode", "UTSMode", "UsernsMode")
 
 
 def plan_copy(backup: Backup, name: str, *, ports: bool) -> Copy:
-    """Raises: InvalidInputError, for what can't be a container's name."""
+    """Its mark begins with its name.
+
+    Raises:
+        InvalidInputError: that can't be a container's name.
+    """
     if not _NAME.fullmatch(name) or names.role(name) is not None:
         raise InvalidInputError(
             f"{name!r} can't be a container's name: letters, digits, '_', '.' and '-', and none that Uptainer uses itself"
         )
     volumes = {old: f"{name}-{_short(old, number)}" for number, old in enumerate(_written(backup), 1)}
-    return Copy(name, volumes, ports=ports)
+    return Copy(name, volumes, f"{name} {token_hex(4)}", ports=ports)
 
 
 def plan_trial(backup: Backup, backup_id: int) -> Copy:
     name = names.name_of(names.Role.TEST, backup.workload, f"{backup_id:012x}")
     volumes = {old: f"uptainer-test-{backup_id}-{number}" for number, old in enumerate(_written(backup), 1)}
-    return Copy(name, volumes, isolated=True)
+    return Copy(name, volumes, name, isolated=True)
 
 
 def fill(backup: Backup, runtime: Runtime, copy: Copy) -> None:
@@ -42,13 +47,27 @@ def mount_in(mount: Mount, copy: Copy) -> Mount:
 
 
 def make(backup: Backup, runtime: Runtime, copies: Copies, copy: Copy) -> None:
-    """The copy with its data, not started; nothing is left of one that could not be made."""
-    copies.copy(backup.configuration, copy)
+    """The copy with its data, not started; nothing is left of one that could not be made.
+
+    Raises:
+        UnfinishedError: what there is of one that could not be made could not be removed either: recovery does that.
+        PermanentError, TemporaryError: the store's, or the engine's.
+    """
     try:
+        copies.copy(backup.configuration, copy)
         fill(backup, runtime, copy)
-    except BaseException:
-        copies.discard(copy.name)
+    except BaseException as fault:
+        _discard(copies, copy, fault)
         raise
+
+
+def _discard(copies: Copies, copy: Copy, fault: BaseException) -> None:
+    try:
+        copies.discard(copy.mark)
+    except UptainerError as error:
+        raise UnfinishedError(
+            f"{fault}. What there is of {copy.name} could not be removed: {error}. `uptainer recover` tries it again"
+        ) from fault
 
 
 def shared_folders(backup: Backup) -> Sequence[str]:

@@ -1,8 +1,11 @@
-"""Backups and restores whose process died: the workload that was stopped for them runs again, with whole data."""
+"""Backups and restores whose process died: the workload that was stopped for them runs again, with whole data, and a copy
+that is not whole is removed.
+"""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
+from functools import partial
 
 from uptainer.backups.backup import Backup, exists, remove_partial
 from uptainer.backups.hooks import Hooks
@@ -11,6 +14,7 @@ from uptainer.backups.store import Stores
 from uptainer.core.clock import utc_now
 from uptainer.core.enums import ContainerStatus
 from uptainer.core.errors import BusyError, PermanentError, UptainerError
+from uptainer.fleet.copying import remove_cut_off
 from uptainer.fleet.updating import Opens
 from uptainer.runtimes.port import Runtime
 from uptainer.store.database import Database
@@ -36,30 +40,40 @@ def settle_abandoned(database: Database, opens: Opens, stores: Stores) -> Sequen
     One on a host that was taken out of the fleet waits until the host is back.
     """
     with database.session() as session:
-        rows = BackupRepository(session).unfinished()
-        views = ContainerRepository(session).by_ids([row.container_id for row in rows])
+        backups = BackupRepository(session)
+        rows, copied = backups.unfinished(), backups.half_copied()
+        views = ContainerRepository(session).by_ids([row.container_id for row in (*rows, *copied)])
     by_id = {view.container.id: view for view in views}
     found = [(row, by_id[row.container_id]) for row in rows if row.container_id in by_id]
-    settled = (_settle(database, row, view, opens, stores) for row, view in found)
+    copies = [(row, by_id[row.container_id]) for row in copied if row.container_id in by_id]
+    settled = [
+        *(
+            _settle(row, view, partial(_settle_one, database, row, view, opens, stores))
+            for row, view in found
+        ),
+        *(_settle(row, view, partial(remove_cut_off, database, row, view, opens)) for row, view in copies),
+    ]
     return [each for each in settled if each is not None]
 
 
-def _settle(
-    database: Database, row: ContainerBackup, view: ContainerView, opens: Opens, stores: Stores
-) -> Settled | None:
-    host, key = view.host.name, view.container.key
+def _settle(row: ContainerBackup, view: ContainerView, put_right: Callable[[], str]) -> Settled | None:
     try:
-        with claim_workload(database, host, key), opens(host) as runtime:
-            with database.session() as session:
-                now = next(
-                    (each for each in BackupRepository(session).unfinished() if each.id == row.id), None
-                )
-            return Settled(_put_right(database, now, view, runtime, stores)) if now else None
+        said = put_right()
     except BusyError:
         return None
     except UptainerError as error:
         said = f"backup {row.id} of {view.address} was cut off, and cannot be put right now: {error}"
         return Settled(said, done=False)
+    return Settled(said) if said else None
+
+
+def _settle_one(
+    database: Database, row: ContainerBackup, view: ContainerView, opens: Opens, stores: Stores
+) -> str:
+    with claim_workload(database, view.host.name, view.container.key), opens(view.host.name) as runtime:
+        with database.session() as session:
+            now = next((each for each in BackupRepository(session).unfinished() if each.id == row.id), None)
+        return _put_right(database, now, view, runtime, stores) if now else ""
 
 
 def _put_right(

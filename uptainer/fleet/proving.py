@@ -81,10 +81,10 @@ def clear_trials(database: Database, host: str, runtime: Runtime) -> int:
     if not isinstance(runtime, Copies):
         return 0
     cleared = 0
-    for name in runtime.trial_copies():
+    for mark in runtime.trial_copies():
         try:
-            with claim_workload(database, host, name):
-                runtime.discard(name)
+            with claim_workload(database, host, mark):
+                runtime.discard(mark)
                 cleared += 1
         except BusyError:
             continue
@@ -106,15 +106,14 @@ def _try(
     if not isinstance(runtime, Copies) or not can.can(Capability.COPY):
         return _read_alone(backup, can.refused.get(Capability.COPY, "there is no way here"))
     copy = plan_trial(backup, backup_id)
-    with claim_workload(database, view.host.name, copy.name):
+    with claim_workload(database, view.host.name, copy.name), _cleared(runtime, copy):
         try:
             runtime.copy(backup.configuration, copy)
         except (RefusedError, NotFoundError) as error:
             return _read_alone(backup, str(error))
-        with _cleared(runtime, copy):
-            fill(backup, runtime, copy)
-            files = _compare(backup, runtime, copy)
-            health = _start(database, view, runtime, backup, copy) if start else ""
+        fill(backup, runtime, copy)
+        files = _compare(backup, runtime, copy)
+        health = _start(database, view, runtime, backup, copy) if start else ""
     return "; ".join(filter(None, (f"{files} files came back as they were kept", health)))
 
 
@@ -123,7 +122,7 @@ def _cleared(copies: Copies, copy: Copy) -> Iterator[None]:
     try:
         yield
     finally:
-        copies.discard(copy.name)
+        copies.discard(copy.mark)
 
 
 def _read_alone(backup: Backup, why: str) -> str:

@@ -1,13 +1,12 @@
 """Restores outside of an update."""
 
 from collections.abc import Iterator, Sequence
-from contextlib import ExitStack, contextmanager
+from contextlib import contextmanager
 
 from sqlalchemy.orm import Session
 
-from uptainer.backups.backup import Backup, verify
+from uptainer.backups.backup import Backup
 from uptainer.backups.consistency import Hold
-from uptainer.backups.copying import make, plan_copy, shared_folders
 from uptainer.backups.restore import UP, restore_on_request
 from uptainer.backups.store import Location, Stores
 from uptainer.core.clock import utc_now
@@ -23,10 +22,9 @@ from uptainer.fleet.backing_up import (
     refuse_unsettled,
     require,
 )
-from uptainer.fleet.discovery import look_again
 from uptainer.fleet.updating import Opens
 from uptainer.runtimes.capabilities import Capability
-from uptainer.runtimes.port import Copies, Copy, Runtime
+from uptainer.runtimes.port import Runtime
 from uptainer.store.database import Database
 from uptainer.store.models import ContainerBackup
 from uptainer.store.repositories.audit import Actor, AuditRepository
@@ -66,72 +64,6 @@ def restore_backup(database: Database, backup_id: int, opens: Opens, stores: Sto
             actor, "backup.restored", f"workload/{view.address}", {"backup": backup_id, "said": said}
         )
     return said
-
-
-def restore_as(
-    database: Database,
-    backup_id: int,
-    opens: Opens,
-    stores: Stores,
-    name: str,
-    *,
-    actor: Actor,
-    start: bool = False,
-    ports: bool = False,
-) -> str:
-    """Make a container like the one that was backed up, under another name, with its data in volumes of its own.
-
-    It takes nothing from the other one: no published ports unless told so, no static address, no alias. Returns what was
-    done, as a sentence.
-
-    Raises:
-        InvalidInputError: that is no name.
-        RefusedError: the name or a volume's is taken, or the backup did not succeed.
-        UnsupportedError: this kind of workload can't be restored so; the message says why.
-        NotFoundError: its image or a network is gone.
-    """
-    with database.session() as session:
-        row = BackupRepository(session).by_id(backup_id)
-        view = view_of(session, row)
-    check_whole(database, backup_id, view)
-    backup = read_backup(row, stores)
-    with ExitStack() as held:
-        for key in sorted({view.container.key, name}):
-            held.enter_context(claim_workload(database, view.host.name, key))
-        runtime = held.enter_context(opens(view.host.name))
-        check_whole(database, backup_id, view)
-        require(view, runtime, Capability.COPY, Capability.RESTORE_VOLUMES)
-        assert isinstance(runtime, Copies), "its table says that it can"
-        copy = plan_copy(backup, name, ports=ports)
-        verify(backup)
-        make(backup, runtime, runtime, copy)
-        if start:
-            runtime.start(name)
-        look_again(database, view.host.name, runtime)
-    said = _words_of_copy(view, backup, backup_id, copy, started=start)
-    with database.session() as session:
-        subject = f"workload/{view.host.name}/{name}"
-        AuditRepository(session).append(
-            actor, "backup.restored-as", subject, {"backup": backup_id, "said": said}
-        )
-    return said
-
-
-def _words_of_copy(view: ContainerView, backup: Backup, backup_id: int, copy: Copy, *, started: bool) -> str:
-    volumes = ", ".join(copy.volumes.values()) or "no volumes"
-    parts = [
-        f"{view.host.name}/{copy.name} was made from backup {backup_id} of {view.address}, with {volumes}"
-    ]
-    empty = len(copy.volumes) - len(backup.archives)
-    if empty > 0:
-        parts.append(f"{empty} of its volumes are empty, for the backup does not hold them")
-    parts += [f"not in it: {text}" for text in left_out(backup)]
-    if not copy.ports:
-        parts.append("it publishes no ports")
-    if folders := shared_folders(backup):
-        parts.append(f"it shares {', '.join(folders)} with the other one")
-    parts.append("it runs" if started else "it is not started")
-    return "; ".join(parts)
 
 
 def left_out(backup: Backup) -> Sequence[str]:

@@ -109,9 +109,9 @@ def copy(ground: Ground) -> None:
     assert isinstance(ground.runtime, Copies)
     before = ground.runtime.state(ground.key).runtime_id
     names = {mount.name: f"twin-{mount.name}" for mount in ground.facts().mounts if mount.kind == "volume"}
-    ground.runtime.copy(ground.runtime.configuration(ground.key), Copy("twin", names))
+    ground.runtime.copy(ground.runtime.configuration(ground.key), Copy("twin", names, "twin 1"))
     assert ground.runtime.state("twin").status is not ContainerStatus.RUNNING
-    ground.runtime.discard("twin")
+    ground.runtime.discard("twin 1")
     assert ground.runtime.state(ground.key).runtime_id == before
 
 

@@ -1,54 +1,60 @@
-"""A worker that is killed in the middle: `python -m tests.integration.fleet.dying URL ROOT ADDRESS BACKUP WHERE`.
+"""A worker that is killed in the middle, as a process of its own."""
 
-It backs ADDRESS up (BACKUP 0), restores BACKUP, or tries a restore of it (`try BACKUP`), and kills itself with SIGKILL at the engine call named WHERE.
-"""
-
+import multiprocessing
 import os
 import signal
-import sys
 from collections.abc import Callable
 from pathlib import Path
+from pkgutil import resolve_name
 from typing import Any
 
 from uptainer.backups.local import local_stores
-from uptainer.core.workloads import HostAddress
+from uptainer.backups.store import Stores
 from uptainer.fleet.backing_up import back_up_workload
+from uptainer.fleet.copying import restore_as
 from uptainer.fleet.proving import try_backup
 from uptainer.fleet.restoring import restore_backup
-from uptainer.fleet.updating import opener
+from uptainer.fleet.updating import Opens, opener
 from uptainer.runtimes.connections import connect
 from uptainer.store.database import Database
 from uptainer.store.repositories.audit import SYSTEM
 
-
-class Dying:
-    """A runtime that dies with its process when the named call begins."""
-
-    def __init__(self, runtime: Any, where: str) -> None:
-        self._runtime = runtime
-        self._where = where
-
-    def __getattr__(self, name: str) -> Callable[..., Any]:
-        if name == self._where:
-            os.kill(os.getpid(), signal.SIGKILL)
-        return getattr(self._runtime, name)  # type: ignore[no-any-return]  # whatever the runtime has
+RUNTIME = "uptainer.runtimes.docker.runtime:DockerRuntime"
+_PROCESSES = multiprocessing.get_context("forkserver")
+_PROCESSES.set_forkserver_preload([__name__])
 
 
-def main(url: str, root: str, address: str, backup: str, where: str) -> None:
+def back_up(database: Database, opens: Opens, stores: Stores, address: str) -> None:
+    back_up_workload(database, address, opens, stores, actor=SYSTEM, reason="test")
+
+
+def restore(database: Database, opens: Opens, stores: Stores, backup_id: int) -> None:
+    restore_backup(database, backup_id, opens, stores, actor=SYSTEM)
+
+
+def copy(database: Database, opens: Opens, stores: Stores, backup_id: int, name: str) -> None:
+    restore_as(database, backup_id, opens, stores, name, actor=SYSTEM, start=True)
+
+
+def attempt(database: Database, opens: Opens, stores: Stores, backup_id: int) -> None:
+    try_backup(database, backup_id, opens, stores, actor=SYSTEM)
+
+
+def kill(act: Callable[..., None], *given: object, database: Database, root: Path, where: str) -> None:
+    """Have a worker do that, and die by SIGKILL when `where` is called: `module:name`, or a call of the runtime."""
+    process = _PROCESSES.Process(target=_die, args=(act, given, database.url, root, where))
+    process.start()
+    process.join(120)
+    assert process.exitcode == -signal.SIGKILL
+
+
+def _die(act: Callable[..., None], given: tuple[object, ...], url: str, root: Path, where: str) -> None:
+    module, _, path = (where if ":" in where else f"{RUNTIME}.{where}").partition(":")
+    owner, _, name = path.rpartition(".")
+    setattr(resolve_name(f"{module}:{owner}"), name, _killed)
     database = Database(url)
-
-    def dying(host: HostAddress) -> Any:
-        return Dying(connect(host), where)
-
-    opens, stores = opener(database, dying), local_stores(Path(root))
-    if backup == "0":
-        back_up_workload(database, address, opens, stores, actor=SYSTEM, reason="test")
-    elif backup.startswith("try "):
-        number = int(backup.removeprefix("try "))
-        try_backup(database, number, opens, stores, actor=SYSTEM)
-    else:
-        restore_backup(database, int(backup), opens, stores, actor=SYSTEM)
+    act(database, opener(database, connect), local_stores(root), *given)
 
 
-if __name__ == "__main__":
-    main(*sys.argv[1:])
+def _killed(*_: Any, **__: Any) -> None:
+    os.kill(os.getpid(), signal.SIGKILL)

@@ -3,8 +3,6 @@
 import io
 import itertools
 import json
-import subprocess
-import sys
 import tarfile
 from collections.abc import Iterator
 from pathlib import Path
@@ -12,6 +10,8 @@ from typing import Any, cast
 
 import pytest
 
+from tests.integration.fleet import dying
+from tests.integration.fleet.dying import kill
 from tests.lab.docker import DockerEngine
 from tests.lab.images import SLEEP, make_image
 from tests.lab.registry import Registry
@@ -80,14 +80,6 @@ def read(container: Any) -> str:
     )
 
 
-def kill(database: Database, root: Path, *, backup: int, where: str) -> None:
-    """Run the worker and have it die at that call."""
-    command = [sys.executable, "-m", "tests.integration.fleet.dying"]
-    arguments = [database.url, str(root), DATABASE, str(backup), where]
-    done = subprocess.run([*command, *arguments], check=False, capture_output=True, text=True, timeout=120)
-    assert done.returncode == -9, done.stderr
-
-
 def settle(database: Database, opens: Opens, root: Path) -> list[str]:
     return [each.said for each in settle_abandoned(database, opens, local_stores(root))]
 
@@ -101,7 +93,7 @@ def status_of(container: Any) -> str:
 def test_a_workload_that_a_dead_backup_stopped_runs_again(
     database: Database, container: Any, opens: Opens, tmp_path: Path, where: str
 ) -> None:
-    kill(database, tmp_path, backup=0, where=where)
+    kill(dying.back_up, DATABASE, database=database, root=tmp_path, where=where)
     (said,) = settle(database, opens, tmp_path)
     assert said == f"a backup of {DATABASE} was cut off before anything was written, which runs again"
     assert status_of(container) == "running"
@@ -157,7 +149,7 @@ def test_a_workload_that_a_dead_backup_paused_goes_on_and_has_its_last_command_r
     database: Database, container: Any, opens: Opens, tmp_path: Path, where: str
 ) -> None:
     ask_for(database, {"backup_consistency": "pause", **AROUND})
-    kill(database, tmp_path, backup=0, where=where)
+    kill(dying.back_up, DATABASE, database=database, root=tmp_path, where=where)
     assert status_of(container) == "paused"
     (said,) = settle(database, opens, tmp_path)
     assert said == f"a backup of {DATABASE} was cut off before anything was written, which runs again"
@@ -172,7 +164,7 @@ def test_a_restore_that_died_while_writing_is_done_again(
     where, done = case
     kept = back_up_workload(database, DATABASE, opens, local_stores(tmp_path), actor=SYSTEM, reason="test")
     write(container, "after")
-    kill(database, tmp_path, backup=kept.backup_id, where=where)
+    kill(dying.restore, kept.backup_id, database=database, root=tmp_path, where=where)
     (said,) = settle(database, opens, tmp_path)
     assert done in said
     assert status_of(container) == "running"
@@ -187,7 +179,7 @@ def test_a_restore_that_died_before_it_wrote_leaves_the_data_as_it_is(
 ) -> None:
     kept = back_up_workload(database, DATABASE, opens, local_stores(tmp_path), actor=SYSTEM, reason="test")
     write(container, "after")
-    kill(database, tmp_path, backup=kept.backup_id, where="read_mount")
+    kill(dying.restore, kept.backup_id, database=database, root=tmp_path, where="read_mount")
     (said,) = settle(database, opens, tmp_path)
     assert "before anything was written" in said
     assert status_of(container) == "running"
@@ -301,7 +293,7 @@ def test_a_workload_that_could_not_be_started_again_is_started_by_recovery(
 def test_what_was_cut_off_is_closed_where_its_container_is_gone_and_kept_where_its_host_is(
     database: Database, container: Any, opens: Opens, tmp_path: Path
 ) -> None:
-    kill(database, tmp_path, backup=0, where="read_mount")
+    kill(dying.back_up, DATABASE, database=database, root=tmp_path, where="read_mount")
     with database.session() as session:
         address = HostRepository.address(HostRepository(session).by_name(HOST))
         HostRepository(session).remove(HOST, utc_now())

@@ -1,26 +1,35 @@
 """Backups that are tried, and restored under another name, on a real engine."""
 
-import subprocess
-import sys
+from collections.abc import Callable
 from datetime import timedelta
 from pathlib import Path
 
 import pytest
 
+from tests.integration.fleet import dying
+from tests.integration.fleet.dying import kill
 from tests.integration.fleet.house import ANN, House
 from uptainer.backups.backup import Backup
 from uptainer.core.clock import utc_now
-from uptainer.core.errors import InvalidInputError, RefusedError
+from uptainer.core.errors import (
+    BusyError,
+    InvalidInputError,
+    RefusedError,
+    UnfinishedError,
+    UnreachableError,
+)
+from uptainer.fleet.abandoned import settle_abandoned
 from uptainer.fleet.backing_up import Kept, back_up_workload
+from uptainer.fleet.copying import restore_as
 from uptainer.fleet.leftovers import prune_host
 from uptainer.fleet.proving import Trial, backups_to_try, try_backup
 from uptainer.fleet.reports import report_night
-from uptainer.fleet.restoring import restore_as
 from uptainer.fleet.updating import backups_below
 from uptainer.notices.notice import Event
 from uptainer.store.models import ContainerBackup
 from uptainer.store.repositories.backups import BackupRepository
 from uptainer.store.repositories.notices import NoticeRepository
+from uptainer.updates.locks import claim_workload
 
 FILL = "mkdir -p /data/deep; echo one > /data/deep/one; ln /data/deep/one /data/two; ln -s two /data/link; chmod 4711 /data/two"
 MONTH = timedelta(days=28)
@@ -125,14 +134,8 @@ def test_what_reaches_into_the_machine_is_compared_and_not_started(house: House,
 
 @pytest.mark.parametrize("clear", ["next try", "prune"])
 def test_what_a_dead_try_left_is_cleared_away(house: House, kept: Kept, clear: str) -> None:
-    arguments = [
-        *(house.database.url, str(backups_below(house.settings)), "lab/web"),
-        *(f"try {kept.backup_id}", "write_mount"),
-    ]
-    command = [sys.executable, "-m", "tests.integration.fleet.dying", *arguments]
-    done = subprocess.run(command, check=False, capture_output=True, text=True, timeout=120)
-    assert done.returncode == -9, done.stderr
-    assert len(volumes(house)) == 2
+    die(house, "uptainer.runtimes.engine.machine_tar:MachineTar.write", dying.attempt, kept.backup_id)
+    assert (len(house.names()), len(volumes(house))) == (3, 2)
     house.discover()
     if clear == "prune":
         prune_host(house.database, "lab", house.opens, utc_now())
@@ -143,14 +146,7 @@ def test_what_a_dead_try_left_is_cleared_away(house: House, kept: Kept, clear: s
 
 def test_a_backup_becomes_another_container_and_the_first_is_left_alone(house: House, kept: Kept) -> None:
     house.sh("echo later > /data/two; rm /data/link")
-
-    def restore(name: str, *, start: bool = False) -> str:
-        return restore_as(
-            house.database, kept.backup_id, house.opens, house.stores, name, actor=ANN, start=start
-        )
-
-    said = restore("twin", start=True)
-    assert said == (
+    assert copy(house, kept, "twin", start=True) == (
         f"lab/twin was made from backup {kept.backup_id} of lab/web, with twin-data; it publishes no ports; it runs"
     )
     assert house.sh("cat /data/link; stat -c %a%h /data/two", key="twin").split() == ["one", "47112"]
@@ -158,7 +154,73 @@ def test_a_backup_becomes_another_container_and_the_first_is_left_alone(house: H
     assert house.view("twin").container.name == "twin"
     assert [each.action for each in house.audit("workload/lab/twin")] == ["backup.restored-as"]
     with pytest.raises(RefusedError, match="a container named twin already"):
-        restore("twin")
+        copy(house, kept, "twin")
     for name in ("no name", "uptainer-test-web-00000000000c", "-x"):
         with pytest.raises(InvalidInputError, match="can't be a container's name"):
-            restore(name)
+            copy(house, kept, name)
+    assert settle(house) == []
+
+
+def copy(house: House, kept: Kept, name: str, *, start: bool = False) -> str:
+    return restore_as(house.database, kept.backup_id, house.opens, house.stores, name, actor=ANN, start=start)
+
+
+def settle(house: House) -> list[tuple[bool, str]]:
+    return [(each.done, each.said) for each in settle_abandoned(house.database, house.opens, house.stores)]
+
+
+def die(house: House, where: str, act: Callable[..., None], *given: object) -> None:
+    kill(act, *given, database=house.database, root=backups_below(house.settings), where=where)
+
+
+CUT_OFF = (
+    "copy",
+    "uptainer.runtimes.docker.restoring:create",
+    "write_mount",
+    "uptainer.runtimes.engine.machine_tar:MachineTar.write",
+    "uptainer.runtimes.engine.machine_tar:MachineTar._end",
+    "uptainer.store.repositories.backups:BackupRepository.copied",
+)
+"""Nothing is made, its volume is, the container too, a helper too, all is written, and nobody knows it."""
+
+
+def test_a_copy_that_was_cut_off_is_removed_wherever_that_was_and_a_whole_one_stays(
+    house: House, kept: Kept
+) -> None:
+    for where in CUT_OFF:
+        die(house, where, dying.copy, kept.backup_id, "twin")
+        with claim_workload(house.database, "lab", "twin"):
+            assert settle(house) == []
+        said = (
+            f"the copy lab/twin of backup {kept.backup_id} was cut off, and what there was of it is removed"
+        )
+        assert settle(house) == [(True, said)]
+        assert (house.names(), volumes(house)) == (["web"], {"data"}), where
+    die(house, "start", dying.copy, kept.backup_id, "twin")
+    assert settle(house) == []
+    assert (house.names(), volumes(house)) == (["twin", "web"], {"data", "twin-data"})
+    assert len(house.audit("workload/lab/twin")) == len(CUT_OFF) + 1
+
+
+def test_what_there_is_of_a_copy_that_failed_is_removed_at_once_or_by_recovery(
+    house: House, kept: Kept, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from uptainer.runtimes.docker.runtime import DockerRuntime  # noqa: PLC0415 -- for this test alone
+
+    def fails(*_: object) -> None:
+        raise UnreachableError("the engine went away")
+
+    monkeypatch.setattr(DockerRuntime, "write_mount", fails)
+    with pytest.raises(UnreachableError):
+        copy(house, kept, "twin")
+    assert (settle(house), house.names(), volumes(house)) == ([], ["web"], {"data"})
+    with monkeypatch.context() as away:
+        away.setattr(DockerRuntime, "discard", fails)
+        with pytest.raises(UnfinishedError, match="What there is of twin could not be removed"):
+            copy(house, kept, "twin")
+        with pytest.raises(BusyError, match=r"the copy twin of backup .* was cut off, and is removed first"):
+            copy(house, kept, "other")
+        ((done, _),) = settle(house)
+        assert not done
+    ((done, _),) = settle(house)
+    assert (done, house.names(), volumes(house)) == (True, ["web"], {"data"})

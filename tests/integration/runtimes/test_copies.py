@@ -17,7 +17,7 @@ from uptainer.runtimes.connections import connect
 from uptainer.runtimes.port import Copies, Copy, Runtime
 
 IMAGE = "localhost/copies/web:1"
-COPY = Copy("twin", {"data": "twin-data"})
+COPY = Copy("twin", {"data": "twin-data"}, "twin 1")
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,8 +83,10 @@ def test_a_copy_has_its_own_volumes_and_takes_nothing_away(request: pytest.Fixtu
         ground.copies.copy(saved, COPY)
     with pytest.raises(RefusedError, match=r"there are volumes already .* \(twin-data\)"):
         ground.copies.copy(saved, replace(COPY, name="other"))
-    ground.copies.discard("twin")
-    ground.copies.discard("twin")
+    ground.copies.discard("twin 2")
+    assert ground.runtime.state("twin")
+    ground.copies.discard("twin 1")
+    ground.copies.discard("twin 1")
     with pytest.raises(NotFoundError):
         ground.runtime.state("twin")
     assert {each.name for each in ground.client.volumes.list()} == {"data"}
@@ -95,13 +97,14 @@ def test_a_copy_that_tries_a_backup_has_no_network_and_is_no_workload(
     request: pytest.FixtureRequest, name: str
 ) -> None:
     ground: Ground = request.getfixturevalue(name)
-    trial = Copy("uptainer-test-web-00000000000c", {"data": "uptainer-test-12-1"}, isolated=True)
+    name = "uptainer-test-web-00000000000c"
+    trial = Copy(name, {"data": "uptainer-test-12-1"}, name, isolated=True)
     ground.copies.copy(ground.runtime.configuration("web"), trial)
     ground.runtime.start(trial.name)
     networks = ground.inspect(trial.name)["NetworkSettings"]["Networks"] or {}
     assert set(networks) <= {"none"}
     assert [each.key for each in ground.runtime.containers()] == ["web"]
-    assert ground.copies.trial_copies() == [trial.name]
-    ground.copies.discard(trial.name)
+    assert ground.copies.trial_copies() == [trial.mark]
+    ground.copies.discard(trial.mark)
     assert ground.copies.trial_copies() == []
     assert {each.name for each in ground.client.volumes.list()} == {"data"}

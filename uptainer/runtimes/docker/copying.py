@@ -6,7 +6,7 @@ from dataclasses import replace
 from typing import Any
 
 from uptainer.core.errors import NotFoundError
-from uptainer.runtimes.docker import exchange, restoring
+from uptainer.runtimes.docker import exchange, restoring, volumes
 from uptainer.runtimes.docker.swap import Swap
 from uptainer.runtimes.engine import copies
 from uptainer.runtimes.engine.client import Engine
@@ -25,35 +25,38 @@ def copy(engine: Engine, saved: Json, wanted: Copy) -> None:
     copies.refuse_sharing(swap.body["HostConfig"].get("VolumesFrom"), wanted.name)
     taken = [name for name in wanted.volumes.values() if _has_volume(engine, name)]
     copies.refuse_taken(wanted.name, is_taken=exchange.find(engine, wanted.name) is not None, volumes=taken)
-    try:
-        for name in wanted.volumes.values():
-            labels = {Copy.MARK: wanted.name}
-            engine.post("/volumes/create", body={"Name": name, "Labels": labels}, about=name)
-        restoring.create(engine, swap, wanted.name)
-    except BaseException:
-        discard(engine, wanted.name)
-        raise
+    for name in wanted.volumes.values():
+        body = {"Name": name, "Labels": copies.mark(wanted)}
+        engine.post("/volumes/create", body=body, about=name)
+    restoring.create(engine, swap, wanted.name)
 
 
-def discard(engine: Engine, name: str) -> None:
-    with suppress(NotFoundError):
-        engine.delete(f"/containers/{name}", about=name, query={"force": "1", "v": "0"})
-    for volume, mark in _marked(engine).items():
-        if mark == name:
-            with suppress(NotFoundError):
-                engine.delete(f"/volumes/{volume}", about=volume)
+def discard(engine: Engine, mark: str) -> None:
+    for name in (each for each, its in _containers(engine).items() if its == mark):
+        volumes.remove_helpers(engine, name)
+        with suppress(NotFoundError):
+            engine.delete(f"/containers/{name}", about=name, query={"force": "1", "v": "0"})
+    for name in (each for each, its in _volumes(engine).items() if its == mark):
+        with suppress(NotFoundError):
+            engine.delete(f"/volumes/{name}", about=name)
 
 
 def trial_copies(engine: Engine) -> Sequence[str]:
+    found = {*_containers(engine).values(), *_volumes(engine).values()}
+    return sorted(mark for mark in found if role(mark) is Role.TEST)
+
+
+def _containers(engine: Engine) -> dict[str, str]:
+    """The names of those that were made as copies, with their marks."""
     listed = engine.get("/containers/json", about="its containers", query={"all": "1"})
-    found = {str(each["Names"][0]).removeprefix("/") for each in listed} | set(_marked(engine).values())
-    return sorted(name for name in found if role(name) is Role.TEST)
+    return copies.marks(
+        {str(each["Names"][0]).removeprefix("/"): each.get("Labels") or {} for each in listed}
+    )
 
 
-def _marked(engine: Engine) -> dict[str, str]:
-    volumes = engine.get("/volumes", about="its volumes")["Volumes"] or ()
-    labels = {str(each["Name"]): each.get("Labels") or {} for each in volumes}
-    return {name: str(each[Copy.MARK]) for name, each in labels.items() if Copy.MARK in each}
+def _volumes(engine: Engine) -> dict[str, str]:
+    listed = engine.get("/volumes", about="its volumes")["Volumes"] or ()
+    return copies.marks({str(each["Name"]): each.get("Labels") or {} for each in listed})
 
 
 def _has_volume(engine: Engine, name: str) -> bool:
@@ -64,7 +67,7 @@ def _has_volume(engine: Engine, name: str) -> bool:
 
 def _changed(swap: Swap, wanted: Copy) -> Swap:
     host = _host(swap.body["HostConfig"], wanted)
-    body = {**swap.body, "HostConfig": host, "Labels": copies.labels(swap.body.get("Labels") or {})}
+    body = {**swap.body, "HostConfig": host, "Labels": copies.labels(swap.body.get("Labels") or {}, wanted)}
     body.pop("MacAddress", None)
     if wanted.isolated:
         body.pop("NetworkingConfig", None)

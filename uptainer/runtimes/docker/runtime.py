@@ -102,8 +102,8 @@ class DockerRuntime:
     def copy(self, configuration: Json, copy: Copy) -> None:
         copying.copy(self._engine, configuration, copy)
 
-    def discard(self, name: str) -> None:
-        copying.discard(self._engine, name)
+    def discard(self, mark: str) -> None:
+        copying.discard(self._engine, mark)
 
     def trial_copies(self) -> Sequence[str]:
         return copying.trial_copies(self._engine)

@@ -3,14 +3,25 @@
 from collections.abc import Mapping, Sequence
 
 from uptainer.core.errors import RefusedError
+from uptainer.runtimes.port import Copy
 
 _OF_OTHERS = ("com.docker.compose.", "io.podman.compose.", "com.docker.swarm.", "com.docker.stack.")
 _UNIT = "PODMAN_SYSTEMD_UNIT"
 
 
-def labels(given: Mapping[str, str]) -> dict[str, str]:
+def labels(given: Mapping[str, str], wanted: Copy) -> dict[str, str]:
     """Without those by which a compose tool or systemd would take it for its own."""
-    return {name: value for name, value in given.items() if not name.startswith(_OF_OTHERS) and name != _UNIT}
+    kept = {name: value for name, value in given.items() if not name.startswith(_OF_OTHERS) and name != _UNIT}
+    return kept | mark(wanted)
+
+
+def mark(wanted: Copy) -> dict[str, str]:
+    return {Copy.LABEL: wanted.mark}
+
+
+def marks(labels: Mapping[str, Mapping[str, str]]) -> dict[str, str]:
+    """Of those that were made for copies, by name; given are the labels of all."""
+    return {name: each[Copy.LABEL] for name, each in labels.items() if Copy.LABEL in each}
 
 
 def refuse_taken(name: str, *, is_taken: bool, volumes: Sequence[str]) -> None:

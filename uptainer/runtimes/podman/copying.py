@@ -8,7 +8,7 @@ from typing import Any
 from uptainer.core.errors import NotFoundError, RefusedError
 from uptainer.runtimes.engine import copies
 from uptainer.runtimes.engine.names import Role, role
-from uptainer.runtimes.podman import exchange, restoring
+from uptainer.runtimes.podman import exchange, restoring, volumes
 from uptainer.runtimes.podman.client import Podman
 from uptainer.runtimes.podman.create_command import CreateCommand, parse, write
 from uptainer.runtimes.port import Copy
@@ -33,35 +33,36 @@ def copy(podman: Podman, saved: Json, wanted: Copy) -> None:
     copies.refuse_sharing(body.get("volumes_from"), wanted.name)
     taken = [name for name in wanted.volumes.values() if _has_volume(podman, name)]
     copies.refuse_taken(wanted.name, is_taken=exchange.find(podman, wanted.name) is not None, volumes=taken)
-    try:
-        for name in wanted.volumes.values():
-            labels = {Copy.MARK: wanted.name}
-            podman.post("/volumes/create", body={"Name": name, "Labels": labels}, about=name)
-        podman.post("/containers/create", body=body, about=wanted.name, wait=60)
-    except BaseException:
-        discard(podman, wanted.name)
-        raise
+    for name in wanted.volumes.values():
+        asked = {"Name": name, "Labels": copies.mark(wanted)}
+        podman.post("/volumes/create", body=asked, about=name)
+    podman.post("/containers/create", body=body, about=wanted.name, wait=60)
 
 
-def discard(podman: Podman, name: str) -> None:
-    with suppress(NotFoundError):
-        podman.delete(f"/containers/{name}", about=name, query={"force": "true", "v": "false"})
-    for volume, mark in _marked(podman).items():
-        if mark == name:
-            with suppress(NotFoundError):
-                podman.delete(f"/volumes/{volume}", about=volume)
+def discard(podman: Podman, mark: str) -> None:
+    for name in (each for each, its in _containers(podman).items() if its == mark):
+        volumes.remove_helpers(podman, name)
+        with suppress(NotFoundError):
+            podman.delete(f"/containers/{name}", about=name, query={"force": "true", "v": "false"})
+    for name in (each for each, its in _volumes(podman).items() if its == mark):
+        with suppress(NotFoundError):
+            podman.delete(f"/volumes/{name}", about=name)
 
 
 def trial_copies(podman: Podman) -> Sequence[str]:
+    found = {*_containers(podman).values(), *_volumes(podman).values()}
+    return sorted(mark for mark in found if role(mark) is Role.TEST)
+
+
+def _containers(podman: Podman) -> dict[str, str]:
+    """The names of those that were made as copies, with their marks."""
     listed = podman.get("/containers/json", about="its containers", query={"all": "true"}) or ()
-    found = {str(name) for each in listed for name in each["Names"]} | set(_marked(podman).values())
-    return sorted(name for name in found if role(name) is Role.TEST)
+    return copies.marks({str(each["Names"][0]): each.get("Labels") or {} for each in listed})
 
 
-def _marked(podman: Podman) -> dict[str, str]:
-    volumes = podman.get("/volumes/json", about="its volumes") or ()
-    labels = {str(each["Name"]): each.get("Labels") or {} for each in volumes}
-    return {name: str(each[Copy.MARK]) for name, each in labels.items() if Copy.MARK in each}
+def _volumes(podman: Podman) -> dict[str, str]:
+    listed = podman.get("/volumes/json", about="its volumes") or ()
+    return copies.marks({str(each["Name"]): each.get("Labels") or {} for each in listed})
 
 
 def _has_volume(podman: Podman, name: str) -> bool:
@@ -71,7 +72,7 @@ def _has_volume(podman: Podman, name: str) -> bool:
 
 
 def _changed(given: Json, wanted: Copy) -> dict[str, Any]:
-    body = {**given, "labels": copies.labels(given.get("labels") or {})}
+    body = {**given, "labels": copies.labels(given.get("labels") or {}, wanted)}
     command = parse(given.get("containerCreateCommand") or ())
     body["containerCreateCommand"] = write(_command(command, wanted)) if command else None
     body["volumes"] = [_volume(each, wanted) for each in given.get("volumes") or ()]

@@ -73,8 +73,8 @@ class PodmanRuntime:
     def copy(self, configuration: Json, copy: Copy) -> None:
         copying.copy(self._podman, configuration, copy)
 
-    def discard(self, name: str) -> None:
-        copying.discard(self._podman, name)
+    def discard(self, mark: str) -> None:
+        copying.discard(self._podman, mark)
 
     def trial_copies(self) -> Sequence[str]:
         return copying.trial_copies(self._podman)
