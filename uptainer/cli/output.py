@@ -10,16 +10,14 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
+from uptainer.cli.columns import fit
+
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON instead of a table.")]
 """The option that everything that lists has."""
 
 _ANYTHING: TypeAdapter[Any] = TypeAdapter(Any)
 
 
-GAP = 2
-LONG = 48
-READABLE, READABLE_WHERE_LONG = 12, 24
-"""What a column that is broken is left at least, in characters, while others stay whole."""
 WIDTH_OF_A_FILE = 200
 
 
@@ -36,28 +34,14 @@ def print_json(value: Any) -> None:
 
 def print_table(columns: Sequence[str], rows: Iterable[Sequence[str]], *, title: str | None = None) -> None:
     """Cells are plain text: nothing in a container's name or label is read as markup."""
-    lines = [list(row) for row in rows]
+    lines = [[Text(cell) for cell in row] for row in rows]
     screen = console()
-    whole = _whole([max(map(len, cells)) for cells in zip(columns, *lines, strict=True)], screen.width)
+    columns_of_cells = list(zip(columns, *([cell.plain for cell in line] for line in lines), strict=True))
     table = Table(title=title, title_justify="left", box=None, pad_edge=False, header_style="bold")
-    for number, column in enumerate(columns):
-        table.add_column(column, overflow="fold", no_wrap=number in whole)
+    widths = fit(columns_of_cells, screen.width)
+    for column, width in zip(columns, widths, strict=True):
+        if width:
+            table.add_column(column, overflow="fold", width=width)
     for line in lines:
-        table.add_row(*(Text(cell) for cell in line))
+        table.add_row(*(cell for cell, width in zip(line, widths, strict=True) if width))
     screen.print(table)
-
-
-def _whole(widths: Sequence[int], room: int) -> set[int]:
-    """The columns that are not broken: the narrowest ones, as many as leave the others something to be read in.
-
-    A table of which no column may be broken would be cut off instead, its numbers first.
-    """
-    whole: set[int] = set()
-    least = [READABLE_WHERE_LONG if width > LONG else min(width, READABLE) for width in widths]
-    left = room - sum(least) - GAP * (len(widths) - 1)
-    for number in sorted(range(len(widths)), key=lambda number: widths[number]):
-        left -= widths[number] - least[number]
-        if left < 0:
-            break
-        whole.add(number)
-    return whole

@@ -2,6 +2,7 @@ import pytest
 from rich.console import Console
 
 from uptainer.cli import output
+from uptainer.cli.columns import fit
 
 UPDATES = ("id", "workload", "what", "level", "status", "why", "created at")
 WAITING = (
@@ -35,6 +36,23 @@ def test_nothing_is_cut_off_however_narrow_the_terminal(monkeypatch: pytest.Monk
     letters = "".join(printed(monkeypatch, width, WAITING).split())
 
     assert sorted(letters) == sorted("".join((*UPDATES, *WAITING)).replace(" ", ""))
+
+
+def test_a_column_without_a_word_is_the_first_to_go(monkeypatch: pytest.MonkeyPatch) -> None:
+    calm = (*WAITING[:5], "", WAITING[6])
+
+    assert "why" in printed(monkeypatch, 120, calm)
+    assert "why" not in printed(monkeypatch, 80, calm)
+
+
+def test_a_day_is_not_broken_among_many_columns() -> None:
+    cells = [["id", "7"], ["image", "localhost:43167/shop/nginx"], ["platform", "linux/amd64"]]
+    cells += [["status", "succeeded"], ["critical", "3"], ["high", "4"], ["medium", "11"], ["low", "3"]]
+
+    widths = fit([*cells, ["scanned at", "2026-11-23 04:16"], ["why", ""]], 80)
+
+    assert widths[8] >= len("2026-11-23")
+    assert widths[9] == 0
 
 
 def test_what_fits_is_on_one_line(monkeypatch: pytest.MonkeyPatch) -> None:
