@@ -9,7 +9,7 @@ from datetime import datetime, timedelta
 class Kept:
     """One backup of one workload. `good` is one that succeeded and was verified; `held` is needed by an open update or restore.
 
-    `doubted` was good, until a try to restore it failed.
+    `proven` is one whose restore was tried and was right; `doubted` was good, until such a try failed.
     """
 
     id: int
@@ -17,6 +17,7 @@ class Kept:
     good: bool
     held: bool = False
     doubted: bool = False
+    proven: bool = False
 
 
 def select_for_removal(
@@ -24,12 +25,15 @@ def select_for_removal(
 ) -> tuple[int, ...]:
     """Of one workload's backups, those that are neither among the last `keep_last` good ones nor younger than `keep_for`.
 
-    The newest good one stays whatever its age, for it is the only way back; a failed one goes when it is old. Where there
-    is no good one the newest doubted one stays: a part of it may be all there is.
+    The newest good one stays whatever its age, for it is the only way back, and so does the newest proven one: what came
+    later may not restore. A failed one goes when it is old. Where there is no good one the newest doubted one stays: a part of
+    it may be all there is.
     """
     newest_first = sorted(backups, key=lambda backup: (backup.created_at, backup.id), reverse=True)
-    protected = [backup.id for backup in newest_first if backup.good][: max(keep_last, 1)]
-    protected = protected or [backup.id for backup in newest_first if backup.doubted][:1]
+    good = [backup for backup in newest_first if backup.good]
+    proven = [backup for backup in good if backup.proven]
+    doubted = [backup for backup in newest_first if backup.doubted]
+    protected = {backup.id for backup in (*good[: max(keep_last, 1)], *proven[:1]) or doubted[:1]}
     return tuple(
         backup.id
         for backup in reversed(newest_first)

@@ -24,6 +24,9 @@ from uptainer.store.repositories.containers import ContainerRepository
 from uptainer.store.repositories.retention import Pruned, Retention, RetentionRepository
 from uptainer.updates.locks import claim_workload
 
+Policies = Mapping[int, EffectivePolicy]
+"""By container."""
+
 
 @dataclass(frozen=True, slots=True)
 class BackupsPruned:
@@ -31,6 +34,14 @@ class BackupsPruned:
 
     removed: int
     failures: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class _Round:
+    database: Database
+    stores: Stores
+    policies: Policies
+    now: datetime
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,38 +65,40 @@ def prune_backups(database: Database, stores: Stores, now: datetime) -> BackupsP
     with database.session() as session:
         policies = _policies(session)
         listed = BackupRepository(session).listing(limit=None, removed=False)
-        held = _held(session)
-    due = [
-        (row, address) for row, address in listed if row.status is BackupStatus.PRUNED and not row.removed_at
-    ]
-    for (container, *_), group in groupby(sorted(_present(listed), key=_kind), key=_kind):
-        of_one = list(group)
-        policy = policies.get(container, EffectivePolicy())
-        chosen = select_for_removal(
-            [_kept(row, held) for row, _ in of_one],
-            keep_last=policy.backup_keep,
-            keep_for=policy.backup_keep_for,
-            now=now,
-        )
-        due += [each for each in of_one if each[0].id in chosen]
-    said = [_remove(database, stores, row, address, now) for row, address in due]
+        due = _due(session, [row for row, _ in listed], policies, now)
+    on = _Round(database, stores, policies, now)
+    said = [_remove(on, row, address) for row, address in listed if row.id in due]
     return BackupsPruned(said.count(""), tuple(each for each in said if each))
 
 
-def _present(listed: Sequence[tuple[ContainerBackup, str]]) -> list[tuple[ContainerBackup, str]]:
-    ends = {BackupStatus.SUCCEEDED, BackupStatus.FAILED}
-    return [each for each in listed if each[0].status in ends]
+def _due(
+    session: Session, rows: Sequence[ContainerBackup], policies: Policies, now: datetime
+) -> frozenset[int]:
+    """What is to go of these, which are all of their workloads' backups: the rest of what was begun to be removed, too."""
+    held = _held(session)
+    due = {row.id for row in rows if row.status is BackupStatus.PRUNED}
+    ended = [row for row in rows if row.status in {BackupStatus.SUCCEEDED, BackupStatus.FAILED}]
+    for (container, *_), of_one in groupby(sorted(ended, key=_kind), key=_kind):
+        policy = policies.get(container, EffectivePolicy())
+        due.update(
+            select_for_removal(
+                [_kept(row, held) for row in of_one],
+                keep_last=policy.backup_keep,
+                keep_for=policy.backup_keep_for,
+                now=now,
+            )
+        )
+    return frozenset(due)
 
 
-def _kind(listed: tuple[ContainerBackup, str]) -> tuple[int, bool, bool]:
+def _kind(row: ContainerBackup) -> tuple[int, bool, bool]:
     """A backup without data is no way back for data, and the safety copy of a restore is of what nobody wanted: each kind
     is counted by itself.
     """
-    row, _ = listed
     return row.container_id, bool(row.archives), row.restores_id is not None
 
 
-def _policies(session: Session) -> Mapping[int, EffectivePolicy]:
+def _policies(session: Session) -> Policies:
     book = PolicyBook.load(session)
     return {
         view.container.id: book.policy_of(view).policy
@@ -110,10 +123,13 @@ def _kept(row: ContainerBackup, held: _Held) -> Kept:
     whole = row.status is BackupStatus.SUCCEEDED and row.verified_at is not None
     failed = row.test_passed is False
     is_held = row.update_id in held.updates or row.id in held.backups
-    return Kept(row.id, row.created_at, whole and not failed, is_held, doubted=whole and failed)
+    proven = row.test_passed is True
+    return Kept(
+        row.id, row.created_at, whole and not failed, is_held, doubted=whole and failed, proven=proven
+    )
 
 
-def _remove(database: Database, stores: Stores, row: ContainerBackup, address: str, now: datetime) -> str:
+def _remove(on: _Round, row: ContainerBackup, address: str) -> str:
     """What kept it from being removed; "" where it is gone.
 
     The store is asked before the row is marked, and the row is marked before a file goes: a row without its files would
@@ -121,24 +137,30 @@ def _remove(database: Database, stores: Stores, row: ContainerBackup, address: s
     """
     host, _, workload = address.partition("/")
     try:
-        with claim_workload(database, host, workload):
-            location = stores(row.store).at(row.location)
+        with claim_workload(on.database, host, workload):
+            location = on.stores(row.store).at(row.location)
             exists(location)
-            _mark(database, row)
+            if not _mark(on, row):
+                return f"backup {row.id} of {address} stays: it has become the one that is needed"
             delete(location)
     except BusyError:
         return f"backup {row.id} of {address} stays for now: the workload is being worked on"
     except UptainerError as error:
         return f"backup {row.id} of {address} is not removed yet: {error}"
-    with database.session() as session:
-        BackupRepository(session).removed(row.id, now)
+    with on.database.session() as session:
+        BackupRepository(session).removed(row.id, on.now)
     return ""
 
 
-def _mark(database: Database, row: ContainerBackup) -> None:
-    if row.status is BackupStatus.PRUNED:
-        return
-    with database.session() as session:
-        BackupRepository(session).pruned(row.id)
-        details = {"location": row.location, "store": row.store}
-        AuditRepository(session).append(SYSTEM, "backup.pruned", f"backup/{row.id}", details)
+def _mark(on: _Round, row: ContainerBackup) -> bool:
+    """Chosen again, under the lock of its workload: a restore may have failed meanwhile, or a try to restore another one."""
+    with on.database.session() as session:
+        backups = BackupRepository(session)
+        listed = backups.listing(container_id=row.container_id, limit=None, removed=False)
+        if row.id not in _due(session, [each for each, _ in listed], on.policies, on.now):
+            return False
+        if row.status is not BackupStatus.PRUNED:
+            backups.pruned(row.id)
+            details = {"location": row.location, "store": row.store}
+            AuditRepository(session).append(SYSTEM, "backup.pruned", f"backup/{row.id}", details)
+    return True

@@ -148,6 +148,32 @@ def test_one_whose_restore_was_tried_in_vain_is_not_the_last_good_one(fleet: See
     assert left(tmp_path) == ["50-True-True"]
 
 
+def test_one_that_has_become_the_last_good_one_meanwhile_stays(fleet: Seeded, tmp_path: Path) -> None:
+    fleet.policy(backup_keep=1)
+    fleet.run("web")
+    old, newer = (add_backup(fleet, tmp_path, days * DAY) for days in (50, 10))
+
+    def failing(block: str) -> BackupStore:
+        change(fleet, newer, test_passed=False)
+        return local_stores(tmp_path)(block)
+
+    found = prune_backups(fleet.database, failing, NOW)
+    assert found.removed == 0
+    assert found.failures == (f"backup {old} of alpha/web stays: it has become the one that is needed",)
+    assert removed(fleet, tmp_path) == 1
+    assert left(tmp_path) == ["50-True-True"]
+
+
+def test_the_newest_that_was_proven_by_a_restore_stays(fleet: Seeded, tmp_path: Path) -> None:
+    fleet.policy(backup_keep=1)
+    fleet.run("web")
+    change(fleet, add_backup(fleet, tmp_path, 50 * DAY), test_passed=True)
+    for days in (20, 10):
+        add_backup(fleet, tmp_path, days * DAY)
+    assert removed(fleet, tmp_path) == 1
+    assert left(tmp_path) == ["10-True-True", "50-True-True"]
+
+
 def test_what_a_restore_that_is_not_over_reads_from_stays(fleet: Seeded, tmp_path: Path) -> None:
     fleet.policy(backup_keep=1)
     fleet.run("web")

@@ -7,8 +7,8 @@ from uptainer.backups.retention import Kept, select_for_removal
 NOW = datetime(2026, 5, 31, tzinfo=UTC)
 
 
-def kept(number: int, days: int, *, good: bool = True, held: bool = False, doubted: bool = False) -> Kept:
-    return Kept(number, NOW - timedelta(days=days), good and not doubted, held, doubted)
+def kept(number: int, days: int, *, good: bool = True, **more: bool) -> Kept:
+    return Kept(number, NOW - timedelta(days=days), good and not more.get("doubted"), **more)
 
 
 @pytest.mark.parametrize(
@@ -26,6 +26,7 @@ def kept(number: int, days: int, *, good: bool = True, held: bool = False, doubt
         ([kept(1, 7), kept(2, 1)], 1, 7, ()),
         ([kept(1, 40, doubted=True), kept(2, 30, doubted=True), kept(3, 20, good=False)], 3, 7, (1, 3)),
         ([kept(1, 40), kept(2, 30, doubted=True)], 3, 7, (2,)),
+        ([kept(1, 50, proven=True), kept(2, 40, proven=True), kept(3, 30), kept(4, 20)], 1, 7, (1, 3)),
     ],
     ids=[
         "nothing",
@@ -40,6 +41,7 @@ def kept(number: int, days: int, *, good: bool = True, held: bool = False, doubt
         "exactly old enough is not older",
         "without a good one the newest doubted one stays",
         "a doubted one goes behind a good one",
+        "the newest that is proven stays behind those that are not",
     ],
 )
 def test_what_is_no_longer_kept(
