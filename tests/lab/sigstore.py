@@ -1,9 +1,8 @@
 """Signatures as cosign makes them, with a Fulcio and a Rekor of the tests' own: what they sign is checked elsewhere."""
 
-import base64
 import hashlib
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -13,7 +12,17 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec, ed25519, padding, rsa
 from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
 
+from tests.lab.certificates import key_usage, new_certificate
 from tests.lab.images import digest_of
+from tests.lab.transparency import (
+    TiledLog,
+    b64,
+    checkpoint,
+    enveloped_spec,
+    hashed_spec,
+    key_hash,
+    proof_of,
+)
 
 PrivateKey = ec.EllipticCurvePrivateKey | rsa.RSAPrivateKey | ed25519.Ed25519PrivateKey
 BUNDLE = "application/vnd.dev.sigstore.bundle.v0.3+json"
@@ -77,7 +86,7 @@ class Layer:
 
 def key_layer(key: PrivateKey, digest: str, **optional: str) -> Layer:
     payload = simple_payload(digest, **optional)
-    return Layer(payload, {"dev.cosignproject.cosign/signature": _b64(sign(key, payload))})
+    return Layer(payload, {"dev.cosignproject.cosign/signature": b64(sign(key, payload))})
 
 
 def key_bundle(key: PrivateKey, digest: str, *, subjects: Sequence[Mapping[str, Any]] = ()) -> dict[str, Any]:
@@ -98,9 +107,9 @@ class Sigstore:
     def __post_init__(self) -> None:
         name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "lab fulcio")])
         self.issuing = (
-            _builder(self.fulcio.public_key(), name, name, SIGNED_AT - _YEAR, SIGNED_AT + _YEAR)
+            new_certificate(self.fulcio.public_key(), name, name, SIGNED_AT - _YEAR, SIGNED_AT + _YEAR)
             .add_extension(x509.BasicConstraints(ca=True, path_length=1), critical=True)
-            .add_extension(_usage(sign_certificates=True), critical=True)
+            .add_extension(key_usage(sign_certificates=True), critical=True)
             .add_extension(
                 x509.SubjectKeyIdentifier.from_public_key(self.fulcio.public_key()), critical=False
             )
@@ -130,8 +139,8 @@ class Sigstore:
         der = bytes([0x0C, len(issuer)]) + issuer.encode()
         own = x509.AuthorityKeyIdentifier.from_issuer_public_key(self.fulcio.public_key())
         return (
-            _builder(key.public_key(), x509.Name([]), self.issuing.subject, at, at + _LIFE)
-            .add_extension(_usage(sign_certificates=False), critical=True)
+            new_certificate(key.public_key(), x509.Name([]), self.issuing.subject, at, at + _LIFE)
+            .add_extension(key_usage(sign_certificates=False), critical=True)
             .add_extension(x509.ExtendedKeyUsage([ExtendedKeyUsageOID.CODE_SIGNING]), critical=False)
             .add_extension(x509.SubjectAlternativeName([name]), critical=True)
             .add_extension(own, critical=False)
@@ -152,7 +161,7 @@ class Sigstore:
         entry = {
             "SignedEntryTimestamp": promise["set"],
             "Payload": {
-                "body": _b64(body),
+                "body": b64(body),
                 "integratedTime": promise["time"],
                 "logIndex": 7,
                 "logID": promise["log"],
@@ -161,7 +170,7 @@ class Sigstore:
         return Layer(
             payload,
             {
-                "dev.cosignproject.cosign/signature": _b64(signature),
+                "dev.cosignproject.cosign/signature": b64(signature),
                 "dev.sigstore.cosign/certificate": _pem(certificate),
                 "dev.sigstore.cosign/bundle": json.dumps(entry),
             },
@@ -182,16 +191,16 @@ class Sigstore:
         body = enveloped_entry(payload, signature, _pem(certificate))
         promise = self._promise(body, logged_at)
         material = {
-            "certificate": {"rawBytes": _b64(certificate.public_bytes(serialization.Encoding.DER))},
+            "certificate": {"rawBytes": b64(certificate.public_bytes(serialization.Encoding.DER))},
             "tlogEntries": [
                 {
                     "logIndex": "7",
-                    "logId": {"keyId": _b64(bytes.fromhex(promise["log"]))},
+                    "logId": {"keyId": b64(bytes.fromhex(promise["log"]))},
                     "kindVersion": {"kind": "dsse", "version": "0.0.1"},
                     "integratedTime": str(promise["time"]),
                     "inclusionPromise": {"signedEntryTimestamp": promise["set"]},
-                    "inclusionProof": self._proof(body),
-                    "canonicalizedBody": _b64(body),
+                    "inclusionProof": proof_of(body, self._write),
+                    "canonicalizedBody": b64(body),
                 }
             ],
         }
@@ -202,27 +211,45 @@ class Sigstore:
         }
 
     def _promise(self, body: bytes, at: datetime) -> dict[str, Any]:
-        der = self.rekor.public_key().public_bytes(
-            serialization.Encoding.DER, serialization.PublicFormat.SubjectPublicKeyInfo
-        )
-        log, time = hashlib.sha256(der).hexdigest(), int(at.timestamp())
-        said = {"body": _b64(body), "integratedTime": time, "logID": log, "logIndex": 7}
+        log, time = key_hash(self.rekor).hex(), int(at.timestamp())
+        said = {"body": b64(body), "integratedTime": time, "logID": log, "logIndex": 7}
         canonical = json.dumps(said, sort_keys=True, separators=(",", ":")).encode()
-        return {"set": _b64(sign(self.rekor, canonical)), "time": time, "log": log}
+        return {"set": b64(sign(self.rekor, canonical)), "time": time, "log": log}
 
-    def _proof(self, body: bytes) -> dict[str, Any]:
-        others = [hashlib.sha256(bytes([0, each])).digest() for each in range(3)]
-        left = hashlib.sha256(b"\x01" + others[0] + others[1]).digest()
-        leaf = hashlib.sha256(b"\x00" + body).digest()
-        root = hashlib.sha256(b"\x01" + left + hashlib.sha256(b"\x01" + leaf + others[2]).digest()).digest()
-        note = f"lab rekor\n4\n{_b64(root)}\n"
-        line = f"\N{EM DASH} lab {_b64(b'hint' + sign(self.rekor, note.encode()))}\n"
+    def _write(self, root: bytes) -> str:
+        """Its checkpoints have the number of a tree behind the name."""
+        hint = key_hash(self.rekor)
+        return checkpoint(
+            self.rekor, root, origin="rekor.lab.example - 7", signer="rekor.lab.example", hint=hint
+        )
+
+    def tiled_bundle(
+        self,
+        digest: str,
+        log: TiledLog,
+        stamps: Callable[[bytes], Sequence[bytes]],
+        *,
+        logs_envelope: bool = True,
+        **given: Any,
+    ) -> dict[str, Any]:
+        """As cosign writes it with Rekor 2: no time but that of `stamps`, which stamp the signature."""
+        key = new_key()
+        payload = statement(digest)
+        certificate, signature = self.certificate(key, **given), sign(key, _pae(payload))
+        der = certificate.public_bytes(serialization.Encoding.DER)
+        kind, spec = ("hashedrekord", hashed_spec(_pae(payload), signature, der))
+        if logs_envelope:
+            kind, spec = "dsse", enveloped_spec(payload, signature, der)
+        made = [{"signedTimestamp": b64(each)} for each in stamps(signature)]
+        material = {
+            "certificate": {"rawBytes": b64(der)},
+            "tlogEntries": [log.entry(kind, spec)],
+            "timestampVerificationData": {"rfc3161Timestamps": made},
+        }
         return {
-            "logIndex": "2",
-            "treeSize": "4",
-            "rootHash": _b64(root),
-            "hashes": [_b64(others[2]), _b64(left)],
-            "checkpoint": {"envelope": f"{note}\n{line}"},
+            "mediaType": BUNDLE,
+            "verificationMaterial": material,
+            "dsseEnvelope": _envelope(payload, signature),
         }
 
 
@@ -236,7 +263,7 @@ def with_entry(layer: Layer, **changed: Any) -> Layer:
 def hashed_entry(payload: bytes, signature: bytes, verifier: str) -> bytes:
     spec = {
         "data": {"hash": {"algorithm": "sha256", "value": hashlib.sha256(payload).hexdigest()}},
-        "signature": {"content": _b64(signature), "publicKey": {"content": _b64(verifier.encode())}},
+        "signature": {"content": b64(signature), "publicKey": {"content": b64(verifier.encode())}},
     }
     return json.dumps({"apiVersion": "0.0.1", "kind": "hashedrekord", "spec": spec}).encode()
 
@@ -246,16 +273,16 @@ def enveloped_entry(payload: bytes, signature: bytes, verifier: str) -> bytes:
     spec = {
         "envelopeHash": {"algorithm": "sha256", "value": digest_of(signature).removeprefix("sha256:")},
         "payloadHash": {"algorithm": "sha256", "value": value},
-        "signatures": [{"signature": _b64(signature), "verifier": _b64(verifier.encode())}],
+        "signatures": [{"signature": b64(signature), "verifier": b64(verifier.encode())}],
     }
     return json.dumps({"apiVersion": "0.0.1", "kind": "dsse", "spec": spec}).encode()
 
 
 def _envelope(payload: bytes, signature: bytes) -> dict[str, Any]:
     return {
-        "payload": _b64(payload),
+        "payload": b64(payload),
         "payloadType": "application/vnd.in-toto+json",
-        "signatures": [{"sig": _b64(signature)}],
+        "signatures": [{"sig": b64(signature)}],
     }
 
 
@@ -264,37 +291,5 @@ def _pae(payload: bytes) -> bytes:
     return f"DSSEv1 {len(kind)} {kind} {len(payload)} ".encode() + payload
 
 
-def _builder(
-    key: ec.EllipticCurvePublicKey, subject: x509.Name, issuer: x509.Name, since: datetime, until: datetime
-) -> x509.CertificateBuilder:
-    return (
-        x509.CertificateBuilder()
-        .subject_name(subject)
-        .issuer_name(issuer)
-        .public_key(key)
-        .serial_number(x509.random_serial_number())
-        .not_valid_before(since)
-        .not_valid_after(until)
-    )
-
-
-def _usage(*, sign_certificates: bool) -> x509.KeyUsage:
-    return x509.KeyUsage(
-        digital_signature=not sign_certificates,
-        key_cert_sign=sign_certificates,
-        crl_sign=sign_certificates,
-        content_commitment=False,
-        key_encipherment=False,
-        data_encipherment=False,
-        key_agreement=False,
-        encipher_only=False,
-        decipher_only=False,
-    )
-
-
 def _pem(certificate: x509.Certificate) -> str:
     return certificate.public_bytes(serialization.Encoding.PEM).decode()
-
-
-def _b64(data: bytes) -> str:
-    return base64.b64encode(data).decode()

@@ -8,9 +8,11 @@ import base64
 import binascii
 import json
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
-from uptainer.signatures.entries import LogEntry, Proof
+from uptainer.signatures.checkpoints import Proof
+from uptainer.signatures.entries import LogEntry
 from uptainer.signatures.made import Made
 from uptainer.signatures.refusals import DoubtError, doubting
 
@@ -22,6 +24,7 @@ MEDIA_TYPES = frozenset(
         "application/vnd.dev.sigstore.bundle.v0.3+json",
     }
 )
+MOST_TIMESTAMPS = 8
 _STATEMENT = "application/vnd.in-toto+json"
 _STATEMENTS = ("https://in-toto.io/Statement/v1", "https://in-toto.io/Statement/v0.1")
 SIGNS = "https://sigstore.dev/cosign/sign/v1"
@@ -40,15 +43,22 @@ def read_bundle(text: bytes, signed: Mapping[str, bytes]) -> Made:
         if given["mediaType"] not in MEDIA_TYPES:
             raise DoubtError(f"it is of a form that is not read: {str(given['mediaType'])[:80]}")
         material = given["verificationMaterial"]
-        certificate, entry = _certificate(material), _entry(material.get("tlogEntries") or [])
-        if "dsseEnvelope" in given:
-            return _enveloped(given["dsseEnvelope"], certificate, entry)
-        return _plain(given["messageSignature"], signed, certificate, entry)
+        made = (
+            _enveloped(given["dsseEnvelope"])
+            if "dsseEnvelope" in given
+            else _plain(given["messageSignature"], signed)
+        )
+        return replace(
+            made,
+            certificate=_certificate(material),
+            entry=_entry(material.get("tlogEntries") or []),
+            timestamps=_timestamps(material.get("timestampVerificationData") or {}),
+        )
     except (KeyError, TypeError, ValueError, AttributeError, RecursionError) as error:
         raise DoubtError("it cannot be read") from error
 
 
-def _enveloped(given: Mapping[str, Any], certificate: bytes, entry: LogEntry | None) -> Made:
+def _enveloped(given: Mapping[str, Any]) -> Made:
     payload, kind = _decode(given["payload"]), str(given["payloadType"])
     (signature,) = (_decode(each["sig"]) for each in given["signatures"])
     names, annotations = _statement(payload, kind)
@@ -60,8 +70,6 @@ def _enveloped(given: Mapping[str, Any], certificate: bytes, entry: LogEntry | N
         signature=signature,
         names=names,
         annotations=annotations,
-        certificate=certificate,
-        entry=entry,
     )
 
 
@@ -84,9 +92,7 @@ def _annotations(given: Sequence[Mapping[str, Any]]) -> Mapping[str, str]:
     return dict(set.intersection(*said)) if said else {}
 
 
-def _plain(
-    given: Mapping[str, Any], signed: Mapping[str, bytes], certificate: bytes, entry: LogEntry | None
-) -> Made:
+def _plain(given: Mapping[str, Any], signed: Mapping[str, bytes]) -> Made:
     digest = given["messageDigest"]
     name = f"sha256:{_decode(digest['digest']).hex()}"
     if digest["algorithm"] != "SHA2_256" or name not in signed:
@@ -98,8 +104,6 @@ def _plain(
         payload=message,
         signature=_decode(given["signature"]),
         names=frozenset({name}),
-        certificate=certificate,
-        entry=entry,
     )
 
 
@@ -114,6 +118,8 @@ def _certificate(material: Mapping[str, Any]) -> bytes:
 def _entry(entries: list[Mapping[str, Any]]) -> LogEntry | None:
     if not entries:
         return None
+    if len(entries) > 1:
+        raise DoubtError(f"it has {len(entries)} log entries, and one is what is read")
     (given,) = entries
     promise = (given.get("inclusionPromise") or {}).get("signedEntryTimestamp") or ""
     return LogEntry(
@@ -124,6 +130,13 @@ def _entry(entries: list[Mapping[str, Any]]) -> LogEntry | None:
         promise=_decode(promise),
         proof=_proof(given["inclusionProof"]) if given.get("inclusionProof") else None,
     )
+
+
+def _timestamps(given: Mapping[str, Any]) -> tuple[bytes, ...]:
+    found = given.get("rfc3161Timestamps") or []
+    if len(found) > MOST_TIMESTAMPS:
+        raise DoubtError(f"it has {len(found)} timestamps, and no more than {MOST_TIMESTAMPS} are read")
+    return tuple(_decode(each["signedTimestamp"]) for each in found)
 
 
 def _proof(given: Mapping[str, Any]) -> Proof:

@@ -1,4 +1,4 @@
-"""A signer's certificate: who an authority said that they were, at the time that the log proved.
+"""A signer's certificate: who an authority said that they were, at the time that was proved.
 
 Source: https://github.com/sigstore/fulcio/blob/main/docs/certificate-specification.md and `docs/oid-info.md`;
 RFC 6962, section 3.2, for the signed certificate timestamps.
@@ -48,16 +48,12 @@ def key_of(certificate: x509.Certificate) -> PublicKey:
         raise DoubtError(f"its certificate's key is not taken: {error}") from error
 
 
-def pem_of(certificate: x509.Certificate) -> str:
-    return certificate.public_bytes(serialization.Encoding.PEM).decode()
-
-
 def require_trusted(certificate: x509.Certificate, root: TrustRoot, at: datetime) -> None:
     """Raise DoubtError unless one of the root's authorities vouched for it, for signing code, at that time."""
     if not certificate.not_valid_before_utc <= at <= certificate.not_valid_after_utc:
         raise DoubtError(
             f"its certificate was good from {certificate.not_valid_before_utc:%Y-%m-%d %H:%M} to "
-            f"{certificate.not_valid_after_utc:%Y-%m-%d %H:%M} UTC, and it was logged at {at:%Y-%m-%d %H:%M} UTC"
+            f"{certificate.not_valid_after_utc:%Y-%m-%d %H:%M} UTC, and it was made at {at:%Y-%m-%d %H:%M} UTC"
         )
     chain = _chain(certificate, root, at)
     _require_code_signing(certificate)

@@ -1,37 +1,26 @@
-"""Entries of a Rekor transparency log: when one was made, that it is in the log, and what it speaks of.
+"""Entries of a Rekor transparency log: that a log that is trusted has one, and when it took it, where it says so.
 
-Source: https://github.com/sigstore/rekor, `types/hashedrekord` and `types/dsse` 0.0.1; RFC 6962, section 2.1.1;
-https://github.com/C2SP/C2SP/blob/main/tlog-checkpoint.md.
+Source: https://github.com/sigstore/rekor for entries with a signed entry timestamp;
+https://github.com/sigstore/rekor-tiles/blob/main/CLIENTS.md for those of Rekor 2, which have a proof and no time.
 """
 
 import base64
-import binascii
-import hashlib
 import json
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
+from uptainer.signatures.checkpoints import Proof, prove_inclusion
 from uptainer.signatures.keys import PublicKey, is_signed
 from uptainer.signatures.refusals import DoubtError
-from uptainer.signatures.roots import TrustRoot, find_log
-
-_DASH = "\N{EM DASH}"
-
-
-@dataclass(frozen=True, slots=True)
-class Proof:
-    """That an entry is the `index`-th leaf of a tree of `size` leaves; `checkpoint` is the log's word on that tree."""
-
-    index: int
-    size: int
-    root: bytes
-    hashes: tuple[bytes, ...]
-    checkpoint: str
+from uptainer.signatures.roots import Log, TrustRoot
 
 
 @dataclass(frozen=True, slots=True)
 class LogEntry:
-    """`promise` is the signed entry timestamp: the log's word that it took the entry at `time` (Unix seconds)."""
+    """`promise` is the signed entry timestamp: the log's word that it took the entry at `time` (Unix seconds). A log of
+    Rekor 2 gives none, and what stands as `time` there is nobody's word.
+    """
 
     body: bytes
     log_id: bytes
@@ -40,34 +29,48 @@ class LogEntry:
     promise: bytes = b""
     proof: Proof | None = None
 
-
-@dataclass(frozen=True, slots=True)
-class Signing:
-    """What an entry has to speak of; `verifier` is the certificate or public key in PEM, `payload` what was signed."""
-
-    kind: str
-    payload: bytes
-    signature: bytes
-    verifier: str
+    @property
+    def origin(self) -> str:
+        return self.proof.origin if self.proof else ""
 
 
-def prove_time(entry: LogEntry, root: TrustRoot) -> datetime:
-    """When the log took the entry, proved by its signature; and that it is in the log, where the proof is given.
+def promised_time(entry: LogEntry, root: TrustRoot) -> datetime | None:
+    """When the log took the entry, proved by its signature; None where it promised nothing: a proof that the entry is in
+    the log covers no time.
 
     Raises:
-        DoubtError: the log is not one of the root's, or its word is not there or does not hold.
+        DoubtError: the log is not one of the root's, or its word does not hold.
     """
     if not entry.promise:
-        raise DoubtError("its log entry has no signed time, so that it is not known when it was made")
+        return None
     taken = _moment(entry.time)
-    key = find_log(root.logs, entry.log_id, taken)
-    if key is None:
-        raise DoubtError(f"its log entry is of the log {entry.log_id.hex()[:16]}, which is not trusted")
+    _, key = _log_of(entry, root, [taken])
     if not is_signed(key, entry.promise, _promised(entry)):
         raise DoubtError("its log entry is not as the log signed it: it was changed, or is another's")
-    if entry.proof is not None:
-        _prove_inclusion(entry.body, entry.proof, key)
     return taken
+
+
+def require_logged(entry: LogEntry, root: TrustRoot, times: Sequence[datetime]) -> None:
+    """Raise DoubtError unless a log that was trusted at all these times has the entry: by the proof that it is in the
+    log's tree, or by the promise alone (see `promised_time`) where there is no proof.
+    """
+    if not (entry.proof or entry.promise):
+        raise DoubtError("nothing proves that its log entry is in the log")
+    log, key = _log_of(entry, root, times)
+    if not (entry.promise or log.signs_as(entry.origin, key)):
+        raise DoubtError(
+            f"the log's checkpoint is of the log {entry.origin[:80]}, which is not the one that is trusted"
+        )
+    if entry.proof is not None:
+        prove_inclusion(entry.body, entry.proof, key)
+
+
+def _log_of(entry: LogEntry, root: TrustRoot, times: Sequence[datetime]) -> tuple[Log, PublicKey]:
+    for log in root.logs:
+        key = log.read()
+        if all(log.held(at) for at in times) and log.is_named(entry.log_id, entry.origin, key):
+            return log, key
+    raise DoubtError(f"its log entry is of the log {entry.log_id.hex()[:16]}, which is not trusted")
 
 
 def _moment(seconds: int) -> datetime:
@@ -75,38 +78,6 @@ def _moment(seconds: int) -> datetime:
         return datetime.fromtimestamp(seconds, UTC)
     except (OverflowError, OSError, ValueError) as error:
         raise DoubtError("its log entry has a time that there is not") from error
-
-
-def require_about(entry: LogEntry, signing: Signing) -> None:
-    """Raise DoubtError where the entry speaks of another signature, another content or another signer."""
-    try:
-        body = json.loads(entry.body)
-        kind, version, spec = body["kind"], body["apiVersion"], body["spec"]
-        if (kind, version) != (signing.kind, "0.0.1"):
-            raise DoubtError(f"its log entry is of the kind {kind} {version}, and not {signing.kind} 0.0.1")
-        found = _hashed(spec) if kind == "hashedrekord" else _enveloped(spec, signing.signature)
-    except (ValueError, KeyError, TypeError, IndexError, RecursionError) as error:
-        raise DoubtError("its log entry cannot be read") from error
-    meant = (hashlib.sha256(signing.payload).hexdigest(), signing.signature, _plain(signing.verifier))
-    if found != meant:
-        raise DoubtError("its log entry speaks of another signature")
-
-
-def _hashed(spec: dict[str, dict[str, dict[str, str]]]) -> tuple[str, bytes, str]:
-    kept = spec["data"]["hash"]
-    if kept["algorithm"] != "sha256":
-        raise DoubtError(f"its log entry has a {kept['algorithm'][:20]} hash, and sha256 is what is read")
-    signature = str(spec["signature"]["content"])
-    return kept["value"], _decode(signature), _pem_in(spec["signature"]["publicKey"]["content"])
-
-
-def _enveloped(spec: dict[str, object], signature: bytes) -> tuple[str, bytes, str]:
-    kept = spec["payloadHash"]
-    signers = spec["signatures"]
-    if not isinstance(kept, dict) or not isinstance(signers, list) or kept["algorithm"] != "sha256":
-        raise DoubtError("its log entry cannot be read")
-    own = next((each for each in signers if _decode(each["signature"]) == signature), signers[0])
-    return kept["value"], _decode(own["signature"]), _pem_in(own["verifier"])
 
 
 def _promised(entry: LogEntry) -> bytes:
@@ -118,61 +89,3 @@ def _promised(entry: LogEntry) -> bytes:
         "logIndex": entry.index,
     }
     return json.dumps(said, sort_keys=True, separators=(",", ":")).encode()
-
-
-def _prove_inclusion(body: bytes, proof: Proof, key: PublicKey) -> None:
-    if _root_of(body, proof) != proof.root:
-        raise DoubtError("its log entry is not in the log's tree")
-    note, separator, signatures = proof.checkpoint.partition("\n\n")
-    lines = note.split("\n")
-    if not separator or len(lines) < 3 or (lines[1], lines[2]) != _tree(proof):  # noqa: PLR2004 -- origin, size, root
-        raise DoubtError("the log's checkpoint is of another tree")
-    signed = f"{note}\n".encode()
-    if not any(is_signed(key, each, signed) for each in _note_signatures(signatures)):
-        raise DoubtError("the log's checkpoint is not signed by the log")
-
-
-def _tree(proof: Proof) -> tuple[str, str]:
-    return str(proof.size), base64.b64encode(proof.root).decode()
-
-
-def _note_signatures(text: str) -> list[bytes]:
-    """Each line is a dash, a name, and base64 of four bytes of hint and the signature."""
-    words = [line.split(" ") for line in text.splitlines() if line.startswith(f"{_DASH} ")]
-    return [_decode(each[-1])[4:] for each in words]
-
-
-def _root_of(body: bytes, proof: Proof) -> bytes:
-    """RFC 9162, 2.1.3.2: the root that the leaf and the hashes of the proof make."""
-    if not 0 <= proof.index < proof.size:
-        raise DoubtError("its log entry is not in the log's tree")
-    node, last = proof.index, proof.size - 1
-    made = hashlib.sha256(b"\x00" + body).digest()
-    for sibling in proof.hashes:
-        if last == 0:
-            raise DoubtError("the proof that it is in the log is too long")
-        if node & 1 or node == last:
-            made = hashlib.sha256(b"\x01" + sibling + made).digest()
-            while node and not node & 1:
-                node, last = node >> 1, last >> 1
-        else:
-            made = hashlib.sha256(b"\x01" + made + sibling).digest()
-        node, last = node >> 1, last >> 1
-    if last:
-        raise DoubtError("the proof that it is in the log is too short")
-    return made
-
-
-def _pem_in(text: str) -> str:
-    return _plain(_decode(text).decode("ascii"))
-
-
-def _plain(pem: str) -> str:
-    return "".join(pem.split())
-
-
-def _decode(text: object) -> bytes:
-    try:
-        return base64.b64decode(str(text), validate=True)
-    except binascii.Error as error:
-        raise DoubtError("something in its log entry is not base64") from error

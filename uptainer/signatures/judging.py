@@ -5,10 +5,13 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from uptainer.signatures import certificates
-from uptainer.signatures.entries import Signing, prove_time, require_about
+from uptainer.signatures.bodies import Signing, require_about
+from uptainer.signatures.entries import LogEntry, promised_time, require_logged
 from uptainer.signatures.keys import PublicKey, is_signed, key_id
 from uptainer.signatures.made import Made
 from uptainer.signatures.refusals import DoubtError, doubting
+from uptainer.signatures.roots import TrustRoot
+from uptainer.signatures.timestamps import prove_timestamp
 from uptainer.signatures.trusts import IdentityTrust, KeyTrust, Trust
 
 
@@ -69,11 +72,31 @@ def _by_identity(made: Made, trust: IdentityTrust) -> tuple[str, datetime]:
     if made.entry is None:
         raise DoubtError("it has no log entry, so that it is not known when it was made")
     certificate = certificates.read_certificate(made.certificate)
-    at = prove_time(made.entry, trust.root)
-    verifier = certificates.pem_of(certificate)
-    require_about(made.entry, Signing(made.kind, made.payload, made.signature, verifier))
-    certificates.require_trusted(certificate, trust.root, at)
+    times = _times(made, made.entry, trust.root)
+    require_logged(made.entry, trust.root, times)
+    signing = Signing(made.kind, made.message, made.payload, made.signature, made.certificate)
+    require_about(made.entry.body, signing)
+    for at in times:
+        certificates.require_trusted(certificate, trust.root, at)
     who = certificates.require_identity(certificate, trust)
     if not is_signed(certificates.key_of(certificate), made.signature, made.message):
         raise DoubtError("it was not made with its certificate's key, or what it signs was changed")
-    return who, at
+    return who, min(times)
+
+
+def _times(made: Made, entry: LogEntry, root: TrustRoot) -> list[datetime]:
+    """All that is proved: by the log, and by authorities. A timestamp that proves nothing is passed over, for whoever
+    holds the signature could as well have left it away.
+    """
+    promised = promised_time(entry, root)
+    times, doubts = [promised] if promised else [], ["there is no timestamp beside it"]
+    for each in made.timestamps:
+        try:
+            times.append(prove_timestamp(each, made.signature, root.timestamp_authorities))
+        except DoubtError as error:
+            doubts.append(str(error))
+    if not times:
+        raise DoubtError(
+            f"its log entry has no signed time and {doubts[-1]}, so that it is not known when it was made"
+        )
+    return times

@@ -1,6 +1,7 @@
 """Public keys and what they signed.
 
-Source: https://github.com/sigstore/cosign/blob/main/specs/SIGNATURE_SPEC.md, RFC 8032, FIPS 186-5.
+Source: https://github.com/sigstore/cosign/blob/main/specs/SIGNATURE_SPEC.md, RFC 8032, FIPS 186-5;
+https://github.com/C2SP/C2SP/blob/main/signed-note.md, "Signature types".
 """
 
 import hashlib
@@ -67,8 +68,23 @@ def pem_of(key: PublicKey) -> str:
 
 def key_id(key: PublicKey) -> bytes:
     """SHA-256 of the key in DER, as Rekor and Certificate Transparency name their logs (RFC 6962, 3.2)."""
-    der = key.public_bytes(serialization.Encoding.DER, serialization.PublicFormat.SubjectPublicKeyInfo)
-    return hashlib.sha256(der).digest()
+    return hashlib.sha256(_der_of(key)).digest()
+
+
+def note_id(name: str, key: PublicKey) -> bytes:
+    """The whole of the hash whose first four bytes name a key in a signed note; with ECDSA, the name has no part in it."""
+    head = f"{name}\n".encode()
+    match key:
+        case ed25519.Ed25519PublicKey():
+            return hashlib.sha256(head + b"\x01" + key.public_bytes_raw()).digest()
+        case rsa.RSAPublicKey():
+            return hashlib.sha256(head + b"\xffPKIX-RSA-PKCS#1v1.5" + _der_of(key)).digest()
+        case ec.EllipticCurvePublicKey():
+            return key_id(key)
+
+
+def _der_of(key: PublicKey) -> bytes:
+    return key.public_bytes(serialization.Encoding.DER, serialization.PublicFormat.SubjectPublicKeyInfo)
 
 
 def is_signed(key: PublicKey, signature: bytes, message: bytes) -> bool:

@@ -9,7 +9,8 @@ from uptainer.signatures.entries import LogEntry
 @dataclass(frozen=True, slots=True)
 class Made:
     """`message` is what the signature is over, `payload` what the log was told of, `names` the digests of images that
-    the content names. `kind` is how the log calls it. `certificate` is DER, empty where a key alone signed.
+    the content names. `kind` is how the log calls it. `certificate` is DER, empty where a key alone signed; `timestamps`
+    are what timestamp authorities answered, in DER.
     """
 
     kind: str
@@ -20,3 +21,4 @@ class Made:
     annotations: Mapping[str, str] = field(default_factory=dict)
     certificate: bytes = b""
     entry: LogEntry | None = None
+    timestamps: tuple[bytes, ...] = ()

@@ -1,4 +1,4 @@
-"""A Sigstore root of trust that was given: whose certificates, which transparency logs, each for its time.
+"""A Sigstore root of trust that was given: whose certificates and timestamps, which logs, each for its time.
 
 Source: https://github.com/sigstore/protobuf-specs, `protos/sigstore_trustroot.proto`.
 """
@@ -9,13 +9,17 @@ import json
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Any, Self
+from urllib.parse import urlsplit
 
 from cryptography import x509
 from cryptography.hazmat.primitives import serialization
 from pydantic import BaseModel, ConfigDict, Field, field_validator
 
 from uptainer.core.errors import InvalidInputError
-from uptainer.signatures.keys import PublicKey, as_key, key_id, pem_of, read_key
+from uptainer.signatures.keys import PublicKey, as_key, key_id, note_id, pem_of, read_key
+
+_SHORT = 4
+"""So many bytes of a checkpoint key's id are its short form."""
 
 
 class _Dated(BaseModel):
@@ -31,7 +35,7 @@ class _Dated(BaseModel):
 
 
 class Authority(_Dated):
-    """A Fulcio: its certificates in PEM, the one that signs first, the root last."""
+    """A Fulcio, or a timestamp authority: its certificates in PEM, the one that signs first, the root last."""
 
     certificates: tuple[str, ...] = Field(min_length=1)
 
@@ -47,9 +51,13 @@ class Authority(_Dated):
 
 
 class Log(_Dated):
-    """A transparency log by its public key in PEM."""
+    """A transparency log by its public key in PEM. `origin` is the name in its checkpoints, where it is known;
+    `checkpoint_id` the one that the root gives for its key there, in hexadecimal, and goes before `origin`.
+    """
 
     key: str
+    origin: str = ""
+    checkpoint_id: str = ""
 
     @field_validator("key")
     @classmethod
@@ -63,15 +71,29 @@ class Log(_Dated):
     def read(self) -> PublicKey:
         return read_key(self.key)
 
+    def signs_as(self, name: str, key: PublicKey) -> bool:
+        """Whether it signs checkpoints of this name; `key` is its own, read."""
+        if self.checkpoint_id:
+            return note_id(name, key).hex().startswith(self.checkpoint_id)
+        return self.origin in {"", name}
+
+    def is_named(self, identifier: bytes, name: str, key: PublicKey) -> bool:
+        """Whether an entry means this log: by its key, or by the id of the key in its checkpoints, whole or in short."""
+        noted = note_id(name, key)
+        return identifier in {key_id(key), noted, noted[:_SHORT]}
+
 
 class TrustRoot(BaseModel):
-    """`logs` are Rekor's. Without `ct_logs`, whether a certificate was published is not looked at."""
+    """`logs` are Rekor's. Without `ct_logs`, whether a certificate was published is not looked at; without
+    `timestamp_authorities`, no timestamp proves anything.
+    """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     authorities: tuple[Authority, ...] = Field(min_length=1)
     logs: tuple[Log, ...] = Field(min_length=1)
     ct_logs: tuple[Log, ...] = ()
+    timestamp_authorities: tuple[Authority, ...] = ()
 
     @classmethod
     def from_pem(cls, fulcio: str, rekor: Sequence[str], ct_logs: Sequence[str] = ()) -> Self:
@@ -104,6 +126,9 @@ class TrustRoot(BaseModel):
                 authorities=tuple(_authority(each) for each in given["certificateAuthorities"]),
                 logs=tuple(_log(each) for each in given["tlogs"]),
                 ct_logs=tuple(_log(each) for each in given.get("ctlogs", ())),
+                timestamp_authorities=tuple(
+                    _authority(each) for each in given.get("timestampAuthorities", ())
+                ),
             )
         except (ValueError, KeyError, TypeError, AttributeError) as error:
             raise InvalidInputError(f"this is no trusted_root.json of Sigstore: {error!r}"[:300]) from error
@@ -116,25 +141,35 @@ def find_log(logs: Sequence[Log], identifier: bytes, at: datetime) -> PublicKey 
 
 
 def _authority(given: Mapping[str, Any]) -> Authority:
-    chain = [x509.load_der_x509_certificate(_bytes(each)) for each in given["certChain"]["certificates"]]
-    return Authority(certificates=tuple(_pem(each) for each in chain), **_dates(given.get("validFor") or {}))
+    chain = [
+        x509.load_der_x509_certificate(_bytes(each["rawBytes"]))
+        for each in given["certChain"]["certificates"]
+    ]
+    return Authority(certificates=tuple(_pem(each) for each in chain), **_dates(given))
 
 
 def _log(given: Mapping[str, Any]) -> Log:
+    """Rekor 2 names its checkpoints by the host that the log is at."""
     held = given["publicKey"]
-    key = as_key(serialization.load_der_public_key(_bytes(held)))
-    return Log(key=pem_of(key), **_dates(held.get("validFor") or {}))
+    key = as_key(serialization.load_der_public_key(_bytes(held["rawBytes"])))
+    named = (given.get("checkpointKeyId") or {}).get("keyId") or ""
+    origin = urlsplit(str(given.get("baseUrl") or "")).hostname or ""
+    return Log(key=pem_of(key), origin=origin, checkpoint_id=_bytes(named).hex(), **_dates(held))
 
 
-def _bytes(given: Mapping[str, Any]) -> bytes:
+def _bytes(text: str) -> bytes:
     try:
-        return base64.b64decode(given["rawBytes"], validate=True)
+        return base64.b64decode(text, validate=True)
     except binascii.Error as error:
-        raise ValueError("rawBytes is not base64") from error
+        raise ValueError("rawBytes or keyId is not base64") from error
 
 
 def _dates(given: Mapping[str, Any]) -> dict[str, datetime | None]:
-    return {"since": _date(given.get("start")), "until": _date(given.get("end"))}
+    """Without a start, it would be trusted for all that was ever signed: Sigstore's form asks for one."""
+    held = given.get("validFor") or {}
+    if "start" not in held:
+        raise ValueError("a validFor has no start")
+    return {"since": _date(held["start"]), "until": _date(held.get("end"))}
 
 
 def _date(text: str | None) -> datetime | None:

@@ -19,6 +19,7 @@ from uptainer.signatures.refusals import DoubtError, doubting
 LAYER = "application/vnd.dev.cosign.simplesigning.v1+json"
 _SIGNATURE = "dev.cosignproject.cosign/signature"
 _BUNDLE = "dev.sigstore.cosign/bundle"
+_TIMESTAMP = "dev.sigstore.cosign/rfc3161timestamp"
 _CERTIFICATE = "dev.sigstore.cosign/certificate"
 _TYPES = ("cosign container image signature", "atomic container signature")
 
@@ -35,6 +36,7 @@ def read_layer(payload: bytes, annotations: Mapping[str, Any]) -> Made:
         signature = base64.b64decode(str(annotations[_SIGNATURE]), validate=True)
         entry = _entry(annotations[_BUNDLE]) if annotations.get(_BUNDLE) else None
         certificate = _certificate(str(annotations.get(_CERTIFICATE) or ""))
+        timestamps = _timestamps(annotations[_TIMESTAMP]) if annotations.get(_TIMESTAMP) else ()
     except (KeyError, TypeError, ValueError, AttributeError, RecursionError, binascii.Error) as error:
         raise DoubtError("its annotations cannot be read") from error
     return Made(
@@ -46,6 +48,7 @@ def read_layer(payload: bytes, annotations: Mapping[str, Any]) -> Made:
         annotations=optional,
         certificate=certificate,
         entry=entry,
+        timestamps=timestamps,
     )
 
 
@@ -72,6 +75,10 @@ def _entry(text: str) -> LogEntry:
         time=int(kept["integratedTime"]),
         promise=base64.b64decode(given["SignedEntryTimestamp"], validate=True),
     )
+
+
+def _timestamps(text: str) -> tuple[bytes, ...]:
+    return (base64.b64decode(json.loads(text)["SignedRFC3161Timestamp"], validate=True),)
 
 
 def _certificate(pem: str) -> bytes:
