@@ -165,7 +165,7 @@ def _written(
 
 
 def _waiting(known: Known, update: Update, gate: Gate) -> Notice:
-    """Told anew for each gate: an answer that was not taken, or a snooze that is over, asks again."""
+    """Told anew for each gate: an answer that was not taken asks again. The end of a snooze is told by `note_updates`."""
     return update_turned(
         Event.UPDATE_WAITING,
         update.id,
