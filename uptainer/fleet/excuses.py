@@ -3,21 +3,25 @@
 import logging
 from collections.abc import Mapping, Sequence
 from datetime import datetime
+from pathlib import Path
 from typing import Self
 
 from sqlalchemy.orm import Session
 
 from uptainer.core.errors import InvalidInputError
+from uptainer.core.files import read_text
 from uptainer.policy.allowances import Allowance
 from uptainer.policy.excuses import Excuses
 from uptainer.policy.settings import EffectivePolicy
-from uptainer.policy.vex.reading import read_document
-from uptainer.policy.vex.statements import Document
+from uptainer.policy.vex.kept import KeptDocuments
+from uptainer.policy.vex.reading import MAX_BYTES, read_document
+from uptainer.policy.vex.statements import Document, newest
 from uptainer.store.models import AllowanceRow
 from uptainer.store.repositories.audit import Actor
 from uptainer.store.repositories.containers import ContainerView
 from uptainer.store.repositories.excuses import KEY, AllowanceRepository, NewDocument, VexRepository
 
+_KEPT = KeptDocuments()
 _log = logging.getLogger(__name__)
 
 
@@ -32,14 +36,14 @@ class ExcuseBook:
     def load(cls, session: Session, names: Sequence[str]) -> Self:
         """`names` are the VEX documents that are asked for."""
         allowances = [allowance_of(row) for row in AllowanceRepository(session).all()]
-        contents = VexRepository(session).contents(names) if names else {}
-        return cls(allowances, dict(_readable(contents)))
+        return cls(allowances, _documents(VexRepository(session), names) if names else {})
 
     def excuses_for(self, view: ContainerView, policy: EffectivePolicy) -> Excuses:
         container, host = view.container, view.host.name
+        named = [self._documents[name] for name in policy.vex if name in self._documents]
         return Excuses(
             tuple(each for each in self._allowances if each.covers(host, container.key, container.project)),
-            tuple(self._documents[name] for name in policy.vex if name in self._documents),
+            newest(named),
             tuple(name for name in policy.vex if name not in self._documents),
         )
 
@@ -59,17 +63,29 @@ def put_allowance(session: Session, allowance: Allowance, actor: Actor, now: dat
 def put_document(session: Session, name: str, content: str, actor: Actor, now: datetime) -> Document:
     """Raises InvalidInputError: it is no VEX document."""
     document = read_document(name, content)
-    new = NewDocument(name, document.format, document.sha256, content)
-    VexRepository(session).put(new, actor=actor, now=now)
+    VexRepository(session).put(_new(document, content), actor=actor, now=now)
     return document
 
 
-def _readable(contents: Mapping[str, str]) -> Sequence[tuple[str, Document]]:
+def read_file(name: str, path: Path) -> NewDocument:
+    """Raises InvalidInputError: it can't be read, or is no VEX document."""
+    content = read_text(path, MAX_BYTES)
+    return _new(read_document(name, content), content)
+
+
+def _new(document: Document, content: str) -> NewDocument:
+    return NewDocument(document.name, document.format, document.sha256, content)
+
+
+def _documents(stored: VexRepository, names: Sequence[str]) -> Mapping[str, Document]:
     """One that an earlier version took and this one does not excuses nothing, and each finding says so."""
-    found = []
-    for name, content in contents.items():
+    hashes = stored.hashes(names)
+    found = {name: kept for name, sha256 in hashes.items() if (kept := _KEPT.get(name, sha256))}
+    for name, content in stored.contents([name for name in hashes if name not in found]).items():
         try:
-            found.append((name, read_document(name, content)))
+            found[name] = read_document(name, content)
         except InvalidInputError as error:
             _log.warning("the VEX document %s can't be read: %s", name, error)
+        else:
+            _KEPT.put(found[name])
     return found

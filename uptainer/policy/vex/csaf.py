@@ -2,10 +2,14 @@
 
 from collections.abc import Iterator, Mapping, Sequence
 from datetime import datetime
+from typing import Literal
 
 from packageurl import PackageURL
 from pydantic import BaseModel, ConfigDict, Field
 
+from uptainer.core.errors import InvalidInputError
+from uptainer.policy.vex.editions import Edition, read_version
+from uptainer.policy.vex.measure import Measure
 from uptainer.policy.vex.products import join, make_products
 from uptainer.policy.vex.statements import UNDATED, Product, Statement, VexStatus, parse_purl
 
@@ -26,11 +30,20 @@ class _Part(BaseModel):
 
 
 class _Tracking(_Part):
+    id: str = ""
+    version: int | str = ""
+    status: Literal["draft", "interim", "final"] = "final"
     current_release_date: datetime | None = None
+
+
+class _Publisher(_Part):
+    namespace: str = ""
 
 
 class _About(_Part):
     category: str
+    csaf_version: str = "2.0"
+    publisher: _Publisher = _Publisher()
     tracking: _Tracking = _Tracking()
 
 
@@ -113,13 +126,14 @@ class _Vulnerability(_Part):
     flags: list[_Said] = []
     threats: list[_Said] = []
 
-    def reasons(self, groups: Mapping[str, Sequence[str]]) -> Mapping[str, str]:
+    def reasons(self, groups: Mapping[str, Sequence[str]], measure: Measure) -> Mapping[str, str]:
         """By product id: its justification, else the impact that is told of it."""
         found: dict[str, str] = {}
         impacts = [(each, each.details) for each in self.threats if each.category == "impact"]
         for said, words in (*impacts, *((each, each.label) for each in self.flags)):
-            named = [*said.product_ids, *(one for group in said.group_ids for one in groups.get(group, ()))]
-            found |= dict.fromkeys(named, words) if words else {}
+            for named in (said.product_ids, *(groups.get(group, ()) for group in said.group_ids)):
+                measure.take(len(named))
+                found |= dict.fromkeys(named, words) if words else {}
         return found
 
 
@@ -128,17 +142,33 @@ class Csaf(_Part):
     product_tree: _Tree = _Tree()
     vulnerabilities: list[_Vulnerability] = Field(min_length=1)
 
-    def read(self) -> Iterator[Statement]:
-        """A statement for each vulnerability, status and reason."""
+    @property
+    def edition(self) -> Edition:
+        about, tracking = self.document, self.document.tracking
+        return Edition(
+            f"{about.publisher.namespace} {tracking.id}" if tracking.id else "",
+            read_version(tracking.version),
+        )
+
+    def read(self, measure: Measure) -> Iterator[Statement]:
+        """A statement for each vulnerability, status and reason.
+
+        Raises:
+            InvalidInputError: its issuer does not stand by it yet, or it is of a version that has other fields.
+        """
+        if self.document.tracking.status == "draft":
+            raise InvalidInputError("it is a draft, which its issuer does not stand by yet")
+        if self.document.csaf_version != "2.0":
+            raise InvalidInputError(f"it is CSAF {self.document.csaf_version[:20]}, and 2.0 is what is read")
         products = {status: self.product_tree.products(status) for status in VexStatus}
         groups = self.product_tree.groups()
         at = self.document.tracking.current_release_date or UNDATED
         number = 0
         for each in self.vulnerabilities:
             names = frozenset(name.upper() for name in (each.cve, *(one.text for one in each.ids)) if name)
-            for (status, why), ids in _by_reason(each, each.reasons(groups)).items():
+            for (status, why), ids in _by_reason(each, each.reasons(groups, measure)).items():
                 number += 1
-                meant = join(products[status].get(name, ()) for name in ids)
+                meant = join(measure, (products[status].get(name, ()) for name in ids))
                 yield Statement(number, names, status, meant, why, at)
 
 

@@ -6,6 +6,8 @@ from datetime import datetime
 from packageurl import PackageURL
 from pydantic import BaseModel, ConfigDict, Field
 
+from uptainer.policy.vex.editions import Edition, read_version
+from uptainer.policy.vex.measure import Measure
 from uptainer.policy.vex.products import join, make_products
 from uptainer.policy.vex.statements import EXCUSING, UNDATED, Product, Statement, VexStatus, parse_purl
 
@@ -38,6 +40,8 @@ class _Analysis(_Part):
     state: str = ""
     justification: str = ""
     detail: str = ""
+    first_issued: datetime | None = Field(None, alias="firstIssued")
+    last_updated: datetime | None = Field(None, alias="lastUpdated")
 
 
 class _Affects(_Part):
@@ -54,15 +58,20 @@ class _Vulnerability(_Part):
     references: list[_Reference] = []
     analysis: _Analysis = _Analysis()
     affects: list[_Affects] = []
-    updated: datetime | None = None
 
 
 class CycloneDx(_Part):
+    serial_number: str = Field("", alias="serialNumber")
+    version: int = 1
     metadata: _Metadata = _Metadata()
     components: list[_Component] = []
     vulnerabilities: list[_Vulnerability] = Field(min_length=1)
 
-    def read(self) -> Iterator[Statement]:
+    @property
+    def edition(self) -> Edition:
+        return Edition(self.serial_number, read_version(self.version))
+
+    def read(self, measure: Measure) -> Iterator[Statement]:
         """What has no analysis states nothing."""
         known = dict(self._components())
         for number, each in enumerate(self.vulnerabilities, 1):
@@ -71,9 +80,13 @@ class CycloneDx(_Part):
                 number,
                 frozenset(name.upper() for name in (each.id, *(ref.id for ref in each.references)) if name),
                 status,
-                join(self._products(affected, known, status) for affected in each.affects),
+                join(measure, (self._products(affected, known, status) for affected in each.affects)),
                 each.analysis.justification or each.analysis.detail,
-                each.updated or self.metadata.timestamp or UNDATED,
+                # When the vulnerability's record was updated says nothing of when it was analysed.
+                each.analysis.last_updated
+                or each.analysis.first_issued
+                or self.metadata.timestamp
+                or UNDATED,
             )
 
     def _products(

@@ -6,6 +6,8 @@ from datetime import datetime
 from packageurl import PackageURL
 from pydantic import BaseModel, ConfigDict, Field
 
+from uptainer.policy.vex.editions import Edition, read_version
+from uptainer.policy.vex.measure import Measure
 from uptainer.policy.vex.products import join, make_products
 from uptainer.policy.vex.statements import UNDATED, Product, Statement, VexStatus, parse_purl
 
@@ -50,17 +52,26 @@ class _Statement(_Part):
 
 
 class OpenVex(_Part):
+    id: str = Field("", alias="@id")
+    version: int | str = ""
     timestamp: datetime | None = None
     last_updated: datetime | None = None
     statements: list[_Statement] = Field(min_length=1)
 
-    def read(self) -> Iterator[Statement]:
+    @property
+    def edition(self) -> Edition:
+        return Edition(self.id, read_version(self.version))
+
+    def read(self, measure: Measure) -> Iterator[Statement]:
         for number, each in enumerate(self.statements, 1):
             yield Statement(
                 number,
                 _names(each.vulnerability),
                 each.status,
-                join(_products(product, each.subcomponents, each.status) for product in each.products),
+                join(
+                    measure,
+                    (_products(product, each.subcomponents, each.status) for product in each.products),
+                ),
                 each.justification or each.impact_statement,
                 # A statement has its document's first date, and not the one when another statement was added.
                 each.last_updated or each.timestamp or self.timestamp or self.last_updated or UNDATED,

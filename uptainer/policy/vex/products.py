@@ -4,6 +4,7 @@ from collections.abc import Iterable, Sequence
 
 from packageurl import PackageURL
 
+from uptainer.policy.vex.measure import Measure
 from uptainer.policy.vex.statements import EXCUSING, Product, VexStatus
 
 NO_PRODUCT = "none of its products is an image or a package by its package URL"
@@ -26,5 +27,10 @@ def make_products(
     return (Product(None, product),) if (product.version or not excuses) and not components else ()
 
 
-def join(products: Iterable[tuple[Product, ...]]) -> tuple[Product, ...]:
-    return tuple(dict.fromkeys(each for some in products for each in some))
+def join(measure: Measure, products: Iterable[tuple[Product, ...]]) -> tuple[Product, ...]:
+    """Each once. Raises InvalidInputError: they are too many."""
+    found: dict[Product, None] = {}
+    for some in products:
+        measure.take(len(some))
+        found |= dict.fromkeys(some)
+    return tuple(found)

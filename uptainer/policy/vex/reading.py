@@ -5,7 +5,6 @@ import json
 from collections.abc import Mapping
 from dataclasses import replace
 from datetime import UTC
-from functools import lru_cache
 from typing import Any
 
 from pydantic import ValidationError
@@ -14,11 +13,14 @@ from uptainer.core.enums import VexFormat
 from uptainer.core.errors import InvalidInputError
 from uptainer.policy.vex.csaf import Csaf
 from uptainer.policy.vex.cyclonedx import CycloneDx
+from uptainer.policy.vex.measure import Measure
 from uptainer.policy.vex.openvex import OpenVex
 from uptainer.policy.vex.products import NO_PRODUCT
 from uptainer.policy.vex.statements import Document, Statement, VexStatus
 
 MAX_BYTES = 10 * 1024 * 1024
+MAX_PARTS = 300_000
+"""Objects of its JSON, which take a hundred times their bytes in memory."""
 _MODELS: Mapping[VexFormat, type[OpenVex | CycloneDx | Csaf]] = {
     VexFormat.OPENVEX: OpenVex,
     VexFormat.CYCLONEDX: CycloneDx,
@@ -26,12 +28,12 @@ _MODELS: Mapping[VexFormat, type[OpenVex | CycloneDx | Csaf]] = {
 }
 
 
-@lru_cache(maxsize=64)
 def read_document(name: str, content: str) -> Document:
     """Read it whole; `name` is what policies call it by.
 
     Raises:
-        InvalidInputError: it is too large, or none of the three forms; the message says what is wrong where.
+        InvalidInputError: it is too large, states too much, or is none of the three forms; the message says what is
+            wrong where.
     """
     raw = content.encode()
     if len(raw) > MAX_BYTES:
@@ -40,19 +42,32 @@ def read_document(name: str, content: str) -> Document:
         )
     body = _parse(name, content)
     form = _form_of(name, body)
+    measure = Measure()
     try:
-        statements = tuple(_aware(each) for each in _MODELS[form].model_validate(body).read())
+        model = _MODELS[form].model_validate(body)
+        statements = tuple(_counted(measure, each) for each in model.read(measure))
+    except InvalidInputError as error:
+        raise InvalidInputError(f"{name}: {error}") from error
     except ValidationError as error:
         fault = error.errors(include_input=False, include_url=False)[0]
         where = ".".join(str(each) for each in fault["loc"])
         raise InvalidInputError(f"{name} is no {form} document: {where}: {fault['msg']}") from error
     unusable = {each.number: why for each in statements if (why := _why_unusable(each))}
-    return Document(name, form, hashlib.sha256(raw).hexdigest(), statements, unusable)
+    sha256 = hashlib.sha256(raw).hexdigest()
+    return Document(name, form, sha256, statements, unusable, edition=model.edition, size=measure.size)
 
 
 def _parse(name: str, content: str) -> Mapping[str, Any]:
+    parts = Measure(MAX_PARTS)
+
+    def count(part: dict[str, Any]) -> dict[str, Any]:
+        parts.take(1)
+        return part
+
     try:
-        body = json.loads(content)
+        body = json.loads(content, object_hook=count)
+    except InvalidInputError as error:
+        raise InvalidInputError(f"{name} has more than the {MAX_PARTS} parts that are read") from error
     except (ValueError, RecursionError) as error:
         raise InvalidInputError(f"{name} is not JSON, which a VEX document is here: {error}") from error
     if not isinstance(body, dict):
@@ -73,8 +88,9 @@ def _form_of(name: str, body: Mapping[str, Any]) -> VexFormat:
     raise InvalidInputError(f"{name} is neither OpenVEX, nor CycloneDX, nor CSAF with the VEX profile{said}")
 
 
-def _aware(statement: Statement) -> Statement:
+def _counted(measure: Measure, statement: Statement) -> Statement:
     """A time without a zone is UTC, so that all can be compared."""
+    measure.take(1 + len(statement.names))
     at = statement.at
     return statement if at.tzinfo else replace(statement, at=at.replace(tzinfo=UTC))
 

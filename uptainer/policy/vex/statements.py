@@ -16,6 +16,7 @@ from uptainer.core.errors import InvalidInputError
 from uptainer.core.findings import Vulnerability
 from uptainer.core.reference import Reference
 from uptainer.policy.identity import ImageIdentity
+from uptainer.policy.vex.editions import NO_EDITION, Edition
 
 UNDATED = datetime.min.replace(tzinfo=UTC)
 _OCI_QUALIFIERS = frozenset({"repository_url", "tag", "arch"})
@@ -72,13 +73,15 @@ class Statement:
 
 @dataclass(frozen=True, slots=True)
 class Document:
-    """`unusable` says of each statement that can never apply to an image why not."""
+    """`unusable` says of each statement that can never apply to an image why not. `size` is as `Measure` counts it."""
 
     name: str
     format: VexFormat
     sha256: str
     statements: tuple[Statement, ...]
     unusable: Mapping[int, str]
+    edition: Edition = NO_EDITION
+    size: int = 0
     by_name: Mapping[str, Sequence[Statement]] = field(init=False, repr=False, compare=False)
 
     def __post_init__(self) -> None:
@@ -95,6 +98,13 @@ class Document:
         said = [each for each in asked if each.speaks_of(found, image)]
         newest = max((each.at for each in said), default=UNDATED)
         return tuple(each for each in said if each.at == newest)
+
+
+def newest(documents: Sequence[Document]) -> tuple[Document, ...]:
+    """Without those of which a newer edition is there too."""
+    return tuple(
+        each for each in documents if not any(other.edition.supersedes(each.edition) for other in documents)
+    )
 
 
 def parse_purl(text: object) -> PackageURL | None:

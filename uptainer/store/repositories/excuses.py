@@ -78,6 +78,11 @@ class VexRepository:
         wanted = select(VexDocument).order_by(VexDocument.name)
         return self._session.scalars(wanted.options(defer(VexDocument.content, raiseload=True))).all()
 
+    def hashes(self, names: Sequence[str]) -> Mapping[str, str]:
+        """By name, the SHA-256 of those that are there."""
+        wanted = select(VexDocument.name, VexDocument.sha256).where(any_of(VexDocument.name, names))
+        return dict(self._session.execute(wanted).tuples().all())
+
     def contents(self, names: Sequence[str]) -> Mapping[str, str]:
         """By name, of those that are there."""
         wanted = select(VexDocument.name, VexDocument.content).where(any_of(VexDocument.name, names))
