@@ -20,7 +20,7 @@ from uptainer.store.repositories.hosts import HostRepository
 from uptainer.store.repositories.updates import UpdateRepository
 
 COLUMNS = ("workload", "status", "running", "version", "candidate", "why")
-NOTHING = "No container is known that matches: uptainer host sync reads the hosts now"
+NOTHING = "No container is known that matches: `uptainer host sync` reads the hosts now"
 
 
 @dataclass(frozen=True, slots=True)

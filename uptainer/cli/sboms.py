@@ -121,7 +121,7 @@ def _write(path: Path, document: bytes) -> None:
     try:
         path.write_bytes(document)
     except OSError as error:
-        raise InvalidInputError(f"{path} can't be written: {error}") from error
+        raise InvalidInputError(f"{path} can't be written: {error.strerror}") from error
 
 
 def _line(view: "SbomView") -> SbomLine:

@@ -1,6 +1,6 @@
 """What `uptainer updates`, `update`, `rollback` and `history` do."""
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
@@ -16,8 +16,9 @@ from uptainer.core.clock import utc_now
 from uptainer.core.enums import ApprovalChannel, ApprovalDecision, UpdateStatus
 from uptainer.core.errors import InvalidInputError, RefusedError
 from uptainer.core.settings import Settings
-from uptainer.core.transitions import CLOSED
+from uptainer.core.transitions import CLOSED, WAITING
 from uptainer.fleet.deciding import title_of
+from uptainer.fleet.scope import hosts_switched_off
 from uptainer.fleet.updating import override_window, plan_update
 from uptainer.policy.durations import parse_duration
 from uptainer.store.bulk import any_of
@@ -181,10 +182,11 @@ def _lines(session: Session, rows: Sequence[Update]) -> list[UpdateLine]:
         select(Approval).where(any_of(Approval.update_id, ids), Approval.taken).order_by(Approval.id)
     )
     last = {answer.update_id: answer for answer in taken}
-    return [_line(row, last.get(row.id)) for row in rows]
+    off = hosts_switched_off(session)
+    return [_line(row, last.get(row.id), off) for row in rows]
 
 
-def _line(row: Update, answer: Approval | None) -> UpdateLine:
+def _line(row: Update, answer: Approval | None, off: Mapping[str, str]) -> UpdateLine:
     return UpdateLine(
         id=row.id,
         workload=f"{row.host_name}/{row.workload}",
@@ -192,13 +194,13 @@ def _line(row: Update, answer: Approval | None) -> UpdateLine:
         level=str(row.level),
         status=row.status.replace("_", " "),
         urgency=row.urgency,
-        why=row.status_reason,
+        why=off.get(row.host_name, row.status_reason) if row.status in WAITING else row.status_reason,
         batch=row.batch,
         answered_by=_name(answer),
         created_at=row.created_at,
         approved_at=row.approved_at,
         finished_at=row.finished_at,
-        downtime_seconds=row.downtime_seconds,
+        downtime_seconds=None if row.downtime_seconds is None else round(row.downtime_seconds, 1),
         from_reference=row.from_reference,
         from_digest=row.from_digest,
         to_reference=row.to_reference,

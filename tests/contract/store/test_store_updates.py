@@ -239,6 +239,22 @@ def test_earlier_outcomes_are_told_by_container_and_skipped_ones_apart(
     assert found[fleet.ids["db"]] == ()
 
 
+def test_one_that_was_taken_back_is_told_of_as_of_then(database: Database, fleet: Fleet) -> None:
+    made = propose(database, fleet, "1.28").created[0]
+    force(database, made, S.SUCCEEDED)
+    with database.session() as session:
+        taking_back = replace(fleet.proposal("web", "1.27"), reverses_id=made.id)
+        (reversal,) = UpdateRepository(session).propose([taking_back], NOW).created
+        UpdateRepository(session).amend(reversal.id, status=S.SUCCEEDED, finished_at=LATER)
+    with database.session() as session:
+        (found,) = UpdateRepository(session).outcomes([fleet.ids["web"]])[fleet.ids["web"]]
+    assert (found.status, found.reason, found.finished_at) == (
+        S.ROLLED_BACK,
+        f"update {reversal.id} took it back",
+        LATER,
+    )
+
+
 def test_history_is_filtered(database: Database, fleet: Fleet) -> None:
     with database.session() as session:
         updates = UpdateRepository(session)

@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
-from sqlalchemy import or_, select
+from sqlalchemy import select
 from sqlalchemy.orm import Session, aliased
 
 from uptainer.core.enums import ApprovalDecision, UpdateStatus
@@ -41,32 +41,30 @@ def outcomes(session: Session, container_ids: Sequence[int]) -> Mapping[int, tup
         .exists()
     )
     reversal = aliased(Update)
-    taken_back = (
-        select(reversal.id)
-        .where(reversal.reverses_id == Update.id, reversal.status == UpdateStatus.SUCCEEDED)
-        .exists()
-    )
     rows = session.execute(
-        select(Update, skipped.label("skipped"))
-        .where(any_of(Update.container_id, container_ids), or_(Update.status.in_(_BAD), taken_back))
+        select(Update, skipped.label("skipped"), reversal)
+        .outerjoin(
+            reversal, (reversal.reverses_id == Update.id) & (reversal.status == UpdateStatus.SUCCEEDED)
+        )
+        .where(any_of(Update.container_id, container_ids), Update.status.in_(_BAD) | reversal.id.is_not(None))
         .order_by(Update.created_at.desc(), Update.id.desc())
     )
     found: dict[int, list[Outcome]] = {each: [] for each in container_ids}
-    for row, was_skipped in rows:
-        found[row.container_id].append(_outcome(row, skipped=was_skipped))
+    for row, was_skipped, taken_back_by in rows:
+        found[row.container_id].append(_outcome(row, taken_back_by, skipped=was_skipped))
     return {container: tuple(each) for container, each in found.items()}
 
 
-def _outcome(row: Update, *, skipped: bool) -> Outcome:
+def _outcome(row: Update, reversal: Update | None, *, skipped: bool) -> Outcome:
     return Outcome(
         update_id=row.id,
         container_id=row.container_id,
         to_reference=row.to_reference,
         to_digest=row.to_digest,
         to_version=row.to_version,
-        status=UpdateStatus.ROLLED_BACK if row.status is UpdateStatus.SUCCEEDED else row.status,
-        reason=row.status_reason,
+        status=UpdateStatus.ROLLED_BACK if reversal else row.status,
+        reason=f"update {reversal.id} took it back" if reversal else row.status_reason,
         skipped=skipped,
         created_at=row.created_at,
-        finished_at=row.finished_at,
+        finished_at=reversal.finished_at if reversal else row.finished_at,
     )

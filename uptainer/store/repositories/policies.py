@@ -48,7 +48,7 @@ class PolicyRepository:
     def remove_policy(self, scope: PolicyScope, target: str, *, actor: Actor) -> None:
         gone = delete(UpdatePolicy).where(UpdatePolicy.scope == scope, UpdatePolicy.target == target)
         if self._session.scalar(gone.returning(UpdatePolicy.id)) is None:
-            raise NotFoundError(f"there is no policy for {scope} {target!r}".rstrip(" '"))
+            raise NotFoundError(f"there is no policy for {scope} {target!r}".removesuffix(" ''"))
         self._audit.append(actor, "policy.removed", f"policy/{scope}/{target}", {})
 
     def windows(self, *, enabled_only: bool = True) -> Sequence[MaintenanceWindow]:
