@@ -10,9 +10,10 @@ from sqlalchemy.orm import Session
 from uptainer.cli.rows import heading, print_rows
 from uptainer.core.errors import InvalidInputError
 from uptainer.core.findings import Advice, Finding
-from uptainer.core.transitions import CLOSED
+from uptainer.core.transitions import CLOSED, WAITING
 from uptainer.fleet.deciding import findings_from, title_of
 from uptainer.fleet.readiness import APPROVED, known_of
+from uptainer.fleet.scope import hosts_switched_off
 from uptainer.fleet.subjects import Fleet
 from uptainer.policy.decisions import decide
 from uptainer.store.repositories.approvals import ApprovalRepository
@@ -85,6 +86,9 @@ def of_update(session: Session, update_id: int, now: datetime) -> Explanation:
             decision = decide(known.decision_subject(row, approved=approved, ignoring_open=True), now)
             outcome, findings, as_of = str(decision.outcome), decision.findings, now
     stands = f"{update.status.replace('_', ' ')}: {update.status_reason}".rstrip(": ")
+    off = hosts_switched_off(session).get(update.host_name)
+    if off is not None and update.status in WAITING:
+        stands += f"; {off}"
     if update.window_override:
         stands += f"; outside of its window, for: {update.window_override}"
     return Explanation(

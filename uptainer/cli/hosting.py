@@ -25,7 +25,7 @@ _HINT = "uptainer host add NAME unix:///var/run/docker.sock (see uptainer host a
 
 @dataclass(frozen=True, slots=True)
 class HostLine:
-    """`answers` is None where it was not tried yet; `why` says why it does not."""
+    """`answers` is None where it was not tried yet, or is switched off; `why` says why it does not."""
 
     name: str
     runtime: RuntimeType
@@ -93,19 +93,35 @@ def remove(name: str, *, force: bool) -> None:
     typer.echo(f"Host {name} is out of the fleet; its containers run on, and their history is kept.")
 
 
+def disable(name: str, reason: str) -> None:
+    with connection.database() as database, database.session() as session:
+        HostRepository(session).disable(name, reason, connection.caller())
+    typer.echo(
+        f"Host {name} is switched off. What was begun there is brought to its end, and nothing else is begun."
+    )
+
+
+def enable(name: str, reason: str) -> None:
+    with connection.database() as database, database.session() as session:
+        changed = HostRepository(session).enable(name, reason, connection.caller())
+    said = f"is in use again, and read by the next discovery: uptainer host sync {name} reads it now."
+    typer.echo(f"Host {name} {said if changed else 'is in use; nothing was changed.'}")
+
+
 def _line(host: ContainerHost, containers: int) -> HostLine:
     silent = host.reachable is False
+    off = f"switched off: {host.disabled_reason}"
     return HostLine(
         name=host.name,
         runtime=host.runtime,
         connection=host.connection,
         url=host.url,
-        answers=host.reachable,
+        answers=host.reachable if host.enabled else None,
         engine=f"{TITLES[host.runtime]} {host.engine['version']}" if host.engine else "",
         namespaces=_namespaces(host),
         containers=containers,
         last_seen=host.last_seen_at,
-        why=(host.unreachable_reason or "") if silent else "" if host.enabled else "switched off",
+        why=off if not host.enabled else (host.unreachable_reason or "") if silent else "",
         block=host.block,
         enabled=host.enabled,
     )

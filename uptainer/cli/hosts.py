@@ -54,11 +54,15 @@ Server = Annotated[
 Unasked = Annotated[
     bool, typer.Option("--no-test", help="Add it although nothing answers there at the moment.")
 ]
+Why = Annotated[str, typer.Option("--reason", help="Why; it is shown with the host, and in the audit log.")]
+MaybeWhy = Annotated[str, typer.Option("--reason", help="Why; it is in the audit log.")]
 Force = Annotated[bool, typer.Option("--force", help="Also give up its updates that wait.")]
 
 
 def register(app: typer.Typer) -> None:
-    ours = group(app, "host", doc="The engines and clusters of the fleet: add, list, test, sync, remove.")
+    ours = group(
+        app, "host", doc="The engines and clusters of the fleet: add, list, test, sync, switch off, remove."
+    )
     ours.command(
         epilog=examples(
             "uptainer host add nas unix:///var/run/docker.sock",
@@ -72,6 +76,8 @@ def register(app: typer.Typer) -> None:
     ours.command("list", epilog=examples("uptainer host list --json"))(list_)
     ours.command(epilog=examples("uptainer host test nas"))(test)
     ours.command(epilog=examples("uptainer host sync", "uptainer host sync nas"))(sync)
+    ours.command(epilog=examples("uptainer host disable nas --reason 'its disk is being replaced'"))(disable)
+    ours.command(epilog=examples("uptainer host enable nas"))(enable)
     ours.command(epilog=examples("uptainer host remove nas --force"))(remove)
 
 
@@ -123,6 +129,20 @@ def sync(name: MaybeName = None, as_json: AsJson = False) -> None:
     from uptainer.cli import hosting  # noqa: PLC0415 -- help and completion need none of it
 
     hosting.sync(name, as_json=as_json)
+
+
+def disable(name: Name, reason: Why) -> None:
+    """Leave a host alone until it is enabled again: it is not read, updated, backed up or cleaned."""
+    from uptainer.cli import hosting  # noqa: PLC0415 -- help and completion need none of it
+
+    hosting.disable(name, reason)
+
+
+def enable(name: Name, reason: MaybeWhy = "") -> None:
+    """Take a host up again that was switched off."""
+    from uptainer.cli import hosting  # noqa: PLC0415 -- help and completion need none of it
+
+    hosting.enable(name, reason)
 
 
 def remove(name: Name, force: Force = False) -> None:

@@ -33,6 +33,7 @@ class Process:
 class Counts:
     hosts: int
     unreachable_hosts: int
+    disabled_hosts: int
     containers: int
     awaiting_approval: int
 
@@ -65,7 +66,8 @@ def show(settings: Settings, *, as_json: bool) -> None:
     counts = found.counts
     typer.echo(f"Uptainer is up since {found.since:%Y-%m-%d %H:%M} UTC; its page is {found.url}")
     typer.echo(
-        f"Hosts: {counts.hosts} ({counts.unreachable_hosts} unreachable). Containers: {counts.containers}. "
+        f"Hosts: {counts.hosts} ({counts.unreachable_hosts} unreachable, {counts.disabled_hosts} switched off). "
+        f"Containers: {counts.containers}. "
         f"Updates that wait for an answer: {counts.awaiting_approval}\n"
     )
     print_table(["process", "pid"], [(each.name, str(each.pid)) for each in found.processes])
@@ -99,7 +101,8 @@ def _counts(session: Session) -> Counts:
     there = ContainerHost.removed_at.is_(None)
     return Counts(
         hosts=count(there),
-        unreachable_hosts=count(there, ContainerHost.reachable.is_(False)),
+        unreachable_hosts=count(there, ContainerHost.reachable.is_(False), ContainerHost.enabled.is_(True)),
+        disabled_hosts=count(there, ContainerHost.enabled.is_(False)),
         containers=count(Container.vanished_at.is_(None)),
         awaiting_approval=count(Update.status.in_(WAITING)),
     )

@@ -13,6 +13,7 @@ from uptainer.core.enums import Consistency, ContainerStatus
 from uptainer.core.errors import NotFoundError, RefusedError, UnfinishedError, UptainerError
 from uptainer.core.workloads import ContainerFacts, Mount
 from uptainer.fleet.policies import PolicyBook
+from uptainer.fleet.scope import switched_off
 from uptainer.fleet.updating import Opens
 from uptainer.fleet.views import facts_of
 from uptainer.policy.settings import EffectivePolicy
@@ -50,13 +51,17 @@ def due_for_backup(database: Database, now: datetime) -> Sequence[str]:
     """The workloads, by address, whose policy asks for regular backups, whose last is too old, and that may stop now."""
     with database.session() as session:
         book = PolicyBook.load(session)
-        views = [view for view in ContainerRepository(session).listing() if volumes_of(view)]
+        views = [view for view in ContainerRepository(session).listing() if _is_ours(view)]
         last = BackupRepository(session).last_success([view.container.id for view in views])
         return [
             view.address
             for view in views
             if _is_due(book.policy_of(view).policy, last.get(view.container.id), now)
         ]
+
+
+def _is_ours(view: ContainerView) -> bool:
+    return bool(volumes_of(view)) and switched_off(view.host) is None
 
 
 def _is_due(policy: EffectivePolicy, last: datetime | None, now: datetime) -> bool:

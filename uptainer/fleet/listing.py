@@ -79,7 +79,8 @@ def _why(view: ContainerView, update: Update | None) -> str:
         return reason if left_alone(view) else NOT_CHECKED
     if update is not None:
         said = f"update {update.id} {update.status.replace('_', ' ')}"
-        return f"{said}: {update.status_reason}" if update.status_reason else said
+        why = left_alone(view) or update.status_reason
+        return f"{said}: {why}" if why else said
     if result is not view.check.result:
         return reason
     findings = [each for each in findings_from(view.check.decision) if each.verdict in _DECISIVE]

@@ -10,6 +10,7 @@ from sqlalchemy.orm import Session
 from uptainer.core.enums import ScanStatus
 from uptainer.fleet.deciding import title_of
 from uptainer.fleet.listing import list_fleet
+from uptainer.fleet.scope import hosts_switched_off, switched_off
 from uptainer.store.models import Container, Image, Update, VulnerabilityScan
 from uptainer.store.repositories.backups import BackupRepository
 from uptainer.store.repositories.budgets import BudgetRepository
@@ -20,13 +21,16 @@ from uptainer.updates.markdown import bullets, plain, table
 NIGHT = timedelta(hours=24)
 SHOWN = 500
 """Rows in one table of a page; the rest is counted, and `uptainer` lists all."""
+_TESTED = {True: "passed", False: "FAILED", None: "unknown"}
 
 
 def report_fleet(session: Session, now: datetime) -> str:
     lines = list_fleet(session)
     hosts = HostRepository(session).all()
     silent = [
-        f"{host.name} does not answer: {host.unreachable_reason}" for host in hosts if host.reachable is False
+        switched_off(host) or f"{host.name} does not answer: {host.unreachable_reason}"
+        for host in hosts
+        if host.reachable is False or not host.enabled
     ]
     rows = [
         (each.workload, each.status, each.running, each.version, each.candidate, each.why) for each in lines
@@ -54,12 +58,13 @@ def _registries(session: Session, now: datetime) -> str:
 
 def report_waiting(session: Session, now: datetime) -> str:
     """What awaits an answer, and what is approved and awaits its window."""
+    off = hosts_switched_off(session)
     rows = [
         (
             row.id,
             f"{row.host_name}/{title_of(row)}",
             row.status.replace("_", " "),
-            row.status_reason,
+            off.get(row.host_name, row.status_reason),
             _age(row, now),
         )
         for row in UpdateRepository(session).open()
@@ -118,7 +123,7 @@ def report_night(session: Session, now: datetime) -> str:
 def _tried_backups(session: Session, now: datetime) -> str:
     """Whose restore was tried in the last 24 hours; "" for none."""
     rows = [
-        (f"{row.tested_at:%H:%M}", row.id, address, "passed" if row.test_passed else "FAILED", row.test_said)
+        (f"{row.tested_at:%H:%M}", row.id, address, _TESTED[row.test_passed], row.test_said)
         for row, address in BackupRepository(session).tried(now - NIGHT)
     ]
     columns = ("At (UTC)", "Backup", "Of", "Restore", "Why")

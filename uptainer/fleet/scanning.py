@@ -96,6 +96,7 @@ def plan_scans(
                 any_of(Container.image_pk, [image.id for image in images]),
                 ContainerHost.connection == ConnectionType.UNIX,
                 ContainerHost.reachable.is_(True),
+                ContainerHost.enabled,
                 Container.vanished_at.is_(None),
             )
         )

@@ -166,6 +166,27 @@ def test_a_freeze_and_a_window_do_not_share_a_name(empty: Database) -> None:
     assert "is a window already" in ended.err
 
 
+def test_a_host_is_switched_off_for_a_reason_that_is_shown_wherever_it_counts(stocked: Stocked) -> None:
+    assert uptainer("host", "disable", "alpha").code == 2
+    assert "needs a reason" in uptainer("host", "disable", "alpha", "--reason", " ").err
+    ended = uptainer("host", "disable", "alpha", "--reason", "its disk is replaced")
+    assert ended.code == 0, ended.err
+    said = "switched off: its disk is replaced"
+    (line,) = uptainer("host", "list", "--json").json
+    assert (line["enabled"], line["answers"], line["why"]) == (False, None, said)
+    (waiting,) = uptainer("updates", "--json").json
+    assert waiting["why"] == f"host alpha is {said}"
+    assert said in uptainer("updates", "--why", str(waiting["id"])).out
+    assert {each["workload"]: said in each["why"] for each in uptainer("containers", "--json").json} == {
+        "alpha/web": True,
+        "alpha/db": True,
+        "alpha/cron": True,
+    }
+    assert uptainer("host", "sync", "--json").json == []
+    assert "in use again" in uptainer("host", "enable", "alpha").out
+    assert uptainer("host", "list", "--json").json[0]["why"] == ""
+
+
 def test_a_host_is_added_untried_listed_and_removed(empty: Database) -> None:
     added = uptainer("host", "add", "nas", "unix:///nowhere.sock", "--no-test", "--timeout", "5")
     assert added.code == 0, added.err

@@ -21,7 +21,7 @@ from uptainer.core.enums import (
 from uptainer.fleet.gates import give_answer
 from uptainer.policy.decisions import Outcome
 from uptainer.store.repositories.approvals import ApprovalRepository
-from uptainer.store.repositories.audit import AuditRepository
+from uptainer.store.repositories.audit import SYSTEM, AuditRepository
 from uptainer.store.repositories.hosts import HostRepository
 from uptainer.store.repositories.proposals import Proposal
 from uptainer.store.repositories.updates import UpdateRepository
@@ -309,7 +309,7 @@ def test_a_host_that_is_switched_off_gets_no_updates(fleet: Seeded) -> None:
     fleet.run("web")
     fleet.find("web", "1.28")
     with fleet.database.session() as session:
-        HostRepository(session).set_enabled("alpha", enabled=False)
+        HostRepository(session).disable("alpha", "it moves", SYSTEM)
     assert fleet.decide().proposed == ()
 
 

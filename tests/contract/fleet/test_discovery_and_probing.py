@@ -20,6 +20,7 @@ from uptainer.fleet.policies import PolicyBook
 from uptainer.fleet.probing import HealthReport, probe_host
 from uptainer.runtimes.port import Runtime, WorkloadState
 from uptainer.store.models import UpdateNotification
+from uptainer.store.repositories.audit import SYSTEM
 from uptainer.store.repositories.containers import ContainerRepository
 from uptainer.store.repositories.hosts import HostRepository
 from uptainer.store.repositories.policies import PolicyRepository
@@ -154,7 +155,7 @@ def test_hosts_that_are_away_or_switched_off_are_not_asked_for(fleet: Seeded) ->
     assert fleet.check().result is CheckResult.UNKNOWN
     fleet.discover()
     with fleet.database.session() as session:
-        HostRepository(session).set_enabled("alpha", enabled=False)
+        HostRepository(session).disable("alpha", "it moves", SYSTEM)
     plan_check(fleet.database)
     assert fleet.check().result is CheckResult.EXCLUDED
 

@@ -6,7 +6,7 @@ from sqlalchemy.orm import Session
 from tests.contract.store.conftest import Fleet
 from tests.lab.facts import NOW, address, container, engine
 from uptainer.core.enums import ConnectionType, ContainerStatus, Health, UpdateStatus
-from uptainer.core.errors import NotFoundError, RefusedError
+from uptainer.core.errors import InvalidInputError, NotFoundError, RefusedError
 from uptainer.runtimes.addresses import parse_address
 from uptainer.store.database import Database
 from uptainer.store.models import Server
@@ -155,9 +155,28 @@ def test_who_added_changed_and_removed_a_host_is_in_the_audit_log_once(session: 
     ]
 
 
-def test_a_host_that_is_switched_off_stays_in_the_fleet(session: Session) -> None:
+def test_a_host_that_is_switched_off_stays_in_the_fleet_and_that_is_audited(session: Session) -> None:
     hosts = HostRepository(session)
     hosts.add(address("beta"))
-    hosts.set_enabled("beta", enabled=False)
+    with pytest.raises(InvalidInputError, match="needs a reason"):
+        hosts.disable("beta", " ", Actor("alice"))
+    hosts.disable("beta", "it moves", Actor("alice"))
     assert [host.name for host in hosts.all()] == ["beta"]
     assert hosts.all(enabled_only=True) == []
+    assert hosts.enable("beta", "it has moved", Actor("bob"))
+    assert not hosts.enable("beta", "", Actor("bob"))
+    assert [host.disabled_reason for host in hosts.all(enabled_only=True)] == [None]
+    entries = AuditRepository(session).listing(subject="host/beta")
+    assert [(each.action, each.actor, each.details.get("reason")) for each in reversed(entries)] == [
+        ("host.added", "uptainer", None),
+        ("host.disabled", "alice", "it moves"),
+        ("host.enabled", "bob", "it has moved"),
+    ]
+
+
+def test_a_host_that_was_switched_off_and_removed_is_in_use_when_it_is_taken_back(session: Session) -> None:
+    hosts = HostRepository(session)
+    hosts.add(address("beta"))
+    hosts.disable("beta", "it moves", Actor("alice"))
+    hosts.remove("beta", NOW)
+    assert hosts.add(address("beta")).enabled

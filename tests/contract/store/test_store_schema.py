@@ -86,6 +86,7 @@ def test_every_revision_can_be_taken_back_and_brought_up_again_with_data_in_the_
             address("cluster"), connection=ConnectionType.TOKEN, url="https://cluster", namespaces=("shop-*",)
         )
         HostRepository(session).add(cluster)
+        HostRepository(session).disable("cluster", "it moves", SYSTEM)
         image = session.scalars(select(Image.id).limit(1)).one()
         ScanRepository(session).record_none([image], ScanStatus.FAILED, "no database", NOW)
         key = {"finding": "CVE-2026-1", "package": "", "image": "", "workload": "", "project": ""}
@@ -102,6 +103,7 @@ def test_every_revision_can_be_taken_back_and_brought_up_again_with_data_in_the_
     schema.upgrade(database.url)
     with database.session() as session:
         assert [view.address for view in ContainerRepository(session).listing()] == ["alpha/web"]
+        assert HostRepository(session).by_name("cluster").disabled_reason == "no reason was given"
         AuditRepository(session).append(SYSTEM, "test", "schema", {})
         assert AuditRepository(session).verify().rows == 1
 

@@ -27,11 +27,15 @@ class Server(Base):
 class ContainerHost(Base):
     """One engine, by one connection. `reachable` is null until it was tried; `block` names the secret's holder.
 
-    A host that is removed keeps its row (`removed_at`), for the history of updates speaks of its containers.
+    A host that is removed keeps its row (`removed_at`), for the history of updates speaks of its containers. One that is
+    not `enabled` is left alone by all rounds.
     """
 
     __tablename__ = "container_hosts"
-    __table_args__ = (CheckConstraint("timeout_seconds > 0", name="timeout_is_positive"),)
+    __table_args__ = (
+        CheckConstraint("timeout_seconds > 0", name="timeout_is_positive"),
+        CheckConstraint("enabled = (disabled_reason IS NULL)", name="disabled_for_a_reason"),
+    )
 
     id: Mapped[Id]
     server_id: Mapped[int] = mapped_column(ForeignKey(Server.id, ondelete="RESTRICT"), index=True)
@@ -44,6 +48,7 @@ class ContainerHost(Base):
     namespaces: Mapped[JsonList] = mapped_column(server_default=text("'[]'"))
     excluded_namespaces: Mapped[JsonList] = mapped_column(server_default=text("'[]'"))
     enabled: Mapped[bool] = mapped_column(server_default=text("true"))
+    disabled_reason: Mapped[str | None]
     engine_id: Mapped[str | None]
     engine: Mapped[JsonObject] = mapped_column(server_default=text("'{}'"))
     reachable: Mapped[bool | None]

@@ -1,7 +1,7 @@
 """Container hosts: added, found, seen, unreachable, removed."""
 
 import platform
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from datetime import datetime
 from urllib.parse import urlsplit
@@ -11,7 +11,7 @@ from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.orm import Session
 
 from uptainer.core.enums import ConnectionType, ContainerStatus, Health, UpdateStatus
-from uptainer.core.errors import NotFoundError, RefusedError
+from uptainer.core.errors import InvalidInputError, NotFoundError, RefusedError
 from uptainer.core.transitions import CLOSED, WAITING
 from uptainer.core.workloads import EngineFacts, HostAddress
 from uptainer.store.models import Container, ContainerHost, Server, Update
@@ -70,13 +70,34 @@ class HostRepository:
             .execution_options(synchronize_session=False)
         )
         host.removed_at = now
+        host.enabled, host.disabled_reason = True, None
         self._session.flush()
-        AuditRepository(self._session).append(actor, "host.removed", f"host/{name}", {"forced": force})
+        self._audit(actor, "host.removed", name, {"forced": force})
 
-    def set_enabled(self, name: str, *, enabled: bool) -> None:
-        """A host that is not enabled stays in the fleet, and is neither read nor touched."""
-        self.by_name(name).enabled = enabled
+    def disable(self, name: str, reason: str, actor: Actor) -> None:
+        """Have all rounds leave a host alone; what runs there is unknown until it is enabled and read again.
+
+        Raises:
+            InvalidInputError: no reason is given.
+            NotFoundError: there is no such host.
+        """
+        if not reason.strip():
+            raise InvalidInputError("to switch a host off needs a reason, for whoever finds it so")
+        host = self.by_name(name)
+        host.enabled, host.disabled_reason = False, reason.strip()
         self._session.flush()
+        self._forget_states(host.id)
+        self._audit(actor, "host.disabled", name, {"reason": reason.strip()})
+
+    def enable(self, name: str, reason: str, actor: Actor) -> bool:
+        """Have the rounds take it up again; whether it was switched off. Raises NotFoundError: there is no such host."""
+        host = self.by_name(name)
+        if host.enabled:
+            return False
+        host.enabled, host.disabled_reason = True, None
+        self._session.flush()
+        self._audit(actor, "host.enabled", name, {"reason": reason.strip()})
+        return True
 
     def all(self, *, enabled_only: bool = False) -> Sequence[ContainerHost]:
         wanted = select(ContainerHost).where(ContainerHost.removed_at.is_(None)).order_by(ContainerHost.name)
@@ -139,12 +160,18 @@ class HostRepository:
     def mark_unreachable(self, host_id: int, reason: str, now: datetime) -> None:
         """It did not answer: what runs on it is unknown until it does."""
         self._note(host_id, {"reachable": False, "unreachable_reason": reason, "last_tried_at": now})
+        self._forget_states(host_id)
+
+    def _forget_states(self, host_id: int) -> None:
         self._session.execute(
             update(Container)
             .where(Container.host_id == host_id, Container.vanished_at.is_(None))
             .values(status=ContainerStatus.UNKNOWN, health=Health.UNKNOWN)
             .execution_options(synchronize_session=False)
         )
+
+    def _audit(self, actor: Actor, action: str, host: str, details: Mapping[str, object]) -> None:
+        AuditRepository(self._session).append(actor, action, f"host/{host}", details)
 
     def _note(self, host_id: int, values: dict[str, object]) -> None:
         self._session.execute(update(ContainerHost).where(ContainerHost.id == host_id).values(**values))
@@ -195,7 +222,7 @@ class HostRepository:
                 "excluded_namespaces": list(address.excluded_namespaces),
                 **({"server": server} if server else {}),
             }
-            AuditRepository(self._session).append(actor, action, f"host/{address.name}", details)
+            self._audit(actor, action, address.name, details)
 
     def _give_up_updates(self, host: ContainerHost, *, force: bool, actor: Actor, now: datetime) -> None:
         rows = self._session.scalars(
