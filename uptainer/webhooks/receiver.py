@@ -14,7 +14,7 @@ from starlette.requests import ClientDisconnect, Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
-from uptainer.core.errors import InvalidInputError, UptainerError
+from uptainer.core.errors import InvalidInputError, RateLimitedError, UptainerError
 from uptainer.core.pushes import Push
 from uptainer.webhooks.payloads import read_pushes
 from uptainer.webhooks.proofs import NOBODY, Source, is_proved
@@ -97,6 +97,9 @@ class Receiver:
             wanted = [push for name, push in pushes.items() if name in here]
             if wanted:
                 await self.announce(wanted)
+        except RateLimitedError as error:
+            logger.warning("a push was not passed on: %s", error)
+            raise _RefusedError(429, f"{error}: send this one again in a minute") from error
         except UptainerError as error:
             logger.warning("a push could not be passed on: %s", error)
             raise _RefusedError(503, "it could not be passed on: send it again") from error

@@ -13,7 +13,7 @@ import httpx
 import pytest
 
 from uptainer.core.enums import WebhookKind
-from uptainer.core.errors import UnreachableError
+from uptainer.core.errors import RateLimitedError, UnreachableError, UptainerError
 from uptainer.core.pushes import Push
 from uptainer.webhooks import receiver
 from uptainer.webhooks.proofs import Source
@@ -22,6 +22,7 @@ from uptainer.webhooks.receiver import MAX_BODY, Receiver
 pytestmark = pytest.mark.anyio
 SECRET = "correct-horse-battery"
 RUNS = frozenset({"docker.io/library/nginx", "ghcr.io/acme/app"})
+AWAY = UnreachableError("the Prefect server does not answer")
 NGINX = {"reference": "nginx:1.28"}
 
 
@@ -29,7 +30,7 @@ NGINX = {"reference": "nginx:1.28"}
 class House:
     """What stands behind a receiver: its sources, what runs, and what was announced."""
 
-    failing: bool = False
+    failing: UptainerError | None = None
     now: float = 0.0
     asked: list[Sequence[str]] = field(default_factory=list)
     announced: list[Push] = field(default_factory=list)
@@ -47,7 +48,7 @@ class House:
 
     async def announce(self, pushes: Sequence[Push]) -> None:
         if self.failing:
-            raise UnreachableError("the Prefect server does not answer")
+            raise self.failing
         self.announced += pushes
 
     def receiver(self) -> Receiver:
@@ -181,9 +182,15 @@ async def test_a_body_that_does_not_come_is_not_waited_for(
 
 
 async def test_what_could_not_be_passed_on_is_to_be_sent_again(web: httpx.AsyncClient, house: House) -> None:
-    house.failing = True
+    house.failing = AWAY
     answer = await web.post(f"/webhooks/any/{SECRET}", json=NGINX)
     assert (answer.status_code, answer.headers["Retry-After"]) == (503, "60")
+
+
+async def test_what_there_is_no_room_for_is_to_be_sent_again(web: httpx.AsyncClient, house: House) -> None:
+    house.failing = RateLimitedError("200 checks wait already")
+    answer = await web.post(f"/webhooks/any/{SECRET}", json=NGINX)
+    assert (answer.status_code, answer.headers["Retry-After"]) == (429, "60")
 
 
 @pytest.mark.parametrize("body", [b"nothing", b'{"reference": "a b"}', b"{}"])
@@ -200,7 +207,7 @@ async def test_the_log_has_what_was_pushed_and_no_secret(
 ) -> None:
     caplog.set_level(logging.DEBUG, logger="uptainer")
     await web.post(f"/webhooks/any/{SECRET}", json=NGINX)
-    house.failing = True
+    house.failing = AWAY
     await web.post(f"/webhooks/any/{SECRET}", json=NGINX)
     ours: list[Any] = [each for each in caplog.records if each.name.startswith("uptainer")]
     said = " ".join(each.getMessage() for each in ours)

@@ -14,10 +14,11 @@ from prefect.exceptions import ObjectNotFound, PrefectHTTPStatusError
 
 from blocks.loading import load_each
 from blocks.webhook_source import WebhookSource
+from deployments import automations
 from uptainer.cli.prefect.registration import register_automations
 from uptainer.cli.prefect.requests import plain_errors
 from uptainer.core.clock import utc_now
-from uptainer.core.errors import InvalidInputError, NotFoundError, UnreachableError
+from uptainer.core.errors import InvalidInputError, NotFoundError, RateLimitedError, UnreachableError
 from uptainer.core.pushes import EVENT, Push
 from uptainer.core.settings import Settings
 from uptainer.fleet.pushed import running
@@ -32,6 +33,8 @@ FRESH_SECONDS = 10.0
 """How long the sources are remembered: one that is made or changed counts after this."""
 CALL_SECONDS = 5.0
 MOST_AT_ONCE = 64
+MOST_WAITING = 200
+"""Checks of what was pushed that have not begun: of each repository there is one at most."""
 
 
 @dataclass(slots=True)
@@ -61,15 +64,19 @@ class Sources:
 
 
 async def announce(pushes: Sequence[Push]) -> None:
-    """An event for each on the Prefect server, whose automation starts the check.
+    """An event for each on the Prefect server, whose automation starts the check, where none waits to begin.
 
     Raises:
+        RateLimitedError: as many checks wait as may.
         UnreachableError: the server did not take them.
     """
-    events = [_event(each).model_dump(mode="json") for each in pushes]
     try:
         async with asyncio.timeout(CALL_SECONDS), get_client() as client:
-            await client.request("POST", "/events", json=events)
+            waiting = await automations.waiting(client, MOST_WAITING)
+            if len(waiting | {each.repository for each in pushes}) > MOST_WAITING:
+                raise RateLimitedError(f"{len(waiting)} checks of what was pushed wait already")
+            events = [_event(each, waits=each.repository in waiting) for each in pushes]
+            await client.request("POST", "/events", json=[each.model_dump(mode="json") for each in events])
     except (TimeoutError, httpx.TransportError, PrefectHTTPStatusError, RuntimeError) as error:
         raise UnreachableError(f"the Prefect server did not take the events: {error}") from error
 
@@ -130,12 +137,16 @@ async def _register() -> None:
         ) from error
 
 
-def _event(push: Push) -> Event:
+def _event(push: Push, *, waits: bool) -> Event:
     name = push.repository
     return Event(
         event=EVENT,
         resource=Resource(
-            {"prefect.resource.id": f"uptainer.reference/{name}", "prefect.resource.name": name}
+            {
+                "prefect.resource.id": f"uptainer.reference/{name}",
+                "prefect.resource.name": name,
+                automations.CHECK_LABEL: automations.WAITING if waits else automations.WANTED,
+            }
         ),
         occurred=utc_now(),
         payload={"reference": str(push.reference), "repository": name, "source": push.source},
