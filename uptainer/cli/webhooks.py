@@ -8,6 +8,7 @@ import typer
 from uptainer.cli.groups import examples, group
 from uptainer.cli.output import AsJson
 from uptainer.core.enums import WebhookKind
+from uptainer.core.errors import InvalidInputError
 
 Name = Annotated[str, typer.Argument(help="A name of your choice; it is a part of the address.")]
 Kind = Annotated[WebhookKind, typer.Option("--kind", help="Whose notifications it sends.")]
@@ -22,13 +23,14 @@ RegistryName = Annotated[
 
 @dataclass(frozen=True, slots=True)
 class SourceLine:
-    """`address` is without its secret."""
+    """`address` is without its secret. `fault` is why nothing is taken from it; it is then not known what kind it is of."""
 
     name: str
     kind: str
     address: str
     proof: str
     registry: str
+    fault: str = ""
 
 
 def register(app: typer.Typer) -> None:
@@ -51,9 +53,17 @@ def list_(as_json: AsJson = False) -> None:
     use_server()
     from uptainer.cli.prefect.webhook_sources import known  # noqa: PLC0415 -- it reads the environment that was just set
 
-    lines = [_line(name, kind, registry) for name, kind, registry in known()]
+    lines = [
+        SourceLine(name, "", _address(name), "", "", str(each))
+        if isinstance(each, InvalidInputError)
+        else _line(name, each.kind, each.registry)
+        for name, each in known().items()
+    ]
+    columns = ["name", "kind", "address", "proof", "registry"]
+    if any(line.fault for line in lines):
+        columns.append("fault")
     nothing = "No registry tells us of pushes: `uptainer webhooks add NAME --kind KIND` lets one."
-    print_rows(lines, ("name", "kind", "address", "proof", "registry"), as_json=as_json, nothing=nothing)
+    print_rows(lines, columns, as_json=as_json, nothing=nothing)
 
 
 def add(name: Name, kind: Kind, registry: RegistryName = "") -> None:
@@ -100,13 +110,16 @@ def serve() -> None:
 
 
 def _line(name: str, kind: WebhookKind, registry: str) -> SourceLine:
+    from uptainer.webhooks.proofs import Source  # noqa: PLC0415 -- help and completion need none of it
+
+    signs = Source(kind, "").signs
+    proof = "its signature" if signs else "the Authorization header, or the secret behind the address"
+    return SourceLine(name, kind.value, _address(name), proof, registry)
+
+
+def _address(name: str) -> str:
     from uptainer.core.settings import Settings  # noqa: PLC0415 -- help and completion need none of it
-    from uptainer.webhooks.proofs import Source  # noqa: PLC0415 -- as above
 
     settings = Settings.read()
     port = settings.webhook_port or "UPTAINER_WEBHOOK_PORT"
-    signs = Source(kind, "").signs
-    proof = "its signature" if signs else "the Authorization header, or the secret behind the address"
-    return SourceLine(
-        name, kind.value, f"http://{settings.webhook_host}:{port}/webhooks/{name}", proof, registry
-    )
+    return f"http://{settings.webhook_host}:{port}/webhooks/{name}"

@@ -7,12 +7,14 @@ from pathlib import Path
 
 import pytest
 from prefect.client.orchestration import get_client
+from prefect.client.schemas.actions import BlockDocumentUpdate
 from prefect.runner import Runner
 from pydantic import SecretStr
 
 from blocks import BLOCKS
 from blocks.docker_host import DockerHost
 from blocks.registry_credentials import RegistryCredentials
+from blocks.webhook_source import WebhookSource
 from tests.lab.commands import uptainer
 from tests.lab.prefect import PrefectServer
 from tests.lab.stocked import Stocked
@@ -141,3 +143,27 @@ def test_a_webhooks_secret_is_shown_when_it_is_made_and_never_again(stocked: Sto
     assert uptainer("webhooks", "remove", "harbor").code == 0
     assert "there is no webhook source 'harbor'" in uptainer("webhooks", "remove", "harbor").err
     assert uptainer("webhooks", "--json").json == []
+
+
+def test_a_webhook_source_that_is_broken_is_listed_with_its_reason_beside_the_others(
+    stocked: Stocked,
+) -> None:
+    async def spoil() -> None:
+        async with get_client() as client:
+            found = await client.read_block_document_by_name("spoiled", WebhookSource.get_block_type_slug())
+            data = {"kind": "harbor", "secret": "hunter2", "registry": ""}
+            spoiled = BlockDocumentUpdate(data=data, merge_existing_data=False)
+            await client.update_block_document(found.id, spoiled)
+
+    for name in ("sound", "spoiled"):
+        assert uptainer("webhooks", "add", name, "--kind", "harbor").code == 0
+    asyncio.run(spoil())
+    listed = uptainer("webhooks")
+    assert listed.code == 0, listed.err
+    assert "the Webhook source block 'spoiled' is wrong: secret:" in " ".join(listed.out.split())
+    lines = {line["name"]: line for line in uptainer("webhooks", "--json").json}
+    assert (lines["sound"]["kind"], lines["sound"]["fault"]) == ("harbor", "")
+    assert "at least 16 characters" in lines["spoiled"]["fault"]
+    assert "hunter2" not in listed.out
+    for name in lines:
+        assert uptainer("webhooks", "remove", name).code == 0

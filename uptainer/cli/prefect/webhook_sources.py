@@ -1,23 +1,23 @@
 """The Webhook source blocks, as commands make and list them."""
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Mapping
 
 from prefect.client.orchestration import get_client
 from pydantic import SecretStr, ValidationError
 
-from blocks.loading import find, load_all
+from blocks.loading import find, load_each
 from blocks.webhook_source import WebhookSource
 from uptainer.cli.prefect.requests import plain_errors
 from uptainer.core.enums import WebhookKind
 from uptainer.core.errors import InvalidInputError, NotFoundError
 
 
-def known() -> Sequence[tuple[str, WebhookKind, str]]:
-    """Name, kind and registry of each; no secret."""
+def known() -> Mapping[str, WebhookSource | InvalidInputError]:
+    """Each by its name, with the reason in the place of one whose block is broken."""
     with plain_errors():
-        found = asyncio.run(load_all(WebhookSource))
-    return [(name, each.kind, each.registry) for name, each in sorted(found.items())]
+        found = asyncio.run(load_each(WebhookSource))
+    return dict(sorted(found.items()))
 
 
 def make(name: str, kind: WebhookKind, secret: str, registry: str) -> None:
