@@ -35,7 +35,7 @@ def apply(  # noqa: PLR0917 -- typer's options, given by name
     yes: Yes = False,
     as_json: AsJson = False,
 ) -> None:
-    """Make hosts, windows, policies, notifiers and credentials what a file says; the difference is shown first."""
+    """Make hosts, windows, policies, trusts, notifiers and the like what a file says; the difference is shown first."""
     from uptainer.cli import declaring  # noqa: PLC0415 -- help and completion need none of it
 
     if schema:

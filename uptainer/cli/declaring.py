@@ -17,11 +17,10 @@ from uptainer.core.clock import utc_now
 from uptainer.core.errors import InvalidInputError
 from uptainer.fleet.content import NotifierDeclaration
 from uptainer.fleet.convergence import Change, make_changes, plan_changes
-from uptainer.fleet.declaration import Declaration, json_schema, read_declaration
+from uptainer.fleet.declaration import NOTHING, Declaration, json_schema, read_declaration
+from uptainer.fleet.names import Names
 from uptainer.fleet.notifiers import NOTIFIER, change_notifiers, plan_notifiers
-from uptainer.fleet.policies import read_windows
 from uptainer.store.database import Database
-from uptainer.store.repositories.policies import PolicyRepository
 
 SAME = "Nothing to change: the fleet is as declared."
 
@@ -43,7 +42,7 @@ def apply(file: Path | None, *, prune: bool, dry_run: bool, yes: bool, as_json: 
         raise InvalidInputError("say which file: uptainer apply -f uptainer.yaml")
     text, name = _read(file)
     with connection.database() as database:
-        declared, changes = _plan(database, text, name, prune=prune)
+        declared, changes = _plan(database, text, name, file.parent, prune=prune)
         _show(changes, as_json=as_json)
         if dry_run or not changes:
             return
@@ -57,10 +56,12 @@ def apply(file: Path | None, *, prune: bool, dry_run: bool, yes: bool, as_json: 
         follow(database)
 
 
-def _plan(database: Database, text: str, name: str, *, prune: bool) -> tuple[Declaration, Sequence[Change]]:
+def _plan(
+    database: Database, text: str, name: str, folder: Path, *, prune: bool
+) -> tuple[Declaration, Sequence[Change]]:
     with database.session() as session:
-        windows, freezes = read_windows(PolicyRepository(session).windows())
-        declared = read_declaration(text, name, windows=windows, freezes=freezes)
+        stored = NOTHING if prune else Names.stored(session)
+        declared = read_declaration(text, name, folder=folder, stored=stored)
         changes = plan_changes(session, declared, prune=prune)
     return declared, (*changes, *plan_notifiers(declared.notifiers, _stored_notifiers(declared)))
 

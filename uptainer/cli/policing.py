@@ -16,7 +16,8 @@ from uptainer.cli.windowing import follow
 from uptainer.core.clock import utc_now
 from uptainer.core.enums import PolicyScope
 from uptainer.core.errors import InvalidInputError, NotFoundError
-from uptainer.fleet.policies import PolicyBook, read_windows, storable
+from uptainer.fleet.names import Names
+from uptainer.fleet.policies import PolicyBook, storable
 from uptainer.store.repositories.containers import ContainerRepository
 from uptainer.store.repositories.hosts import HostRepository
 from uptainer.store.repositories.policies import PolicyRepository
@@ -159,7 +160,7 @@ def _stored(session: Session, scope: PolicyScope, target: str) -> Mapping[str, A
 
 
 def _storable(session: Session, given: Mapping[str, Any]) -> dict[str, Any]:
-    return storable(given, *read_windows(PolicyRepository(session).windows()))
+    return storable(given, Names.stored(session))
 
 
 def _layer(scope: PolicyScope, target: str) -> str:

@@ -72,20 +72,24 @@ def add(  # noqa: PLR0917 -- typer's options, given by name
 ) -> None:
     """Keep a trust: public keys, or an identity and the root that it is proved against. A name that is there is replaced."""
     from uptainer.cli import trusting  # noqa: PLC0415 -- help and completion need none of it
+    from uptainer.fleet.content import TrustDeclaration  # noqa: PLC0415 -- the same
 
-    given = trusting.Given(
-        keys=tuple(key or ()),
+    given = TrustDeclaration(
+        keys=_paths(key),
         identity=identity,
         identity_matches=identity_matches,
         issuer=issuer,
         issuer_matches=issuer_matches,
-        root=root,
-        fulcio=fulcio,
-        rekor=tuple(rekor or ()),
-        ct_logs=tuple(ct_log or ()),
-        annotations=tuple(annotation or ()),
+        root=str(root or ""),
+        fulcio=str(fulcio or ""),
+        rekor=_paths(rekor),
+        ct_logs=_paths(ct_log),
     )
-    trusting.add(name, given)
+    trusting.add(name, given, annotation or [])
+
+
+def _paths(given: list[Path] | None) -> tuple[str, ...]:
+    return tuple(map(str, given or ()))
 
 
 def list_(as_json: AsJson = False) -> None:

@@ -13,6 +13,7 @@ from uptainer.cli import connection
 from uptainer.cli.rows import print_rows
 from uptainer.core.clock import utc_now
 from uptainer.core.errors import InvalidInputError, NotFoundError, RefusedError
+from uptainer.core.files import read_stream, read_text
 from uptainer.fleet.excuses import put_document
 from uptainer.policy.vex.reading import MAX_BYTES, read_document
 from uptainer.policy.vex.statements import Document, Product
@@ -115,18 +116,10 @@ def remove(name: str, *, force: bool) -> None:
 
 
 def _read(file: Path) -> str:
-    """To the byte, for its hash; no more than may be stored."""
-    try:
-        if str(file) == "-":
-            raw = sys.stdin.buffer.read(MAX_BYTES + 1)
-        else:
-            with file.open("rb") as opened:
-                raw = opened.read(MAX_BYTES + 1)
-        return raw.decode()
-    except OSError as error:
-        raise InvalidInputError(f"{file} can't be read: {error.strerror}") from error
-    except UnicodeDecodeError as error:
-        raise InvalidInputError(f"{file} is not UTF-8, which JSON is") from error
+    """To the byte, for its hash."""
+    if str(file) == "-":
+        return read_stream(sys.stdin.buffer, "standard input", MAX_BYTES)
+    return read_text(file, MAX_BYTES)
 
 
 def _named_by(session: Session, name: str) -> tuple[str, ...]:

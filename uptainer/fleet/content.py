@@ -11,6 +11,7 @@ from uptainer.core.errors import InvalidInputError
 from uptainer.core.workloads import HostAddress
 from uptainer.notices.rules import IMMEDIATELY, read_events, read_when
 from uptainer.policy.allowances import Allowance
+from uptainer.policy.fields import Names as PathNames
 from uptainer.policy.settings import PolicySettings
 from uptainer.runtimes.addresses import DEFAULT_TIMEOUT, parse_address
 
@@ -87,6 +88,23 @@ class AllowanceDeclaration(_Strict):
         return made.checked(now, beyond_a_year=self.beyond_a_year)
 
 
+class TrustDeclaration(_Strict):
+    """Whose signatures count: public keys, or an identity and the root that it is proved against; as paths of files."""
+
+    keys: PathNames = Field(default=(), description="Public keys in PEM (cosign.pub): any of them counts.")
+    identity: str = ""
+    identity_matches: str = Field(default="", description="An RE2 pattern, which must match the whole.")
+    issuer: str = ""
+    issuer_matches: str = ""
+    root: str = Field(default="", description="Sigstore's trusted_root.json.")
+    fulcio: str = Field(
+        default="", description="Instead of a root: certificates in PEM, the signing one first."
+    )
+    rekor: PathNames = ()
+    ct_logs: PathNames = ()
+    annotations: dict[str, str] = Field(default={}, description="What must have been signed with it.")
+
+
 class NotifierDeclaration(_Strict):
     """What the Notifier block of this name is told, and when. Its URL is a secret, and stays in the block alone."""
 
@@ -123,6 +141,13 @@ class Content(_Strict):
     hosts: dict[Name, HostDeclaration] = {}
     windows: dict[Name, WindowText] = {}
     freezes: dict[Name, WindowText] = {}
+    trusts: dict[Name, TrustDeclaration] = Field(
+        default={},
+        description="By the name that policies have in `signed_by`; paths begin where this file is.",
+    )
+    vex: dict[Name, str] = Field(
+        default={}, description="VEX documents by the name that policies have in `vex`: their paths."
+    )
     policies: PoliciesDeclaration = PoliciesDeclaration()
     allowances: tuple[AllowanceDeclaration, ...] = ()
     notifiers: dict[BlockName, NotifierDeclaration] = Field(

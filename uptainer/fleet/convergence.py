@@ -12,14 +12,18 @@ from uptainer.core.errors import InvalidInputError
 from uptainer.core.workloads import HostAddress
 from uptainer.fleet.declaration import Declaration
 from uptainer.fleet.excuses import allowance_of, put_allowance
-from uptainer.fleet.policies import read_windows, storable
+from uptainer.fleet.names import Names
+from uptainer.fleet.policies import storable
+from uptainer.fleet.trusts import put_trust, who
 from uptainer.policy.allowances import Allowance
-from uptainer.policy.window_text import parse_window
-from uptainer.policy.windows import Freeze, Window
+from uptainer.policy.fields import DOCUMENT, TRUST
+from uptainer.signatures.trusts import Trust, fingerprint, read_trust
+from uptainer.store.models import SignatureTrust, VexDocument
 from uptainer.store.repositories.audit import Actor
-from uptainer.store.repositories.excuses import KEY, AllowanceRepository
+from uptainer.store.repositories.excuses import KEY, AllowanceRepository, NewDocument, VexRepository
 from uptainer.store.repositories.hosts import HostRepository
 from uptainer.store.repositories.policies import PolicyRepository
+from uptainer.store.repositories.signatures import SignatureRepository
 
 Facts = Mapping[str, Any]
 
@@ -28,7 +32,8 @@ Facts = Mapping[str, Any]
 class Change:
     """One thing that differs: `before` is None for what is new, `after` for what is to be removed.
 
-    `what` is host, window, freeze, credentials, allowance, or a layer of policy ("host policy"); `name` is which.
+    `what` is host, window, freeze, credentials, trust, VEX document, allowance, or a layer of policy ("host policy"); `name`
+    is which.
     """
 
     what: str
@@ -50,10 +55,10 @@ def plan_changes(session: Session, declared: Declaration, *, prune: bool = False
     """What has to change, in the order in which it can; with `prune`, also what is stored and not declared.
 
     Raises:
-        InvalidInputError: a policy is for a host that is neither stored nor declared, or names no window; or one name
-            is to be a window's and a freeze's.
+        InvalidInputError: a policy is for a host, or names a window, a trust or a document, that will not be there; or
+            one name is to be a window's and a freeze's.
     """
-    wanted, stored = _declared(session, declared), _stored(session, declared)
+    wanted, stored = _declared(session, declared, prune=prune), _stored(session, declared)
     _check_names(wanted, stored)
     changed = [
         Change(*key, stored.get(key), facts) for key, facts in wanted.items() if stored.get(key) != facts
@@ -80,6 +85,10 @@ def make_changes(
             HostRepository(session).add(addresses[change.name], server, actor=actor)
         elif change.what == "allowance":
             put_allowance(session, allowances[change.name], actor, now)
+        elif change.what == TRUST:
+            put_trust(session, change.name, declared.trusts[change.name], actor)
+        elif change.what == DOCUMENT:
+            VexRepository(session).put(declared.documents[change.name], actor=actor, now=now)
         else:
             _put(PolicyRepository(session), change, change.after, actor, now)
 
@@ -104,6 +113,10 @@ def _remove(session: Session, change: Change, actor: Actor, now: datetime) -> No
         case "allowance":
             key = {name: (change.before or {}).get(name, "") for name in KEY}
             AllowanceRepository(session).remove_key(key, actor=actor)
+        case "trust":
+            SignatureRepository(session).remove_trust(change.name, actor=actor)
+        case "VEX document":
+            VexRepository(session).remove(change.name, actor=actor)
         case "window" | "freeze":
             policies.remove_window(change.name, actor=actor)
         case "credentials":
@@ -134,7 +147,7 @@ def _scope(layer: str) -> PolicyScope:
     return PolicyScope(layer.removesuffix(" policy"))
 
 
-def _declared(session: Session, declared: Declaration) -> dict[tuple[str, str], Facts]:
+def _declared(session: Session, declared: Declaration, *, prune: bool) -> dict[tuple[str, str], Facts]:
     """In the order in which it is stored: a policy may name what comes before it."""
     found: dict[tuple[str, str], Facts] = {}
     for name, text in declared.windows.items():
@@ -143,9 +156,13 @@ def _declared(session: Session, declared: Declaration) -> dict[tuple[str, str], 
         found["freeze", name] = {"when": text}
     for registry, block in declared.credentials.items():
         found["credentials", registry] = {"block": block}
+    for name, trust in declared.trusts.items():
+        found[TRUST, name] = _trust_facts(trust)
+    for name, document in declared.documents.items():
+        found[DOCUMENT, name] = _document_facts(document)
     for address in _hosts(session, declared):
         found["host", address.name] = _host_facts(address, declared.servers.get(address.name))
-    found |= _declared_policies(session, declared)
+    found |= _declared_policies(session, declared, prune=prune)
     for allowance in declared.allowances:
         found["allowance", allowance.scope] = _allowance_facts(allowance)
     return found
@@ -159,15 +176,17 @@ def _hosts(session: Session, declared: Declaration) -> Iterator[HostAddress]:
         yield replace(address, runtime=known) if known else address
 
 
-def _declared_policies(session: Session, declared: Declaration) -> dict[tuple[str, str], Facts]:
-    windows, freezes = read_windows(PolicyRepository(session).windows())
-    known = {**windows, **{name: parse_window(text, Window) for name, text in declared.windows.items()}}
-    frozen = {**freezes, **{name: parse_window(text, Freeze) for name, text in declared.freezes.items()}}
-    hosts = {row.name for row in HostRepository(session).all()} | {each.name for each in declared.hosts}
+def _declared_policies(
+    session: Session, declared: Declaration, *, prune: bool
+) -> dict[tuple[str, str], Facts]:
+    """What is to be removed can't be named any more."""
+    names = declared.names if prune else Names.stored(session) | declared.names
+    stored = () if prune else HostRepository(session).all()
+    hosts = {row.name for row in stored} | {each.name for each in declared.hosts}
     found = dict[tuple[str, str], Facts]()
     for (scope, target), settings in declared.policies.items():
         _check_host(scope, target, hosts)
-        found[_layer(scope), target] = storable(settings, known, frozen)
+        found[_layer(scope), target] = storable(settings, names)
     return found
 
 
@@ -186,6 +205,10 @@ def _stored(session: Session, declared: Declaration) -> dict[tuple[str, str], Fa
     found = dict[tuple[str, str], Facts](_stored_windows(policies))
     for registry, block in policies.credentials().items():
         found["credentials", registry] = {"block": block}
+    for trust in SignatureRepository(session).trusts():
+        found[TRUST, trust.name] = _stored_trust_facts(trust)
+    for document in VexRepository(session).listing():
+        found[DOCUMENT, document.name] = _document_facts(document)
     hosts = HostRepository(session)
     for row in hosts.all():
         server = hosts.server(row) if row.name in declared.servers else None
@@ -206,6 +229,23 @@ def _stored_windows(policies: PolicyRepository) -> Iterator[tuple[tuple[str, str
 def _allowance_facts(allowance: Allowance) -> Facts:
     key = {name: value for name in KEY if (value := getattr(allowance, name))}
     return {**key, "until": allowance.expires_at.astimezone(UTC).isoformat(), "reason": allowance.reason}
+
+
+def _trust_facts(trust: Trust) -> Facts:
+    """The fingerprint is over all of it, its root too."""
+    told = {"trusts": who(trust), "annotations": dict(trust.annotations), "fingerprint": fingerprint(trust)}
+    return {name: value for name, value in told.items() if value}
+
+
+def _stored_trust_facts(row: SignatureTrust) -> Facts:
+    try:
+        return _trust_facts(read_trust(row.document))
+    except InvalidInputError as error:
+        return {"trusts": f"nobody, for it can't be read: {error}", "fingerprint": row.fingerprint}
+
+
+def _document_facts(document: NewDocument | VexDocument) -> Facts:
+    return {"format": document.format.value, "sha256": document.sha256}
 
 
 def _host_facts(address: HostAddress, server: str | None) -> Facts:

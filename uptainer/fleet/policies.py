@@ -1,30 +1,26 @@
 """Which policy holds for a container: the stored layers and its labels, read once for the whole fleet."""
 
-import logging
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from types import MappingProxyType
-from typing import Any, Self, TypeVar
+from typing import Any, Self
 
 from sqlalchemy.orm import Session
 
 from uptainer.core.enums import PolicyScope
 from uptainer.core.errors import InvalidInputError
+from uptainer.fleet.names import Names, read_windows
 from uptainer.images.tag_policy import TagPolicy
 from uptainer.policy.labels import POLICY_LABEL, LabelFault, LabelReading, read_labels
 from uptainer.policy.layers import Layer, merge
 from uptainer.policy.settings import EffectivePolicy, PolicySettings, parse_settings
-from uptainer.policy.window_text import parse_window
 from uptainer.policy.windows import Freeze, Window
-from uptainer.store.models import MaintenanceWindow
 from uptainer.store.repositories.containers import ContainerView
 from uptainer.store.repositories.policies import PolicyRepository
 
 WINDOW_FIELDS = ("windows", "freezes")
 Key = tuple[PolicyScope, str]
 NOTHING: Mapping[Key, Mapping[str, Any]] = MappingProxyType({})
-AnyWindow = TypeVar("AnyWindow", bound=Window)
-_log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
@@ -116,15 +112,15 @@ class PolicyBook:
         return Layer(scope, target or "default", settings)
 
 
-def storable(
-    given: Mapping[str, Any], windows: Mapping[str, Window], freezes: Mapping[str, Freeze]
-) -> dict[str, Any]:
+def storable(given: Mapping[str, Any], names: Names) -> dict[str, Any]:
     """A layer, checked whole and written plainly; windows stay as they were given, for a name follows its window.
 
     Raises:
-        InvalidInputError: a field is unknown or its value is wrong.
+        InvalidInputError: a field is unknown or its value is wrong, or it names what is not there.
     """
-    settings: PolicySettings = parse_settings(given, windows=windows, freezes=freezes)
+    settings: PolicySettings = parse_settings(
+        given, windows=names.windows, freezes=names.freezes, others=names.others
+    )
     plain = settings.model_dump(mode="json", exclude_none=True)
     kept = {
         name: [given[name]] if isinstance(given[name], str) else given[name]
@@ -132,22 +128,3 @@ def storable(
         if name in plain
     }
     return {**plain, **kept}
-
-
-def read_windows(rows: Sequence[MaintenanceWindow]) -> tuple[Mapping[str, Window], Mapping[str, Freeze]]:
-    """The stored windows and freezes, by name. One is stored as the text that it was given in: `{"text": ...}`.
-
-    One that can no longer be read is left out: it is a fault of each policy that names it.
-    """
-    windows = _read_all([row for row in rows if not row.freeze], Window)
-    return windows, _read_all([row for row in rows if row.freeze], Freeze)
-
-
-def _read_all(rows: Sequence[MaintenanceWindow], kind: type[AnyWindow]) -> dict[str, AnyWindow]:
-    found: dict[str, AnyWindow] = {}
-    for row in rows:
-        try:
-            found[row.name] = parse_window(str(row.definition.get("text", "")), kind)
-        except InvalidInputError as error:
-            _log.warning("the %s %s can't be read: %s", kind.noun, row.name, error)
-    return found

@@ -1,10 +1,10 @@
 """The file that declares a fleet, with its lines: what is wrong in it is told by its line, and what was meant."""
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from datetime import datetime
 from difflib import get_close_matches
 from io import StringIO
-from typing import Any, get_args
+from typing import Any, TypeVar, get_args
 
 from pydantic import BaseModel, ValidationError
 from ruamel.yaml import YAML
@@ -12,7 +12,6 @@ from ruamel.yaml.comments import CommentedMap, CommentedSeq
 from ruamel.yaml.error import MarkedYAMLError, YAMLError
 
 from uptainer.core.errors import InvalidInputError
-from uptainer.core.workloads import HostAddress
 from uptainer.fleet.content import LAYERS, Content
 from uptainer.policy.allowances import Allowance
 from uptainer.policy.settings import PolicySettings
@@ -20,6 +19,9 @@ from uptainer.policy.window_text import parse_window
 from uptainer.policy.windows import Window
 
 Path = tuple[str | int, ...]
+AnyWindow = TypeVar("AnyWindow", bound=Window)
+Given = TypeVar("Given")
+Made = TypeVar("Made")
 
 
 def read_source(text: str, name: str) -> "Source":
@@ -48,9 +50,8 @@ def _load(text: str, name: str) -> CommentedMap:
     if document is None:
         return CommentedMap()
     if not isinstance(document, CommentedMap):
-        raise InvalidInputError(
-            f"{name}: it must have hosts, windows, freezes, policies, allowances, notifiers or credentials in it"
-        )
+        *parts, last = Content.model_fields
+        raise InvalidInputError(f"{name}: it must have {', '.join(parts)} or {last} in it")
     return document
 
 
@@ -61,22 +62,26 @@ class Source:
         self.document = document
         self._name = name
 
-    def windows(self, part: str, kind: type[Window]) -> dict[str, Any]:
-        found: dict[str, Any] = {}
+    def names(self, part: str) -> frozenset[str]:
         given = self.document.get(part)
-        for name, text in (given if isinstance(given, Mapping) else {}).items():
+        return frozenset(map(str, given)) if isinstance(given, Mapping) else frozenset()
+
+    def windows(self, part: str, kind: type[AnyWindow]) -> dict[str, AnyWindow]:
+        given = self.document.get(part)
+        texts = given if isinstance(given, Mapping) else {}
+        return self.read_each(part, texts, lambda _, text: parse_window(str(text), kind))
+
+    def read_each(
+        self, part: str, given: Mapping[str, Given], read: Callable[[str, Given], Made]
+    ) -> dict[str, Made]:
+        """Raises InvalidInputError, with the line of the first that can't be read."""
+        made: dict[str, Made] = {}
+        for name, each in given.items():
             try:
-                found[str(name)] = parse_window(str(text), kind)
+                made[name] = read(name, each)
             except InvalidInputError as error:
                 raise InvalidInputError(self._at((part, name), f"{name}: {error}")) from error
-        return found
-
-    def hosts(self, content: Content) -> Iterator[HostAddress]:
-        for name, host in content.hosts.items():
-            try:
-                yield host.address(name)
-            except InvalidInputError as error:
-                raise InvalidInputError(self._at(("hosts", name), f"{name}: {error}")) from error
+        return made
 
     def allowances(self, content: Content, now: datetime) -> Iterator[Allowance]:
         lines: dict[str, int] = {}

@@ -1,7 +1,7 @@
 """The types that a policy's fields are made of, each checked where it enters."""
 
 import shlex
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from enum import StrEnum
 from functools import partial
 from typing import Annotated, Literal
@@ -80,6 +80,16 @@ def _read_window(kind: type[Window], value: object, info: ValidationInfo) -> Win
         raise ValueError(f"there is no {kind.noun} named {value!r}") from error
 
 
+def _check_names(kind: str, value: tuple[str, ...], info: ValidationInfo) -> tuple[str, ...]:
+    """Where a policy is written, what it names must be there. Where one is read it need not: its decisions say so."""
+    known: Collection[str] = (info.context or {}).get(kind, value)
+    for name in value:
+        if name not in known:
+            there = ", ".join(sorted(known)) or "none"
+            raise ValueError(f"there is no {kind} named {name!r}; known: {there}")
+    return value
+
+
 def _read_command(value: object) -> object:
     """A text is split as a shell would, and run by none."""
     return tuple(shlex.split(value)) if isinstance(value, str) else value
@@ -107,6 +117,8 @@ def _checked(check: Callable[[], object], value: str) -> str:
     return value
 
 
+TRUST = "trust"
+DOCUMENT = "VEX document"
 _stored = PlainSerializer(format_window, return_type=str)
 # Both ways a text, so that a form or a parameter's schema can show it.
 _text = WithJsonSchema({"type": "string", "examples": ["Fri 22:00-05:00 Europe/Berlin"]})
@@ -121,6 +133,8 @@ _words = BeforeValidator(_read_command, json_schema_input_type=_Said | tuple[_Sa
 Windows = Annotated[tuple[WindowField, ...], _some_windows]
 Freezes = Annotated[tuple[FreezeField, ...], _some_windows]
 Names = Annotated[tuple[_Said, ...], _some_names]
+Trusts = Annotated[Names, AfterValidator(partial(_check_names, TRUST))]
+Documents = Annotated[Names, AfterValidator(partial(_check_names, DOCUMENT))]
 Command = Annotated[tuple[_Said, ...], _words]
 
 Pattern = Annotated[str, AfterValidator(_check_pattern)]

@@ -1,8 +1,9 @@
 """What can be said in a policy: partly, in one layer (`PolicySettings`), and whole (`EffectivePolicy`)."""
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from datetime import timedelta
 from difflib import get_close_matches
+from types import MappingProxyType
 from typing import Any
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
@@ -14,6 +15,7 @@ from uptainer.policy.fields import (
     AutoLevel,
     Command,
     Count,
+    Documents,
     FastTrack,
     Freezes,
     GitOps,
@@ -24,12 +26,15 @@ from uptainer.policy.fields import (
     TagScheme,
     Tolerance,
     Transform,
+    Trusts,
     Unscanned,
     Unsigned,
     Windows,
 )
 from uptainer.policy.probes import Probe
 from uptainer.policy.windows import Freeze, Window
+
+NOTHING_CHECKED: Mapping[str, Collection[str]] = MappingProxyType({})
 
 
 class _Model(BaseModel):
@@ -71,9 +76,9 @@ class PolicySettings(_Model):
     only_fixable: bool | None = None
     end_of_life: Tolerance | None = None
     secrets: Tolerance | None = None
-    vex: Names | None = None
+    vex: Documents | None = None
     unscanned: Unscanned | None = None
-    signed_by: Names | None = None
+    signed_by: Trusts | None = None
     unsigned: Unsigned | None = None
     fast_track: FastTrack | None = None
     fast_track_unattended: bool | None = None
@@ -104,13 +109,15 @@ def parse_settings(
     *,
     windows: Mapping[str, Window | str] | None = None,
     freezes: Mapping[str, Freeze | str] | None = None,
+    others: Mapping[str, Collection[str]] = NOTHING_CHECKED,
 ) -> PolicySettings:
-    """Read one layer as it is stored or typed; `windows` and `freezes` are the stored ones that it may name.
+    """Read one layer as it is stored or typed; `windows` and `freezes` are the stored ones that it may name, and `others`
+    has the names of what else there is by its kind (`TRUST`, `DOCUMENT`), where that is to be checked.
 
     Raises:
         InvalidInputError: a field is unknown or its value is wrong; the message says each fault.
     """
-    context = {Window.noun: windows or {}, Freeze.noun: freezes or {}}
+    context = {Window.noun: windows or {}, Freeze.noun: freezes or {}, **others}
     try:
         return PolicySettings.model_validate(data, context=context)
     except ValidationError as error:

@@ -75,8 +75,10 @@ def test_a_trust_that_says_too_little_is_refused(
 
 
 def test_a_policy_that_asks_for_a_signature_says_so_until_it_is_there(stocked: Stocked, key: Path) -> None:
-    uptainer("trust", "add", "shop", "--key", str(key))
+    for name in ("shop", "nobody"):
+        uptainer("trust", "add", name, "--key", str(key))
     assert uptainer("policy", "set", "default", "signed_by=shop", "signed_by=nobody").code == 0
+    uptainer("trust", "remove", "nobody")
 
     def finding() -> dict[str, str]:
         told = uptainer("updates", "--why", str(stocked.update_id), "--json").json["findings"]

@@ -9,6 +9,9 @@ import pytest
 from jsonschema import Draft202012Validator, ValidationError  # type: ignore[import-untyped]  # -- it brings no types
 from ruamel.yaml import YAML
 
+from tests.lab.sigstore import new_key, public_pem
+from tests.unit.policy.test_vex_documents import openvex
+from tests.unit.signatures.test_signature_trusts import trusted_root
 from uptainer.fleet.declaration import json_schema, read_declaration
 
 PAGE = Path(__file__).parents[3] / "docs" / "declaring.md"
@@ -21,8 +24,14 @@ def checked(text: str) -> None:
     Draft202012Validator(json_schema()).validate(document)
 
 
-def test_the_file_on_the_page_is_read_as_it_stands() -> None:
-    declared = read_declaration(FILE, "uptainer.yaml", now=WRITTEN)
+def test_the_file_on_the_page_is_read_as_it_stands(tmp_path: Path) -> None:
+    (tmp_path / "keys").mkdir()
+    (tmp_path / "vex").mkdir()
+    (tmp_path / "keys" / "cosign.pub").write_text(public_pem(new_key()))
+    (tmp_path / "keys" / "trusted_root.json").write_text(trusted_root())
+    (tmp_path / "vex" / "vendor.openvex.json").write_text(openvex({}))
+    declared = read_declaration(FILE, "uptainer.yaml", folder=tmp_path, now=WRITTEN)
+    assert (list(declared.trusts), list(declared.documents)) == (["shop", "releases"], ["vendor"])
     assert declared.servers == {"nas": "nas", "nas-podman": "nas"}
     assert set(declared.notifiers) == {"ops-mail", "morning"}
     assert declared.credentials == {"ghcr.io": "ghcr"}
