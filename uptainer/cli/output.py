@@ -37,8 +37,15 @@ def print_table(columns: Sequence[str], rows: Iterable[Sequence[str]], *, title:
     lines = [[Text(cell) for cell in row] for row in rows]
     screen = console()
     columns_of_cells = list(zip(columns, *([cell.plain for cell in line] for line in lines), strict=True))
-    table = Table(title=title, title_justify="left", box=None, pad_edge=False, header_style="bold")
-    widths = fit(columns_of_cells, screen.width)
+    widths, gap = fit(columns_of_cells, screen.width)
+    table = Table(
+        title=title,
+        title_justify="left",
+        box=None,
+        pad_edge=False,
+        header_style="bold",
+        collapse_padding=gap == 1,
+    )
     for column, width in zip(columns, widths, strict=True):
         if width:
             table.add_column(column, overflow="fold", width=width)

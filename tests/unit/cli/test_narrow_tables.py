@@ -45,14 +45,26 @@ def test_a_column_without_a_word_is_the_first_to_go(monkeypatch: pytest.MonkeyPa
     assert "why" not in printed(monkeypatch, 80, calm)
 
 
-def test_a_day_is_not_broken_among_many_columns() -> None:
-    cells = [["id", "7"], ["image", "localhost:43167/shop/nginx"], ["platform", "linux/amd64"]]
-    cells += [["status", "succeeded"], ["critical", "3"], ["high", "4"], ["medium", "11"], ["low", "3"]]
+@pytest.mark.parametrize(
+    ("headings", "cells"),
+    [
+        (
+            "id|image|platform|status|critical|high|medium|low|scanned at",
+            "7|localhost:43167/shop/nginx|linux/amd64|succeeded|3|4|11|3|2026-11-23 04:16",
+        ),
+        (
+            "id|workload|status|reason|image|volumes|size|created at|verified at",
+            "3|vm/db|succeeded|before the move|localhost:43167/shop/db:16.1.0|1|279|2026-11-23 04:46|2026-11-23 04:46",
+        ),
+    ],
+)
+def test_a_day_is_not_broken_among_many_columns(headings: str, cells: str) -> None:
+    columns = list(zip(headings.split("|"), cells.split("|"), strict=True))
 
-    widths = fit([*cells, ["scanned at", "2026-11-23 04:16"], ["why", ""]], 80)
+    widths, gap = fit(columns, 80)
 
-    assert widths[8] >= len("2026-11-23")
-    assert widths[9] == 0
+    assert sum(widths) + gap * (len(widths) - 1) <= 80
+    assert widths[-1] >= len("2026-11-23")
 
 
 def test_what_fits_is_on_one_line(monkeypatch: pytest.MonkeyPatch) -> None:
