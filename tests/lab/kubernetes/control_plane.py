@@ -20,7 +20,9 @@ _LEFT_OUT = {"nodeipam", "route", "service", "cloud-node-lifecycle", "ttl", "boo
 
 
 class ControlPlane:
-    """Answers at `url` once `is_ready`; `credentials` has what is needed to ask."""
+    """Answers at `url` once `is_ready`, and does what it is asked once its controllers are started; `credentials` has what
+    is needed to ask.
+    """
 
     def __init__(self, room: Room) -> None:
         require_programs(NEEDED)
@@ -32,8 +34,6 @@ class ControlPlane:
         self.processes = {
             "etcd": self._start(_etcd(self.directory / "etcd", etcd)),
             "kube-apiserver": self._start(_api_server(self.credentials, self.url, etcd)),
-            "kube-controller-manager": self._start(_controller_manager(self.credentials)),
-            "kube-scheduler": self._start(_scheduler(self.credentials)),
         }
 
     def runs(self) -> bool:
@@ -46,6 +46,11 @@ class ControlPlane:
                 raise LabUnavailableError(
                     f"{name} ended with status {process.returncode}: {self._words(name)}"
                 )
+
+    def start_controllers(self) -> None:
+        """Once the API server is ready: they wait ten seconds for it, and on a busy machine it takes longer."""
+        self.processes["kube-controller-manager"] = self._start(_controller_manager(self.credentials))
+        self.processes["kube-scheduler"] = self._start(_scheduler(self.credentials))
 
     def is_ready(self) -> bool:
         """Raises: LabUnavailableError, when one of the processes has ended."""

@@ -123,8 +123,9 @@ def cluster() -> Iterator[Kept]:
 
 
 def _wait_for_node(plane: ControlPlane, node: Node, objects: Objects) -> None:
-    """Until a pod would be started: the node is ready, and the scheduler may use it."""
+    """Until a pod would be started: the controllers run, the node is ready, and the scheduler may use it."""
     wait_until(plane.is_ready, what="the API server was not ready", timeout=START, pause=0.1)
+    plane.start_controllers()
 
     def is_ready() -> bool:
         plane.check()
