@@ -30,7 +30,7 @@ from uptainer.core.errors import (
     UptainerError,
 )
 from uptainer.core.secrets import ClusterSecret
-from uptainer.runtimes.kubernetes.client import JSON_PATCH, MERGE, STRATEGIC, Cluster
+from uptainer.runtimes.kubernetes.client import MERGE, STRATEGIC, Cluster
 from uptainer.runtimes.kubernetes.resources import CRON_JOB_VERSIONS, PODS
 
 OBJECTS = [{"metadata": {"name": f"pod-{number}"}} for number in range(7)]
@@ -190,7 +190,7 @@ def test_a_token_is_not_sent_in_the_clear_over_a_network() -> None:
         Cluster(address_of("http://cluster.example:6443"), ClusterSecret(token="secret"))
 
 
-@pytest.mark.parametrize("kind", [MERGE, STRATEGIC, JSON_PATCH])
+@pytest.mark.parametrize("kind", [MERGE, STRATEGIC])
 def test_a_patch_says_of_which_kind_it_is(kind: str) -> None:
     with cluster_of(lambda _: Said()) as (api, cluster):
         cluster.patch(PODS.path("shop", "web"), {"metadata": {}}, kind=kind)

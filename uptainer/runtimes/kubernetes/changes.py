@@ -70,7 +70,7 @@ def make(cluster: Cluster, target: Target, change: Change) -> None:
         if image == change.after:
             return None
         if image != change.before:
-            raise _superseded(target, image)
+            raise superseded(target, image)
         return _forwards(workload, target, change)
 
     _apply(cluster, target, patch_of)
@@ -86,7 +86,7 @@ def take_back(cluster: Cluster, target: Target, change: Change, all_survive: Cal
     def patch_of(workload: Json) -> Json | None:
         image = image_in(workload, target.container)
         if image not in (change.before, change.back, change.after):
-            raise _superseded(target, image)
+            raise superseded(target, image)
         if image != change.after:
             return None
         stands = change.back != change.before and not change.is_of_the_same_name and all_survive(workload)
@@ -95,7 +95,7 @@ def take_back(cluster: Cluster, target: Target, change: Change, all_survive: Cal
     _apply(cluster, target, patch_of)
 
 
-def _superseded(target: Target, image: str) -> SupersededError:
+def superseded(target: Target, image: str) -> SupersededError:
     return SupersededError(
         f"somebody else gave {target.key} the image {image} meanwhile, which is left as it is"
     )

@@ -31,7 +31,6 @@ PAGE = 250
 """Objects in one answer to a list: a pod is about 10 KB of JSON."""
 MERGE = "application/merge-patch+json"
 STRATEGIC = "application/strategic-merge-patch+json"
-JSON_PATCH = "application/json-patch+json"
 _UNAUTHORIZED = 401
 _OK = range(200, 300)
 _PATIENCE = 2.0
@@ -76,13 +75,8 @@ class Cluster:
     def post(self, path: str, body: Json, *, query: Query = NOTHING) -> Any:
         return self._json("POST", path, query=query, body=body)
 
-    def put(self, path: str, body: Json, *, query: Query = NOTHING) -> Any:
-        return self._json("PUT", path, query=query, body=body)
-
-    def patch(
-        self, path: str, body: Json | Sequence[Json], *, kind: str = MERGE, query: Query = NOTHING
-    ) -> Any:
-        """`kind` is MERGE, STRATEGIC or JSON_PATCH."""
+    def patch(self, path: str, body: Json, *, kind: str = MERGE, query: Query = NOTHING) -> Any:
+        """`kind` is MERGE or STRATEGIC."""
         return self._json("PATCH", path, query=query, body=body, content_type=kind)
 
     def delete(self, path: str, *, body: Json | None = None, query: Query = NOTHING) -> Any:

@@ -1,7 +1,6 @@
 """What a cluster is as a whole: its identity, its version, and what its nodes add up to."""
 
 import hashlib
-import re
 from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -13,17 +12,11 @@ from uptainer.core.errors import AccessDeniedError, NotFoundError
 from uptainer.core.platform import Platform
 from uptainer.core.workloads import EngineFacts
 from uptainer.runtimes.kubernetes.client import Cluster
+from uptainer.runtimes.kubernetes.quantities import quantity
 from uptainer.runtimes.kubernetes.resources import NAMESPACES, NODES
 
 Json = Mapping[str, Any]
 
-_QUANTITY = re.compile(r"(\d+(?:\.\d+)?)([A-Za-z]*)")
-_FACTORS = {
-    "": 1.0,
-    "m": 1e-3,
-    **{unit: 1000.0**power for power, unit in enumerate(("k", "M", "G", "T", "P"), 1)},
-    **{f"{unit}i": 1024.0**power for power, unit in enumerate("KMGTP", 1)},
-}
 _ANCHORS = ("kube-system", "default")
 """Namespaces that every cluster has, and that nobody deletes: their UID is as good as the cluster's own."""
 
@@ -77,18 +70,9 @@ def _read(node: Json) -> Node | None:
     return Node(
         name=node["metadata"]["name"],
         platform=Platform.of(info["operatingSystem"], info["architecture"]),
-        cpus=quantity(capacity.get("cpu", "0")),
-        memory=quantity(capacity.get("memory", "0")),
+        cpus=float(quantity(capacity.get("cpu", "0"))),
+        memory=float(quantity(capacity.get("memory", "0"))),
     )
-
-
-def quantity(text: str) -> float:
-    """A Kubernetes quantity: `4`, `500m`, `16Gi`; 0 for what is none.
-
-    Source: https://kubernetes.io/docs/reference/kubernetes-api/common-definitions/quantity/
-    """
-    found = _QUANTITY.fullmatch(str(text))
-    return float(found[1]) * _FACTORS.get(found[2], 0.0) if found else 0.0
 
 
 def _identity(cluster: Cluster) -> str:

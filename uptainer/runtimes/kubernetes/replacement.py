@@ -6,7 +6,7 @@ from functools import partial
 from typing import Any
 
 from uptainer.core.clock import Clock
-from uptainer.core.errors import InvalidInputError, RefusedError, SupersededError
+from uptainer.core.errors import InvalidInputError, RefusedError
 from uptainer.runtimes.kubernetes import changes, planning, snapshots
 from uptainer.runtimes.kubernetes.client import Cluster
 from uptainer.runtimes.kubernetes.discovery import read_pods
@@ -60,7 +60,7 @@ def _check(on: Replacement) -> Json:
     workload = on.cluster.get(on.target.path)
     image = image_in(workload, on.target.container)
     if image not in (on.plan.change.before, on.plan.change.after):
-        raise SupersededError(f"somebody else gave {on.target.key} the image {image} meanwhile")
+        raise changes.superseded(on.target, image)
     if image == on.plan.change.before:
         around = planning.surroundings(on.cluster, on.target, workload)
         planning.refuse(on.target, on.request, workload, around)

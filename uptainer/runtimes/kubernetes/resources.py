@@ -42,4 +42,5 @@ QUOTAS = Resource("", "v1", "resourcequotas")
 CRON_JOB_VERSIONS = ("v1", "v1beta1")
 DISRUPTION_BUDGET_VERSIONS = ("v1", "v1beta1")
 AUTOSCALER_VERSIONS = ("v2", "v2beta2", "v1")
+SNAPSHOT_GROUP = "snapshot.storage.k8s.io"
 SNAPSHOT_VERSIONS = ("v1", "v1beta1")

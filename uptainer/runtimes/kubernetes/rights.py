@@ -11,11 +11,10 @@ from types import MappingProxyType
 
 from uptainer.runtimes.kubernetes.client import Cluster
 from uptainer.runtimes.kubernetes.namespaces import choose_scope
-from uptainer.runtimes.kubernetes.resources import SNAPSHOT_VERSIONS
+from uptainer.runtimes.kubernetes.resources import SNAPSHOT_GROUP, SNAPSHOT_VERSIONS
 
 _REVIEWS = "/apis/authorization.k8s.io/v1/selfsubjectaccessreviews"
 _WITHOUT_NAMESPACE = frozenset({"nodes", "namespaces", "volumesnapshotclasses"})
-_SNAPSHOTS = "snapshot.storage.k8s.io"
 _AT_ONCE = 4
 
 
@@ -56,8 +55,8 @@ NEEDED: Mapping[str, tuple[Right, ...]] = MappingProxyType(
             *_rights("", "events", "list"),
             *_rights("", "pods/log", "get"),
             *_rights("", "persistentvolumeclaims", "get"),
-            *_rights(_SNAPSHOTS, "volumesnapshots", "get list create delete"),
-            *_rights(_SNAPSHOTS, "volumesnapshotclasses", "list"),
+            *_rights(SNAPSHOT_GROUP, "volumesnapshots", "get list create delete"),
+            *_rights(SNAPSHOT_GROUP, "volumesnapshotclasses", "list"),
         ),
         "run commands, remove and create again": (
             *_rights("", "pods/exec", "get create"),
@@ -78,14 +77,14 @@ def missing_rights(cluster: Cluster) -> Mapping[str, Sequence[str]]:
         UnreachableError: it did not answer.
     """
     places = choose_scope(cluster).places
-    has_snapshots = cluster.served(_SNAPSHOTS, "volumesnapshots", SNAPSHOT_VERSIONS) is not None
+    has_snapshots = cluster.served(SNAPSHOT_GROUP, "volumesnapshots", SNAPSHOT_VERSIONS) is not None
     missing: dict[str, Sequence[str]] = {}
     with ThreadPoolExecutor(_AT_ONCE, thread_name_prefix="rights") as pool:
         for purpose, rights in NEEDED.items():
             asked = [
                 (right, place)
                 for right in rights
-                if has_snapshots or right.group != _SNAPSHOTS
+                if has_snapshots or right.group != SNAPSHOT_GROUP
                 for place in _places(right, places)
             ]
             allowed = pool.map(lambda each: _may(cluster, *each), asked)

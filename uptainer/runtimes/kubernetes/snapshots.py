@@ -13,14 +13,13 @@ from typing import Any
 from uptainer.core.clock import Clock
 from uptainer.core.errors import NotFoundError, PermanentError, RefusedError, TemporaryError
 from uptainer.runtimes.kubernetes.client import Cluster
-from uptainer.runtimes.kubernetes.resources import CLAIMS, SNAPSHOT_VERSIONS, Resource
+from uptainer.runtimes.kubernetes.resources import CLAIMS, SNAPSHOT_GROUP, SNAPSHOT_VERSIONS, Resource
 from uptainer.runtimes.kubernetes.strategies import replicas_of
 from uptainer.runtimes.kubernetes.targets import Target
 from uptainer.runtimes.kubernetes.templates import template_of
 
 Json = Mapping[str, Any]
 
-GROUP = "snapshot.storage.k8s.io"
 MARK = "uptainer.io/update"
 """The label of what was made for one update; its value is the plan's mark."""
 CLAIM = "uptainer.io/claim"
@@ -110,17 +109,17 @@ def _find(cluster: Cluster, target: Target, claim: str) -> Json | None:
 
 
 def _served(cluster: Cluster, target: Target) -> Resource:
-    served = cluster.served(GROUP, "volumesnapshots", SNAPSHOT_VERSIONS)
+    served = cluster.served(SNAPSHOT_GROUP, "volumesnapshots", SNAPSHOT_VERSIONS)
     if served is None:
         raise RefusedError(
-            f"{target.key}: {_POLICY}, and this cluster takes no snapshots ({GROUP} is not served): install a driver "
+            f"{target.key}: {_POLICY}, and this cluster takes no snapshots ({SNAPSHOT_GROUP} is not served): install a driver "
             "that does, or switch that off in the policy"
         )
     return served
 
 
 def _classes(cluster: Cluster) -> list[Json]:
-    served = cluster.served(GROUP, "volumesnapshotclasses", SNAPSHOT_VERSIONS)
+    served = cluster.served(SNAPSHOT_GROUP, "volumesnapshotclasses", SNAPSHOT_VERSIONS)
     return cluster.items(served.path()) if served else []
 
 

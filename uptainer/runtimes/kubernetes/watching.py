@@ -10,11 +10,12 @@ from uptainer.core.errors import (
     BusyError,
     NotFoundError,
     PermanentError,
-    SupersededError,
     TemporaryError,
     UptainerError,
 )
+from uptainer.runtimes.kubernetes.changes import superseded
 from uptainer.runtimes.kubernetes.client import Cluster
+from uptainer.runtimes.kubernetes.pods import Pod
 from uptainer.runtimes.kubernetes.resources import CONTROLLER_REVISIONS, EVENTS, PODS, REPLICASETS
 from uptainer.runtimes.kubernetes.rollout import (
     SLOWLY,
@@ -38,7 +39,6 @@ PATIENCE = timedelta(minutes=10)
 
 _NO_DEADLINE = 2**31 - 1
 _REVISION = "deployment.kubernetes.io/revision"
-_ENDED = frozenset({"Succeeded", "Failed"})
 _LINES_OF_LOG = "5"
 _NO_LOG = ("unable to retrieve container logs", "failed to try resolving symlinks in path")
 """What a node answers, as if it were the log, when it has cleared the container away, or is about to."""
@@ -118,9 +118,7 @@ class Watch:
     def _check_image(self, sight: Sight) -> None:
         image = image_in(sight.workload, self._target.container)
         if image != self._goal.image:
-            raise SupersededError(
-                f"somebody else gave {self._target.key} the image {image} meanwhile, which is left as it is"
-            )
+            raise superseded(self._target, image)
 
     def _go_on(self, sight: Sight, now: float) -> None:
         """Raises RolloutError where there is nothing more to wait for."""
@@ -162,7 +160,7 @@ def look(cluster: Cluster, target: Target) -> Sight:
         sets = cluster.items(REPLICASETS.path(target.namespace), query=query)
         controllers = controlled_by(workload, sets)
     label, revision = _revision(cluster, target, workload, controllers, query)
-    mine = [pod for each in controllers for pod in controlled_by(each, pods) if _counts(pod)]
+    mine = [pod for each in controllers for pod in controlled_by(each, pods) if Pod.read(pod).live]
     new = [pod for pod in mine if pod["metadata"].get("labels", {}).get(label) == revision]
     old = [pod for pod in mine if pod not in new]
     sight = Sight(target.kind, workload, target.container, new, old, revision)
@@ -258,12 +256,6 @@ def _patience(sight: Sight, deadline: timedelta | None) -> timedelta:
 
 def _pause(elapsed: float) -> float:
     return 0.5 if elapsed < SLOWLY.total_seconds() else 2.0
-
-
-def _counts(pod: Json) -> bool:
-    """Not one that is on its way out, or that was evicted and stays to be looked at."""
-    ended = (pod.get("status") or {}).get("phase") in _ENDED
-    return not ended and "deletionTimestamp" not in pod["metadata"]
 
 
 def _annotation(item: Json, name: str) -> str | None:

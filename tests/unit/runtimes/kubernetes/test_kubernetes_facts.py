@@ -13,7 +13,6 @@ from uptainer.runtimes.kubernetes.capabilities import TABLE
 from uptainer.runtimes.kubernetes.facts import workload_facts, workload_state
 from uptainer.runtimes.kubernetes.keys import KINDS, Key
 from uptainer.runtimes.kubernetes.labels import labels_of
-from uptainer.runtimes.kubernetes.nodes import quantity
 from uptainer.runtimes.kubernetes.observation import Observation, observe
 from uptainer.runtimes.kubernetes.pods import Pod
 
@@ -343,11 +342,3 @@ def test_a_key_is_read_as_it_is_written() -> None:
 
 def test_every_kind_has_its_row_in_the_table() -> None:
     assert tuple(TABLE) == KINDS
-
-
-@pytest.mark.parametrize(
-    ("text", "value"),
-    [("4", 4), ("500m", 0.5), ("16Gi", 16 * 1024**3), ("1Ki", 1024), ("2k", 2000), ("1.5", 1.5), ("odd", 0)],
-)
-def test_a_quantity_is_read_with_its_unit(text: str, value: float) -> None:
-    assert quantity(text) == value

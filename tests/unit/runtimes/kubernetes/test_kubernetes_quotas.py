@@ -5,7 +5,8 @@ from typing import Any
 
 import pytest
 
-from uptainer.runtimes.kubernetes.quotas import quantity, shortages
+from uptainer.runtimes.kubernetes.quantities import quantity
+from uptainer.runtimes.kubernetes.quotas import shortages
 
 QUANTITIES = [
     ("2", Decimal(2)),
