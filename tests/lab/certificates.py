@@ -1,8 +1,10 @@
 """An authority of the tests' own, and what it signs."""
 
 import ipaddress
+import ssl
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
@@ -19,6 +21,14 @@ class Signed:
 
     certificate: str
     key: str
+
+    def context(self, folder: Path) -> ssl.SSLContext:
+        """For a server that shows it. Python reads a key from a file only, which is made in `folder`."""
+        path = folder / "server.pem"
+        path.write_text(self.certificate + self.key)
+        found = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+        found.load_cert_chain(path)
+        return found
 
 
 class Authority:

@@ -3,7 +3,6 @@
 Real servers on loopback, under names that are none of loopback's: only what a name stands for is scripted.
 """
 
-import ssl
 from collections.abc import Callable
 from pathlib import Path
 
@@ -41,15 +40,6 @@ def public(_: Asked) -> Answer:
 def basic(asked: Asked) -> Answer:
     wanted = {"WWW-Authenticate": 'Basic realm="lan"'}
     return HERE if "Authorization" in asked.headers else Answer(401, headers=wanted)
-
-
-def over_tls(script: Callable[[Asked], Answer], folder: Path) -> ScriptedServer:
-    signed = AUTHORITY.server("nas.lan")
-    pem = folder / "server.pem"
-    pem.write_text(signed.certificate + signed.key)
-    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-    context.load_cert_chain(pem)
-    return ScriptedServer(script, tls=context)
 
 
 async def ask(registry: str, keychain: Keychain, *insecure: str) -> str:
@@ -110,7 +100,7 @@ async def test_a_persons_word_takes_it(lan: Named) -> None:
 
 async def test_what_speaks_tls_is_asked_by_tls_whatever_an_engine_says(lan: Named, tmp_path: Path) -> None:
     """Also where its certificate is not believed here: that an engine does not look at it is its own affair."""
-    with over_tls(basic, tmp_path) as server:
+    with ScriptedServer(basic, tls=AUTHORITY.server("nas.lan").context(tmp_path)) as server:
         registry = lan(server)
         with pytest.raises(UnreachableError, match="not believed here"):
             await ask(registry, Keychain({registry: PASSWORD}), registry)
