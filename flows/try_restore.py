@@ -46,8 +46,8 @@ async def try_restore(
     swept = await sweep(wanted, lambda number: try_backup(number, by, start), at_once=2)
     said = [f"backup {each.backup_id} of {each.workload}: {each.said}" for each in swept.results]
     failed = [f"backup {number} was not tried: {error}" for number, error in swept.failures]
-    if not all(each.passed for each in swept.results):
+    is_bad = any(each.passed is False for each in swept.results)
+    if is_bad:
         await tell_people()
-    good = not failed and all(each.passed for each in swept.results)
-    made = Completed if good else Failed
+    made = Failed if failed or is_bad else Completed
     return made(message="; ".join([*failed, *said]) or "every newest backup was tried lately")

@@ -13,14 +13,24 @@ from uptainer.backups.archives import (
     write_archive,
 )
 from uptainer.backups.files import Draft, safe_name
-from uptainer.backups.manifest import exists, names_of, read_manifest, read_stored, write_manifest
+from uptainer.backups.manifest import exists, is_sealed, names_of, read_manifest, read_stored, write_manifest
 from uptainer.backups.sealing import SUFFIX, Cipher
 from uptainer.backups.store import Location
 from uptainer.core.errors import InvalidInputError, PermanentError
 from uptainer.core.workloads import Mount
 from uptainer.runtimes.port import Runtime
 
-__all__ = ["Backup", "back_up", "delete", "exists", "read", "remove_partial", "verify", "verify_files"]
+__all__ = [
+    "Backup",
+    "back_up",
+    "delete",
+    "exists",
+    "is_closed",
+    "read",
+    "remove_partial",
+    "verify",
+    "verify_files",
+]
 
 
 @dataclass(frozen=True, slots=True)
@@ -147,6 +157,16 @@ def verify(backup: Backup) -> None:
     for archive in backup.archives:
         for _ in read(backup, archive):
             pass
+
+
+def is_closed(location: Location) -> bool:
+    """Whether its store keeps backups that it is not meant to open, and this is one.
+
+    Raises:
+        PermanentError: there is no backup, or its manifest is damaged.
+        UnreachableError: the store does not answer.
+    """
+    return not location.store.opens and is_sealed(location)
 
 
 def verify_files(location: Location) -> int:

@@ -80,6 +80,11 @@ def read_stored(location: Location) -> tuple[Stored, ...]:
         raise _damaged(location, error) from error
 
 
+def is_sealed(location: Location) -> bool:
+    """Whether it is encrypted. Raises: PermanentError, UnreachableError, as `read_manifest`."""
+    return bool(_outer(location)["format"] == SEALED)
+
+
 def names_of(location: Location) -> frozenset[str]:
     """The names of all files of the backup that lies there; none where there is no backup, or its manifest is damaged."""
     try:

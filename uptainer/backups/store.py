@@ -19,6 +19,11 @@ class BackupStore:
     block: str = ""
     seal: Seal | None = None
 
+    @property
+    def opens(self) -> bool:
+        """Whether what is written there now can be read here again."""
+        return self.seal is None or self.seal.opens
+
     def new(self, host: str, workload: str, label: str) -> "Location":
         return Location(self, self.files.place(host, workload, label))
 

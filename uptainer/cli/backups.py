@@ -67,7 +67,7 @@ Limit = Annotated[int, typer.Option("--limit", min=1, max=10_000, help="So many,
 class BackupLine:
     """`size` in bytes, of the archives as they lie in the store; `verified_at` is when they were read back.
 
-    `tested_at` is when a restore of it was last tried, `test` is passed or failed, and `test_said` why. `left_out` is what
+    `tested_at` is when a restore of it was last tried, `test` is passed, failed or unknown, and `test_said` why. `left_out` is what
     of the volumes it does not hold.
     """
 
@@ -206,9 +206,9 @@ def _line(row: "ContainerBackup", workload: str) -> BackupLine:
         update_id=row.update_id,
         store=row.store,
         location=row.location,
-        why=row.error or ("" if row.test_passed in {None, True} else row.test_said or ""),
+        why=row.error or ("" if row.test_passed else row.test_said or ""),
         tested_at=row.tested_at,
-        test={None: "", True: "passed", False: "failed"}[row.test_passed],
+        test={None: "unknown", True: "passed", False: "failed"}[row.test_passed] if row.tested_at else "",
         test_said=row.test_said or "",
         left_out="; ".join(sorted({each["left_out"] for each in row.archives if each.get("left_out")})),
     )

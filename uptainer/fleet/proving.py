@@ -5,10 +5,10 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from uptainer.backups.backup import Backup, read, verify
+from uptainer.backups.backup import Backup, is_closed, read, verify, verify_files
 from uptainer.backups.content import Comparison
 from uptainer.backups.copying import fill, mount_in, plan_trial, reach
-from uptainer.backups.store import Stores
+from uptainer.backups.store import Location, Stores
 from uptainer.core.clock import Clock, utc_now
 from uptainer.core.errors import BusyError, NotFoundError, PermanentError, RefusedError
 from uptainer.fleet.backing_up import policy_of
@@ -31,18 +31,18 @@ KEPT, RESTORED = "kept", "restored"
 
 @dataclass(frozen=True, slots=True)
 class Trial:
-    """What came of trying one backup. `said` is a sentence."""
+    """What came of trying one backup. `said` is a sentence; `passed` is None where it could not be tried."""
 
     backup_id: int
     workload: str
-    passed: bool
+    passed: bool | None
     said: str
 
 
 def backups_to_try(database: Database, now: datetime, *, every: timedelta, limit: int) -> Sequence[int]:
     """The newest whole backup with data of each workload, where the last try is longer ago than `every`; by number."""
     with database.session() as session:
-        views = ContainerRepository(session).listing()
+        views = [view for view in ContainerRepository(session).listing() if view.host.enabled]
         rows = BackupRepository(session).to_test([view.container.id for view in views], now - every)
         return [row.id for row in rows[:limit]]
 
@@ -68,8 +68,12 @@ def try_backup(
         check_whole(database, backup_id, view)
         clear_trials(database, host, runtime)
         try:
-            backup = read_backup(row, stores)
-            said, passed = _try(database, view, runtime, backup, backup_id, start=start), True
+            location = stores(row.store).at(row.location)
+            if is_closed(location):
+                said, passed = _check_alone(location), None
+            else:
+                backup = read_backup(row, stores)
+                said, passed = _try(database, view, runtime, backup, backup_id, start=start), True
         except PermanentError as error:
             said, passed = str(error), False
     _note(database, view, backup_id, actor, passed=passed, said=said)
@@ -134,6 +138,12 @@ def _read_alone(backup: Backup, why: str) -> str:
     return f"{files} files were read whole, and not restored: {why}"
 
 
+def _check_alone(location: Location) -> str:
+    """A store that holds public keys alone is not meant to open what it keeps."""
+    archives = verify_files(location)
+    return f"{archives} volumes lie there as they were written, and were not restored: the store holds no private key"
+
+
 def _compare(backup: Backup, runtime: Runtime, copy: Copy) -> int:
     """Raises: PermanentError, naming what differs."""
     files = 0
@@ -163,14 +173,14 @@ def _start(database: Database, view: ContainerView, runtime: Runtime, backup: Ba
 
 
 def _note(
-    database: Database, view: ContainerView, backup_id: int, actor: Actor, *, passed: bool, said: str
+    database: Database, view: ContainerView, backup_id: int, actor: Actor, *, passed: bool | None, said: str
 ) -> None:
     now = utc_now()
     with database.session() as session:
         BackupRepository(session).tested(backup_id, now, passed=passed, said=said)
         details = {"backup": backup_id, "passed": passed, "said": said}
         AuditRepository(session).append(actor, "backup.tested", f"workload/{view.address}", details)
-        if not passed:
+        if passed is False:
             notice = backup_test_failed(
                 view.host.name, view.container.key, backup_id, said, at=now, project=view.container.project
             )

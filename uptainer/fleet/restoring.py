@@ -40,7 +40,8 @@ def restore_backup(database: Database, backup_id: int, opens: Opens, stores: Sto
     Returns what was done, as a sentence.
 
     Raises:
-        RefusedError: the backup did not succeed, its files were removed, or its volumes are not the container's any more.
+        RefusedError: the backup did not succeed, its files were removed, its volumes are not the container's any more, or
+            no safety copy could be had.
         UnfinishedError: the data is not whole, or the container does not start: recovery goes on with it.
     """
     with database.session() as session:
@@ -51,7 +52,7 @@ def restore_backup(database: Database, backup_id: int, opens: Opens, stores: Sto
     with claim_workload(database, view.host.name, key), opens(view.host.name) as runtime:
         check_whole(database, backup_id, view)
         refuse_unsettled(database, view)
-        safety = new_location(view, stores(policy_of(database, view).backup_store)).beside("-safety")
+        safety = _safety_of(database, view, stores)
         with _there(view, runtime, backup) as made:
             _restore_into(
                 database, view, runtime, backup, safety, backup_id=backup_id, actor=actor, made=made
@@ -64,6 +65,17 @@ def restore_backup(database: Database, backup_id: int, opens: Opens, stores: Sto
             actor, "backup.restored", f"workload/{view.address}", {"backup": backup_id, "said": said}
         )
     return said
+
+
+def _safety_of(database: Database, view: ContainerView, stores: Stores) -> Location:
+    """Where the safety copy goes. Raises RefusedError where it could not be read again: it would be no way back."""
+    store = stores(policy_of(database, view).backup_store)
+    if not store.opens:
+        raise RefusedError(
+            f"what is there now would be kept in the backup store {store.block!r}, which encrypts to keys that it cannot open: "
+            "give its block the private key, or keep this workload's backups in another store meanwhile"
+        )
+    return new_location(view, store).beside("-safety")
 
 
 def left_out(backup: Backup) -> Sequence[str]:

@@ -106,7 +106,7 @@ def make_plan(
 
 def _refuse_unreadable(store: BackupStore, mounts: Sequence[Mount]) -> None:
     """An update that could not put the data back by itself has no way back."""
-    if mounts and store.seal is not None and not store.seal.opens:
+    if mounts and not store.opens:
         raise RefusedError(
             f"the backup store {store.block!r} encrypts to keys that it cannot open, so that an undo could not put the data "
             "back: give its block the private key, or keep this workload's backups in another store"

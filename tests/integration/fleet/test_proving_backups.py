@@ -5,15 +5,20 @@ from datetime import timedelta
 from pathlib import Path
 
 import pytest
+from pyrage import x25519
 
 from tests.integration.fleet import dying
 from tests.integration.fleet.dying import kill
 from tests.integration.fleet.house import ANN, House
 from uptainer.backups.backup import Backup
+from uptainer.backups.local import LocalFiles
+from uptainer.backups.sealing import Seal
+from uptainer.backups.store import BackupStore
 from uptainer.core.clock import utc_now
 from uptainer.core.errors import (
     BusyError,
     InvalidInputError,
+    PermanentError,
     RefusedError,
     UnfinishedError,
     UnreachableError,
@@ -24,6 +29,7 @@ from uptainer.fleet.copying import restore_as
 from uptainer.fleet.leftovers import prune_host
 from uptainer.fleet.proving import Trial, backups_to_try, try_backup
 from uptainer.fleet.reports import report_night
+from uptainer.fleet.restoring import restore_backup
 from uptainer.fleet.updating import backups_below
 from uptainer.notices.notice import Event
 from uptainer.store.models import ContainerBackup
@@ -103,6 +109,32 @@ def test_a_damaged_backup_fails_and_people_are_told(house: House, kept: Kept) ->
     with house.database.session() as session:
         (notice,) = NoticeRepository(session).unrouted()
         assert (notice.event, notice.subject) == (Event.BACKUP_TEST_FAILED, "workload/lab/web")
+
+
+def test_what_its_store_cannot_open_is_neither_good_nor_bad_and_nothing_is_restored_without_a_way_back(
+    house: House, kept: Kept, tmp_path: Path
+) -> None:
+    seal = Seal(recipients=(str(x25519.Identity.generate().to_public()),))
+    closed = BackupStore(LocalFiles(tmp_path / "offsite"), "offsite", seal)
+
+    def stores(block: str) -> BackupStore:
+        return closed if block else house.stores("")
+
+    def restore(backup_id: int) -> None:
+        restore_backup(house.database, backup_id, house.opens, stores, actor=ANN)
+
+    house.policy(backup_store="offsite", backup_consistency="live")
+    sealed = back_up_workload(house.database, "lab/web", house.opens, stores, actor=ANN, reason="test")
+    trial = try_backup(house.database, sealed.backup_id, house.opens, stores, actor=ANN)
+    assert trial.passed is None
+    assert trial.said.startswith("1 volumes lie there as they were written, and were not restored")
+    assert (row_of(house, sealed.backup_id).test_passed, due(house)) == (None, [])
+    before = house.engine.client.containers.get("web").attrs["State"]
+    with pytest.raises(PermanentError, match="the backup store 'offsite' holds no key that opens it"):
+        restore(sealed.backup_id)
+    with pytest.raises(RefusedError, match="'offsite', which encrypts to keys that it cannot open"):
+        restore(kept.backup_id)
+    assert house.engine.client.containers.get("web").attrs["State"] == before
 
 
 def test_what_does_not_come_back_as_it_was_kept_is_named(

@@ -2,6 +2,7 @@
 
 import hashlib
 import os
+import stat
 import struct
 from pathlib import Path
 from typing import Any
@@ -34,6 +35,7 @@ def fill(root: Path, owner: int = 0, superuser: int = 0) -> None:
     (root / "away").symlink_to("../../../../etc/passwd")
     os.mkfifo(root / "pipe")
     os.mknod(root / "null", 0o20666, os.makedev(1, 3))
+    os.mknod(root / "socket", stat.S_IFSOCK | 0o600)
     with (root / "holes").open("wb") as file:
         file.truncate(HOLE)
         file.seek(HOLE // 2)
@@ -75,12 +77,13 @@ def spoil(root: Path, superuser: int = 0) -> None:
 
 
 def snapshot(root: Path) -> dict[str, Entry]:
-    """By path. Hard links show by their number, holes by the room that a file takes."""
+    """By path, but for sockets. Hard links show by their number, holes by the room that a file takes."""
     found = {}
     for folder, folders, files in os.walk(root):
         for name in (".", *folders, *files):
             path = Path(folder, name)
-            found[str(path.relative_to(root))] = _entry(path)
+            if not path.is_socket():
+                found[str(path.relative_to(root))] = _entry(path)
     return found
 
 

@@ -85,6 +85,22 @@ def mounted(place: Path) -> Iterator[None]:
         subprocess.run(["umount", str(place)], check=True, timeout=10)
 
 
+def test_what_changes_while_it_is_read_leaves_an_archive_that_can_be_unpacked(folder: Path) -> None:
+    big = folder / "big"
+    big.write_bytes(os.urandom(2_000_000))
+    for number in range(3):
+        (folder / f"f{number}").touch()
+    with tar_of(folder).read() as tar:
+        pieces = [next(tar)]
+        os.truncate(big, 1)
+        for path in folder.glob("f*"):
+            path.unlink()
+        pieces += tar
+    tar_of(folder).write(iter(pieces))
+    assert big.stat().st_size == 2_000_000
+    assert (folder / "deep" / "one").read_text() == "one"
+
+
 def test_a_folder_with_something_mounted_in_it_is_refused_before_anything_is_removed(folder: Path) -> None:
     with mounted(folder / "deep"), pytest.raises(RefusedError, match="deep is mounted there on here"):
         tar_of(folder).write(iter([]))

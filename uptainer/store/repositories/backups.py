@@ -94,8 +94,8 @@ class BackupRepository:
     def fail(self, backup_id: int, error: str, now: datetime) -> ContainerBackup:
         return self._set(backup_id, status=BackupStatus.FAILED, error=error, finished_at=now)
 
-    def tested(self, backup_id: int, now: datetime, *, passed: bool, said: str) -> ContainerBackup:
-        """What came of trying to restore it."""
+    def tested(self, backup_id: int, now: datetime, *, passed: bool | None, said: str) -> ContainerBackup:
+        """What came of trying to restore it; `passed` is None where that could not be tried."""
         return self._set(backup_id, tested_at=now, test_passed=passed, test_said=said)
 
     def tried(self, since: datetime) -> Sequence[tuple[ContainerBackup, str]]:
