@@ -1,6 +1,8 @@
 """VEX documents of three forms: which statement speaks of which image and package, and which of them excuses."""
 
 import json
+from collections.abc import Mapping
+from types import MappingProxyType
 from typing import Any
 
 import pytest
@@ -145,6 +147,9 @@ def test_a_statement_has_its_documents_first_date() -> None:
     assert not excuses(read_document("vendor", document))
 
 
+NOTHING: Mapping[str, Any] = MappingProxyType({})
+
+
 def cyclonedx(state: str = "not_affected", **given: Any) -> str:
     analysis = {"state": state, "justification": "code_not_reachable"}
     vulnerability = {"id": "CVE-2026-1", "analysis": analysis, "affects": [{"ref": "app"}], **given}
@@ -186,6 +191,18 @@ def test_cyclonedx(document: str, excused: bool) -> None:
     assert excuses(read) is excused
 
 
+@pytest.mark.parametrize("excusing_first", [True, False])
+def test_of_two_analyses_the_newer_counts_and_not_the_newer_record(excusing_first: bool) -> None:
+    said = json.loads(cyclonedx())
+    (excusing,) = said["vulnerabilities"]
+    older, newer = {"firstIssued": "2026-01-01T00:00:00Z"}, {"lastUpdated": "2026-02-01T00:00:00Z"}
+    worse = {**excusing, "analysis": {"state": "exploitable", **(newer if excusing_first else older)}}
+    excusing["analysis"] |= older if excusing_first else newer
+    excusing["updated"] = "2026-03-01T00:00:00Z"
+    said["vulnerabilities"].append(worse)
+    assert excuses(read_document("vendor", json.dumps(said))) is not excusing_first
+
+
 def test_what_cyclonedx_says_is_exploitable_in_a_package_that_is_none_counts_for_the_image() -> None:
     said = json.loads(cyclonedx())
     said["components"].append({"type": "library", "name": "plugin", "bom-ref": "plugin"})
@@ -199,7 +216,12 @@ def test_what_cyclonedx_says_of_another_image_s_package_is_not_said_of_ours() ->
     assert not excuses(read_document("vendor", document))
 
 
-def csaf(status: str = "known_not_affected", products: tuple[str, ...] = ("app",), **given: Any) -> str:
+def csaf(
+    status: str = "known_not_affected",
+    products: tuple[str, ...] = ("app",),
+    about: Mapping[str, Any] = NOTHING,
+    **given: Any,
+) -> str:
     flags = [{"label": "vulnerable_code_not_present", "product_ids": list(products)}]
     vulnerability = {"cve": "CVE-2026-1", "product_status": {status: list(products)}, "flags": flags, **given}
     tree = {
@@ -210,8 +232,8 @@ def csaf(status: str = "known_not_affected", products: tuple[str, ...] = ("app",
             _related("installed_on", "bare", "app")],
         "product_groups": [{"group_id": "all", "product_ids": ["app", "ssl"]}],
     }  # fmt: skip
-    about = {"category": "csaf_vex", "tracking": {"current_release_date": "2026-01-01T00:00:00Z"}}
-    return json.dumps({"document": about, "product_tree": tree, "vulnerabilities": [vulnerability]})
+    dated = {"category": "csaf_vex", "tracking": {"current_release_date": "2026-01-01T00:00:00Z"}, **about}
+    return json.dumps({"document": dated, "product_tree": tree, "vulnerabilities": [vulnerability]})
 
 
 def _product(name: str, purl: str) -> dict[str, Any]:
@@ -242,6 +264,7 @@ CSAF: list[tuple[str, str, bool]] = [
     ("a part without a purl", csaf(products=("installed_on:bare",)), False),
     ("a product that is not in the tree", csaf(products=("nobody",)), False),
     ("affected in a part without a purl", csaf(product_status={"known_not_affected": ["app"], "known_affected": ["installed_on:bare"]}), False),
+    ("an interim document", csaf(about={"csaf_version": "2.0", "tracking": {"status": "interim"}}), True),
     ("by another id", csaf(cve="", ids=[{"system_name": "ours", "text": "CVE-2026-1"}]), True),
 ]  # fmt: skip
 
@@ -268,6 +291,10 @@ WRONG = [
     ("[]", "no VEX document"),
     ("{}", "neither OpenVEX, nor CycloneDX, nor CSAF"),
     ('{"document": {"category": "csaf_security_advisory"}}', "only csaf_vex states"),
+    ('{"document": {"category": "csaf_withdrawn"}}', "only csaf_vex states"),
+    (csaf(about={"tracking": {"status": "draft"}}), "a draft, which its issuer does not stand by yet"),
+    (csaf(about={"tracking": {"status": "withdrawn"}}), "document.tracking.status: Input should be 'draft'"),
+    (csaf(about={"csaf_version": "2.1"}), "it is CSAF 2.1, and 2.0 is what is read"),
     ('{"bomFormat": "CycloneDX"}', "no cyclonedx document: vulnerabilities: Field required"),
     (openvex({"status": "fine"}), "no openvex document: statements.0.status"),
     (openvex(), "statements: List should have at least 1 item"),

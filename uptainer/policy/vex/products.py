@@ -28,9 +28,9 @@ def make_products(
 
 
 def join(measure: Measure, products: Iterable[tuple[Product, ...]]) -> tuple[Product, ...]:
-    """Each once. Raises InvalidInputError: they are too many."""
-    found: dict[Product, None] = {}
+    """Raises InvalidInputError: they are too many."""
+    found: list[Product] = []
     for some in products:
         measure.take(len(some))
-        found |= dict.fromkeys(some)
+        found += some
     return tuple(found)

@@ -8,6 +8,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from enum import StrEnum
+from functools import lru_cache
 
 from packageurl import PackageURL
 
@@ -107,10 +108,11 @@ def newest(documents: Sequence[Document]) -> tuple[Document, ...]:
     )
 
 
-def parse_purl(text: object) -> PackageURL | None:
-    """None: it is no package URL, so that nothing can be found by it."""
+@lru_cache(maxsize=10_000)
+def parse_purl(text: str) -> PackageURL | None:
+    """None: it is no package URL, so that nothing can be found by it. A scan and its documents name few, many times."""
     try:
-        return PackageURL.from_string(text) if isinstance(text, str) else None
+        return PackageURL.from_string(text)
     except ValueError:
         return None
 
