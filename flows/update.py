@@ -56,7 +56,7 @@ _ENDS = {
 )
 @plainly
 async def update(
-    update_id: UpdateId, dry_run: bool = False, override_window: Reason = "", by: By = "uptainer"
+    update_id: UpdateId, dry_run: bool = False, override_window: Reason = "", by: By = ""
 ) -> State[Any]:
     """Started again at any time, it does what is next: an update that is closed is only told of.
 
@@ -64,7 +64,7 @@ async def update(
         update_id: The update's number, as `uptainer updates` lists it.
         dry_run: Only say every step that would be taken.
         override_window: An emergency's reason: an approved update begins also outside of its maintenance window.
-        by: Your name, with `override_window`. It goes into the audit log, as typed.
+        by: Your name, which `override_window` needs. It goes into the audit log, as typed.
     """
     call_suspension_no_error()
     situation = await read_update(update_id)

@@ -110,6 +110,18 @@ def test_an_update_that_nobody_answered_is_not_started(stocked: Stocked) -> None
     assert f"uptainer approve {stocked.update_id}" in ended.err
 
 
+def test_a_window_is_overridden_for_a_reason_and_by_name(stocked: Stocked) -> None:
+    number = str(stocked.update_id)
+    uptainer("policy", "set", "default", "windows=2027-01-01 00:00 to 2027-01-01 06:00 UTC")
+    uptainer("approve", number, "--yes")
+    assert "needs a reason" in uptainer("update", number, "--override-window", " ").err
+    assert after(stocked)[0].window_override is None
+    uptainer("update", number, "--override-window", "it is being exploited")
+    assert "outside of its window, for: it is being exploited" in uptainer("updates", "--why", number).out
+    (entry,) = uptainer("audit", "list", "--action", "update.window_overridden", "--json").json
+    assert (entry["actor"], entry["typed"]) == (getpass.getuser(), False)
+
+
 def test_history_says_who_answered_and_explains(stocked: Stocked) -> None:
     uptainer("reject", str(stocked.update_id), "--reason", "too new", "--yes")
     (line,) = uptainer("history", "--json").json

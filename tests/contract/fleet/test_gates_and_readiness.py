@@ -246,6 +246,8 @@ def test_in_an_emergency_a_closed_window_is_overridden_with_a_reason_and_that_is
     assert not readiness(fleet.database, made, NOW).go
     with pytest.raises(InvalidInputError, match="needs a reason"):
         override_window(fleet.database, made, "  ", Actor("ada", authenticated=True))
+    with pytest.raises(InvalidInputError, match="needs the name of who does it"):
+        override_window(fleet.database, made, "it is being exploited", Actor(""))
     override_window(fleet.database, made, "it is being exploited", Actor("ada", authenticated=True))
     assert readiness(fleet.database, made, NOW).go
     with fleet.database.session() as session:

@@ -3,9 +3,12 @@
 from collections.abc import Sequence
 from datetime import timedelta
 
+import pytest
+
 from tests.contract.fleet.seeded import ANN, OPEN_UNTIL_ONE, Seeded, flaw
 from tests.contract.fleet.test_gates_and_readiness import approved
 from tests.lab.facts import NOW, address, container, engine
+from uptainer.core.enums import UpdateStatus
 from uptainer.fleet.maintenance import ServerPlan, plan_maintenance
 from uptainer.fleet.previews import windows_in_effect
 from uptainer.fleet.simulation import Foreseen, simulate
@@ -63,6 +66,22 @@ def test_a_simulation_foresees_what_maintenance_begins(fleet: Seeded) -> None:
     for bounds in (Bounds(1, 1), Bounds(1, 2), Bounds(2, 3)):
         begun = {f"{due.host}/{due.workload}" for plan in plans(fleet, bounds).values() for due in plan.due}
         assert {line.workload for line in foreseen(fleet, bounds)} == begun
+
+
+@pytest.mark.parametrize(("took", "begun"), [((2, 3, 40), True), ((30, 20, 1), False)])
+def test_what_its_earlier_updates_took_says_whether_it_can_be_done_in_time(
+    fleet: Seeded, took: Sequence[int], begun: bool
+) -> None:
+    """Eight minutes are left, and the median counts."""
+    for number, minutes in enumerate(took):
+        made = approved(fleet, tag=f"1.28.{number}")
+        fleet.move(made, UpdateStatus.APPLYING, at=NOW)
+        fleet.move(made, UpdateStatus.VALIDATING, UpdateStatus.SUCCEEDED, at=NOW + timedelta(minutes=minutes))
+    made = approved(fleet, tag="1.29")
+    fleet.policy(windows=[OPEN_UNTIL_ONE])
+    (plan,) = plan_maintenance(fleet.database, NEARLY_OVER)
+    assert [due.update_id for due in plan.due] == ([made] if begun else [])
+    assert fleet.update(made).status is (UpdateStatus.APPROVED if begun else UpdateStatus.WAITING_FOR_WINDOW)
 
 
 def test_what_does_not_fit_is_foreseen_for_the_next_opening(fleet: Seeded) -> None:

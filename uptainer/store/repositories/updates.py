@@ -81,11 +81,13 @@ class UpdateRepository:
         forbids it still.
 
         Raises:
-            InvalidInputError: no reason is given.
+            InvalidInputError: no reason or nobody is given.
             RefusedError: it is not approved.
         """
         if not reason.strip():
             raise InvalidInputError("to override a maintenance window needs a reason, for the audit log")
+        if not actor.name.strip():
+            raise InvalidInputError("to override a maintenance window needs the name of who does it")
         row = self._compare_and_set(
             update_id, ANSWERED, {"window_override": reason.strip(), "opens_at": None}
         )
