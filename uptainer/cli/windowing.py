@@ -85,7 +85,7 @@ def remove(name: str, *, force: bool) -> None:
             if named and not force:
                 raise RefusedError(
                     f"window {name!r} is named by the policies {', '.join(named)}, which could not be read without it, "
-                    "so that a person would have to approve all that they hold for: change them first, or say --force"
+                    "so that no update that they hold for could be approved: change them first, or say --force"
                 )
             PolicyRepository(session).remove_window(name, actor=connection.caller())
         typer.echo(f"Window {name} is removed.")
