@@ -11,6 +11,7 @@ from tests.lab.shop import STUBBORN, Shop
 from tests.lab.system import System, running_system
 
 DAY_AFTER_TOMORROW = f"{datetime.now(UTC) + timedelta(days=2):%a} 22:00-23:00 UTC"
+PROJECT = "caches"
 ASKED = ("web-1", "refused-1", "late-1", "skipped-1")
 
 
@@ -25,7 +26,7 @@ def shop(docker_engine: DockerEngine, registry: Registry) -> Iterator[Shop]:
     shop.push("redis:7.2.5", fixed=True)
     for workload in ASKED:
         shop.run(workload, "nginx:1.27.2", volumes=[f"{workload}:/data"])
-    shop.run("cache-1", "redis:7.2.4")
+    shop.run("cache-1", "redis:7.2.4", labels={"com.docker.compose.project": PROJECT})
     shop.run("auto-1", "nginx:1.27.2", labels={"uptainer.mode": "auto"})
     shop.run("shut-1", "nginx:1.27.2", labels={"uptainer.windows": DAY_AFTER_TOMORROW})
     shop.run("stubborn-1", "nginx:1.27.2", command=STUBBORN, labels={"uptainer.stop-timeout": "30s"})

@@ -1,15 +1,20 @@
 """The main job through Prefect: one running `uptainer up`, a real engine, registry and scanner."""
 
 import re
+from collections.abc import Iterator, Sequence
 from datetime import timedelta
 from functools import partial
 
 import psutil
 import pytest
+from pydantic import SecretStr
 
+from blocks import Notifier
 from flows.form import GateForm
+from tests.flows.conftest import PROJECT
 from tests.lab.room import wait_until
 from tests.lab.shop import Shop, exec_in
+from tests.lab.sinks import MailSink, Sink, WebhookSink
 from tests.lab.system import System
 from uptainer.core.clock import utc_now
 from uptainer.core.enums import (
@@ -20,6 +25,7 @@ from uptainer.core.enums import (
     UpdateStatus,
 )
 from uptainer.fleet.gates import give_answer
+from uptainer.fleet.telling import BURST
 from uptainer.store.models import Approval
 from uptainer.store.repositories.approvals import Answer, ApprovalRepository
 from uptainer.store.repositories.audit import SYSTEM, Actor
@@ -149,7 +155,29 @@ def test_a_gate_whose_time_is_over_is_closed_with_its_run(system: System) -> Non
     assert (closed["type"], closed["name"]) == ("CANCELLED", "Closed")
 
 
-def test_a_newer_candidate_takes_the_place_of_one_that_waits(system: System, shop: Shop) -> None:
+STEPS = {
+    "proposed": " is proposed",
+    "waiting": " waits for approval",
+    "approved": " is approved by root",
+    "started": " began at",
+    "succeeded": ": succeeded",
+}
+assert len(STEPS) <= BURST, "each may come as a message of its own, and none is held back"
+
+
+@pytest.fixture(scope="module")
+def told(system: System) -> Iterator[tuple[MailSink, WebhookSink]]:
+    """Two who are told from now on what becomes of the updates of one project, and of no other."""
+    with MailSink() as mail, WebhookSink() as hook:
+        for name, sink in {"mail": mail, "hook": hook}.items():
+            wanted = [f"update.{step}" for step in STEPS]
+            system.save(name, Notifier(url=SecretStr(sink.url), events=wanted, projects=[PROJECT]))
+        yield mail, hook
+
+
+def test_a_newer_candidate_takes_the_place_of_one_that_waits(
+    system: System, shop: Shop, told: tuple[MailSink, WebhookSink]
+) -> None:
     older, run = system.gate("cache-1")
     shop.push("redis:7.2.6", fixed=True)
     assert (
@@ -176,6 +204,29 @@ def test_a_newer_candidate_takes_the_place_of_one_that_waits(system: System, sho
     assert system.ended(next_run)["state"]["name"] == "Succeeded"
     assert shop.image_of("cache-1") == shop.image("redis:7.2.6")
     assert [each.authenticated for each in answers(system, newer.id)] == [True]
+
+
+def test_whoever_is_to_be_told_was_told_each_step_of_it_once_and_in_order(
+    system: System, told: tuple[MailSink, WebhookSink]
+) -> None:
+    """Of the update before, whose steps each run on the way has told of; `notify` tells what was not taken then."""
+    update = system.update("cache-1")
+    title = f"{system.address('cache-1')}: redis 7.2.4 -> 7.2.6"
+    wait_until(partial(_have_heard_the_end, system, told), what="they were not told", timeout=240)
+    for sink in told:
+        heard = "\n".join(each.body for each in sink.arrived)
+        said = "|".join(STEPS.values())
+        assert re.findall(rf"{re.escape(title)}({said})", heard) == list(STEPS.values())
+        assert heard.count("redis") == len(STEPS)
+        assert f"{system.url}/runs/flow-run/{update.flow_run_id} or uptainer approve {update.id}" in heard
+        assert len({each.mark for each in sink.arrived}) == len(sink.arrived)
+    events = [f"uptainer.update.{step}" for step in STEPS]
+    wait_until(lambda: system.events(update) == events, what="Prefect did not keep its events", timeout=90)
+
+
+def _have_heard_the_end(system: System, sinks: Sequence[Sink]) -> bool:
+    system.run("notify")
+    return all(any(STEPS["succeeded"] in each.body for each in sink.arrived) for sink in sinks)
 
 
 def test_a_window_that_stands_in_a_label_is_a_schedule_whose_coming_runs_are_seen(system: System) -> None:

@@ -14,6 +14,9 @@ from aiosmtpd.smtp import SMTP, Envelope, Session
 from tests.lab.room import free_port
 from uptainer.notices.channel import MARK
 
+PATIENCE = "cto=60&rto=60"
+"""So many seconds Apprise waits for a sink on a busy machine, where it would give up after 4 and send again."""
+
 
 @dataclass(frozen=True, slots=True)
 class Arrived:
@@ -32,6 +35,7 @@ class Sink:
     """
 
     refusal = 0
+    url: str
 
     def __init__(self) -> None:
         self.refusals = 0
@@ -65,7 +69,9 @@ class MailSink(Sink):
         port = free_port()
         self._controller = Controller(_Mailbox(self), hostname="127.0.0.1", port=port)
         self._controller.start()
-        self.url = f"mailto://127.0.0.1:{port}?from=uptainer@example.org&to=ops@example.org&mode=insecure"
+        self.url = (
+            f"mailto://127.0.0.1:{port}?from=uptainer@example.org&to=ops@example.org&mode=insecure&{PATIENCE}"
+        )
 
     def close(self) -> None:
         self._controller.stop()
@@ -99,7 +105,7 @@ class WebhookSink(Sink):
         self._server.daemon_threads = True
         self._thread = threading.Thread(target=self._server.serve_forever, args=(0.02,), daemon=True)
         self._thread.start()
-        self.url = f"json://ada:{self.KEY}@127.0.0.1:{self._server.server_port}/hook"
+        self.url = f"json://ada:{self.KEY}@127.0.0.1:{self._server.server_port}/hook?{PATIENCE}"
 
     def close(self) -> None:
         self._server.shutdown()

@@ -153,11 +153,12 @@ class System:
         with temporary_settings({PREFECT_API_URL: f"{self.url}/api"}):
             asyncio.run(block.asave(name))
 
-    def events(self, update: int) -> set[str]:
-        """The names of Prefect's events about an update."""
-        body = {"filter": {"event": {"prefix": ["uptainer.update."]}}, "limit": 50}
+    def events(self, update: Update) -> list[str]:
+        """The names of Prefect's events about an update, the oldest first."""
+        resource = f"uptainer.workload.{update.host_name}.{update.workload}"
+        body = {"filter": {"resource": {"id": [resource]}, "order": "ASC"}, "limit": 50}
         found = self.api.post("/events/filter", json=body).raise_for_status().json()["events"]
-        return {each["event"] for each in found if each["payload"]["update_id"] == update}
+        return [each["event"] for each in found if each["payload"]["update_id"] == update.id]
 
     def get(self, path: str) -> Json:
         found: Json = self.api.get(path).raise_for_status().json()
