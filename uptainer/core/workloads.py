@@ -108,3 +108,8 @@ class ContainerFacts:
     @property
     def workload_key(self) -> str:
         return self.workload or self.key
+
+    @property
+    def platforms(self) -> tuple[str, ...]:
+        """All that its pods run on, where they are several."""
+        return tuple(self.details.get("platforms") or ())

@@ -83,7 +83,7 @@ class Known:
     @property
     def has_platforms(self) -> bool:
         """Whether its pods run on machines of several kinds."""
-        return len(self.facts.details.get("platforms") or ()) > 1
+        return len(self.facts.platforms) > 1
 
     def brings(self, row: CandidateRow) -> list[str]:
         """What the candidate adds to what runs now, in words; sorted, to be compared later. Also what is excused."""

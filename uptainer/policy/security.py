@@ -86,6 +86,16 @@ def check_secrets(subject: DecisionSubject, now: datetime) -> Finding:
     return Finding(rule, _TOLERATED[policy.secrets], f"{reason}; {by}")
 
 
+def check_platforms(subject: DecisionSubject, _now: datetime) -> Finding:
+    """Each platform has an image of its own, and one of them is scanned."""
+    rule, platforms = "platforms", subject.container.platforms
+    if len(platforms) < 2:  # noqa: PLR2004 -- several
+        return Finding(rule, Verdict.ALLOW, "it runs on machines of one kind")
+    return _unknown(
+        rule, subject, f"it runs on {' and '.join(platforms)}, and the image for one of them alone is scanned"
+    )
+
+
 def check_excused(subject: DecisionSubject, now: datetime) -> Finding:
     """Names what was found and does not count, by whose word, and what somebody's word does not cover any more."""
     rule = "excused"
@@ -116,8 +126,8 @@ def is_fast(subject: DecisionSubject, now: datetime) -> bool:
         return False
     if check_vulnerabilities(subject, now).verdict is not Verdict.ALLOW:
         return False
-    others = (check_total(subject, now), check_end_of_life(subject, now), check_secrets(subject, now))
-    return all(each.verdict in {Verdict.ALLOW, Verdict.INFORM} for each in others)
+    others = (check_total, check_end_of_life, check_secrets, check_platforms)
+    return all(check(subject, now).verdict in {Verdict.ALLOW, Verdict.INFORM} for check in others)
 
 
 def _unknown(rule: str, subject: DecisionSubject, reason: str) -> Finding:

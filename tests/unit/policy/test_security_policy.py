@@ -131,6 +131,26 @@ def test_what_a_rule_says(subject: DecisionSubject, rule: str, verdict: Verdict,
     assert (told.verdict, reason in told.reason) == (verdict, True), told
 
 
+@pytest.mark.parametrize(
+    ("platforms", "settings", "verdict"),
+    [
+        (["linux/amd64"], {}, Verdict.ALLOW),
+        (["linux/amd64", "linux/arm64"], {}, Verdict.ASK),
+        (["linux/amd64", "linux/arm64"], {"unscanned": "block"}, Verdict.BLOCK),
+        (["linux/amd64", "linux/arm64"], {"unscanned": "allow"}, Verdict.INFORM),
+    ],
+)
+def test_what_runs_on_several_platforms_is_scanned_for_one_and_that_is_said(
+    platforms: list[str], settings: dict[str, Any], verdict: Verdict
+) -> None:
+    running = container(details={"platforms": platforms})
+    subject = replace(about(scan("running", BAD), scan("1.28"), **settings), container=running)
+    assert found_by(subject, "platforms").verdict is verdict
+    ripe = "does not wait to ripen" in found_by(subject, "fast_track").reason
+    assert ripe is (verdict in {Verdict.ALLOW, Verdict.INFORM})
+    assert found_by(replace(subject, container=container()), "platforms").verdict is Verdict.ALLOW
+
+
 def test_an_allowance_ends_at_its_instant() -> None:
     subject = about(CLEAN, scan("1.28", BAD), allowed())
     assert decide(subject, SOON - timedelta(microseconds=1)).outcome is Outcome.APPLY
