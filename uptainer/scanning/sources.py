@@ -6,6 +6,7 @@ import ssl
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
+from urllib.parse import urlsplit
 
 import certifi
 
@@ -14,14 +15,16 @@ from uptainer.core.reference import DOCKER_HUB, Reference
 
 _DOCKER_HUB_KEY = "https://index.docker.io/v1/"
 _BUNDLE = "authorities.pem"
+_NOWHERE = "http://127.0.0.1:1"
+"""A proxy that is not there."""
 
 
 @dataclass(frozen=True, slots=True)
 class RegistrySource:
     """The image is read from its registry, anonymously where there is no login.
 
-    `insecure` allows a certificate that nobody vouches for, and plain HTTP; localhost never needs it. `authorities`
-    (PEM) are believed beside the system's.
+    `insecure` allows a certificate that nobody vouches for, and plain HTTP, the login included; localhost never needs it.
+    `authorities` (PEM) are believed beside the system's.
     """
 
     username: str = ""
@@ -85,3 +88,18 @@ def trust(folder: Path, source: ImageSource) -> Mapping[str, str]:
     bundle = folder / _BUNDLE
     bundle.write_text("\n".join([*texts, source.authorities, ""]), encoding="utf-8")
     return {"SSL_CERT_FILE": str(bundle)}
+
+
+def unheard(source: ImageSource, server: str, environ: Mapping[str, str]) -> Mapping[str, str]:
+    """The variables that keep Trivy from showing a login in plain HTTP, which it falls back to for private addresses.
+
+    Such requests go to a proxy that is not there, except those to Trivy's own server; what is on loopback knows no proxy,
+    as in any Go program. What is exempt from a proxy for TLS stays so.
+    """
+    if not isinstance(source, RegistrySource) or source.entry is None or source.insecure:
+        return {}
+    exempt = [urlsplit(server).netloc]
+    if any(environ.get(name) for name in ("HTTPS_PROXY", "https_proxy")):
+        exempt += filter(None, [environ.get("NO_PROXY") or environ.get("no_proxy")])
+    spared = ",".join(exempt)
+    return {"HTTP_PROXY": _NOWHERE, "http_proxy": _NOWHERE, "NO_PROXY": spared, "no_proxy": spared}

@@ -32,7 +32,14 @@ from uptainer.scanning.binary import find_trivy
 from uptainer.scanning.failures import classify
 from uptainer.scanning.report import read_report, scan_from
 from uptainer.scanning.sboms import conversion, read_sbom
-from uptainer.scanning.sources import EngineSource, ImageSource, RegistrySource, trust, write_docker_config
+from uptainer.scanning.sources import (
+    EngineSource,
+    ImageSource,
+    RegistrySource,
+    trust,
+    unheard,
+    write_docker_config,
+)
 
 __all__ = [
     "EngineSource",
@@ -174,7 +181,7 @@ class Scanner:
             if name in _PASSED_ON or not name.startswith("TRIVY_")
         }
         kept |= {"TRIVY_TOKEN": self.server.token, "DOCKER_CONFIG": str(folder), "TMPDIR": str(folder)}
-        return {**kept, **trust(folder, source)}
+        return {**kept, **trust(folder, source), **unheard(source, self.server.url, kept)}
 
     async def _run(
         self, command: list[str], folder: Path, environment: Mapping[str, str], subject: str
