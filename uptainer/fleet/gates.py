@@ -14,6 +14,7 @@ from uptainer.core.reference import Reference
 from uptainer.fleet.deciding import as_json, findings_from, title_of
 from uptainer.fleet.noticing import note_updates
 from uptainer.fleet.readiness import known_of, worse_since
+from uptainer.fleet.scope import hosts_switched_off
 from uptainer.fleet.subjects import Known
 from uptainer.fleet.updating import Opens
 from uptainer.notices.notice import Event, Notice, update_turned
@@ -35,6 +36,7 @@ from uptainer.updates.steps import Plan
 
 NO_ACCOUNT = "its account has not been written yet, and an approval is given on one"
 
+UNPLANNED = "It could not be planned to the end, and will not be begun while that is so"
 UNREAD = "It cannot be approved while its policy cannot be read, and what stands here is without what that asks for."
 
 
@@ -205,13 +207,16 @@ def _plan(
     with database.session() as session:
         update = UpdateRepository(session).by_id(update_id)
         options = UpdateOptions.of(EffectivePolicy.model_validate(update.policy))
+        off = hosts_switched_off(session).get(update.host_name)
+    if off is not None:
+        return None, (f"{UNPLANNED}: {off}",)
     try:
         with opens(update.host_name) as runtime:
             return dry_run(update_id, database, runtime, options, stores), ()
     except SupersededError:
         raise
     except UptainerError as error:
-        return None, (f"It could not be planned to the end, and will not be begun while that is so: {error}",)
+        return None, (f"{UNPLANNED}: {error}",)
 
 
 def _account(

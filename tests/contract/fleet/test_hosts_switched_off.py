@@ -3,7 +3,7 @@
 from datetime import timedelta
 
 from tests.contract.fleet.seeded import ANN, Seeded
-from tests.contract.fleet.test_gates_and_readiness import approved
+from tests.contract.fleet.test_gates_and_readiness import approved, gate_of
 from tests.lab.facts import NOW
 from uptainer.core.enums import ContainerStatus, UpdateStatus
 from uptainer.core.workloads import Mount
@@ -34,6 +34,12 @@ def test_what_was_approved_waits_until_the_host_is_in_use_again(fleet: Seeded) -
     fleet.discover()
     (plan,) = plan_maintenance(fleet.database, NOW)
     assert [due.update_id for due in plan.due] == [made]
+
+
+def test_who_is_asked_about_an_update_of_it_is_told(fleet: Seeded) -> None:
+    made = fleet.propose()
+    switch_off(fleet)
+    assert SAID in gate_of(fleet, made).account
 
 
 def test_what_runs_on_it_is_not_known_and_nothing_is_foreseen_for_it(fleet: Seeded) -> None:

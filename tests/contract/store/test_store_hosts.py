@@ -162,6 +162,7 @@ def test_a_host_that_is_switched_off_stays_in_the_fleet_and_that_is_audited(sess
         hosts.disable("beta", " ", Actor("alice"))
     hosts.disable("beta", "it moves", Actor("alice"))
     assert [host.name for host in hosts.all()] == ["beta"]
+    hosts.add(address("beta", timeout=5))  # as a file that is applied, or the next start, does
     assert hosts.all(enabled_only=True) == []
     assert hosts.enable("beta", "it has moved", Actor("bob"))
     assert not hosts.enable("beta", "", Actor("bob"))
@@ -170,6 +171,7 @@ def test_a_host_that_is_switched_off_stays_in_the_fleet_and_that_is_audited(sess
     assert [(each.action, each.actor, each.details.get("reason")) for each in reversed(entries)] == [
         ("host.added", "uptainer", None),
         ("host.disabled", "alice", "it moves"),
+        ("host.changed", "uptainer", None),
         ("host.enabled", "bob", "it has moved"),
     ]
 
