@@ -102,6 +102,7 @@ def limit(registry: Registry, most: Limit = None, reserve: Reserve = None) -> No
     from uptainer.cli.credentials import registry_name  # noqa: PLC0415 -- as above
     from uptainer.core.clock import utc_now  # noqa: PLC0415 -- as above
     from uptainer.core.errors import InvalidInputError  # noqa: PLC0415 -- as above
+    from uptainer.policy.durations import format_duration  # noqa: PLC0415 -- as above
     from uptainer.store.repositories.budgets import BudgetRepository, Terms  # noqa: PLC0415 -- as above
 
     if most is None and reserve is None:
@@ -116,7 +117,7 @@ def limit(registry: Registry, most: Limit = None, reserve: Reserve = None) -> No
         )
         budgets.set_terms(name, terms, actor=caller(), now=now)
     said = (
-        f"at most {terms.cap.requests} requests in {terms.cap.window}"
+        f"at most {terms.cap.requests} requests in {format_duration(terms.cap.window)}"
         if terms.cap
         else "no more than it allows itself"
     )
@@ -161,6 +162,8 @@ def read_limit(text: str) -> tuple[int, timedelta]:
 
 
 def _line(budget: Budget) -> RegistryLine:
+    from uptainer.policy.durations import format_duration  # noqa: PLC0415 -- help and completion need none of it
+
     quota, hold, fault, cap = budget.quota, budget.hold, budget.fault, budget.cap
     return RegistryLine(
         registry=budget.registry,
@@ -172,7 +175,7 @@ def _line(budget: Budget) -> RegistryLine:
         seen_at=quota.seen_at if quota else None,
         held_until=hold.until if hold else None,
         held_because=hold.reason if hold else None,
-        own_limit=f"{budget.spent} of {cap.requests} in {cap.window}" if cap else "",
+        own_limit=f"{budget.spent} of {cap.requests} in {format_duration(cap.window)}" if cap else "",
         spent=budget.spent,
         reserve=f"{budget.reserve_percent} %",
         last_error=fault.message if fault else "",

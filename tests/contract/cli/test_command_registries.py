@@ -49,11 +49,11 @@ def test_the_fleets_page_shows_it_too(stocked: Stocked) -> None:
 
 def test_a_limit_and_a_reserve_are_set_each_for_itself_and_audited(empty: Database) -> None:
     assert uptainer("registries", "limit", "index.docker.io", "200/6h").out.startswith(
-        "docker.io is asked at most 200 requests in 6:00:00, and 20 %"
+        "docker.io is asked at most 200 requests in 6h, and 20 %"
     )
     uptainer("registries", "limit", "docker.io", "--reserve", "30")
     (line,) = uptainer("registries", "--json").json
-    assert (line["own_limit"], line["reserve"]) == ("0 of 200 in 6:00:00", "30 %")
+    assert (line["own_limit"], line["reserve"]) == ("0 of 200 in 6h", "30 %")
     uptainer("registries", "limit", "docker.io", "none")
     (line,) = uptainer("registries", "--json").json
     assert (line["own_limit"], line["reserve"]) == ("", "30 %")

@@ -24,6 +24,7 @@ NO_HOST = (
     "There is no container engine on this machine yet. Add a host with: "
     "uptainer host add NAME unix:///path/to/docker.sock"
 )
+NEXT = "What needs an answer is asked about on the page, and by `uptainer updates`. All commands: `uptainer --help`."
 STEPS = {
     "recover": "finishing what an earlier run left undone",
     "discover": "reading the hosts",
@@ -43,6 +44,7 @@ async def look(settings: Settings, screen: Screen) -> None:
             for flow, doing in STEPS.items():
                 await _run(client, flow, doing, screen)
         await asyncio.to_thread(_show, database)
+        screen.say(NEXT)
     except UptainerError as error:
         screen.say(f"The first look did not come to its end: {error}")
     finally:
