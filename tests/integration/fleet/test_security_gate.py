@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Iterator
+from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
 
@@ -9,7 +10,8 @@ import anyio
 import pytest
 
 from tests.integration.fleet.house import ANN, House
-from tests.lab.alpine import FIXED_PACKAGES, RELEASE_WITH_SUPPORT, alpine_files
+from tests.lab.alpine import FIXED_PACKAGES, OLD_PACKAGES, RELEASE_WITH_SUPPORT, alpine_files
+from tests.lab.images import build_image, push_index
 from tests.lab.room import Room
 from tests.lab.trivy import write_cache
 from uptainer.core.clock import utc_now
@@ -78,7 +80,8 @@ def test_what_is_refused_goes_ahead_when_it_is_excused_and_the_account_says_by_w
         house.registry.reference(f"{house.name}:1.0.0"), detach=True, name="web"
     )
     files = {**alpine_files(RELEASE_WITH_SUPPORT, FIXED_PACKAGES), "/app/.env": f"PAT={TOKEN}\n"}
-    digest = house.image("1.1.0", files=files)
+    everywhere = [build_image(files=files, platform=f"linux/{each}") for each in ("amd64", "arm64")]
+    digest = push_index(house.registry.url, f"{house.name}:1.1.0", everywhere)
     assert {scan.status for scan in look(house, scanner)} == {ScanStatus.SUCCEEDED}
     assert decide_fleet(house.database, utc_now()).proposed == ()
     found = verdicts(house)
@@ -107,3 +110,16 @@ def test_what_is_refused_goes_ahead_when_it_is_excused_and_the_account_says_by_w
     assert TOKEN not in account
     house.approve(made.id)
     assert house.apply(made.id).status is UpdateStatus.SUCCEEDED
+
+
+def test_of_two_images_for_one_platform_none_is_scanned_for_the_other(house: House, scanner: Scanner) -> None:
+    house.run()
+    house.discover()
+    clean = build_image(files=alpine_files(RELEASE_WITH_SUPPORT, FIXED_PACKAGES))
+    other = build_image(files=alpine_files(RELEASE_WITH_SUPPORT, OLD_PACKAGES))
+    index = push_index(house.registry.url, f"{house.name}:twice", [clean, other])
+    (job,) = plan_scans(house.database, older_than=UNSCANNED)
+    twice = replace(job, digest=index, engine=None, image_id=None)
+    scan = scan_image(house.database, twice, scanner, Keychain({}, None))
+    assert scan.status is ScanStatus.FAILED
+    assert "has several images that an engine may take for linux/amd64" in scan.reason
