@@ -4,8 +4,10 @@ from collections.abc import Iterator
 from dataclasses import replace
 
 import pytest
+from prefect.logging import disable_run_logger
 from sqlalchemy import select
 
+from tasks import resources
 from tests.contract.fleet.seeded import Seeded
 from tests.lab.facts import NOW, address, container, engine, manifest
 from tests.lab.names import resolve_as
@@ -16,9 +18,9 @@ from uptainer.core.findings import Scan
 from uptainer.core.platform import Platform
 from uptainer.core.reference import Reference
 from uptainer.fleet.checking import check_registry, plan_check
-from uptainer.fleet.plain_registries import asked_plainly, is_insecure, is_overheard
+from uptainer.fleet.plain_registries import asked_plainly, is_insecure
 from uptainer.fleet.scanning import UNSCANNED, plan_scans, scan_image
-from uptainer.images.access import Access
+from uptainer.images.access import PLAIN, Access
 from uptainer.images.credential import Credential
 from uptainer.images.credentials import Keychain
 from uptainer.images.manifests import digest_of
@@ -150,15 +152,29 @@ def test_the_scanner_is_given_it_where_a_person_said_so(lan: Lan) -> None:
     assert scan(lan, keychain) == RegistrySource("user", "hunter2", insecure=True)
 
 
-def test_an_engine_that_asks_without_tls_is_given_no_login_for_a_pull(fleet: Seeded) -> None:
+@pytest.mark.parametrize(
+    ("registry", "access", "given"),
+    [
+        ("nas.lan:5000", PLAIN, False),
+        ("nas.lan:5000", Access(plain=True), True),
+        ("ghcr.io", PLAIN, True),
+    ],
+)
+def test_an_engine_that_asks_without_tls_is_given_no_login_for_its_pull(
+    fleet: Seeded, monkeypatch: pytest.MonkeyPatch, registry: str, access: Access, given: bool
+) -> None:
     fleet.run("web")
     made = fleet.propose()
-    assert not is_overheard(fleet.database, made, "nas.lan:5000")
     insecure = replace(engine(), insecure_registries=("nas.lan:5000",))
     with fleet.database.session() as session:
         HostRepository(session).mark_seen(fleet.host_id, insecure, NOW)
-    assert is_overheard(fleet.database, made, "nas.lan:5000")
-    assert not is_overheard(fleet.database, made, "ghcr.io")
+    monkeypatch.setattr(resources, "database", lambda: fleet.database)
+    monkeypatch.setattr(
+        resources, "keychain", lambda: Keychain({registry: LOGIN}, accesses={registry: access})
+    )
+    with disable_run_logger():
+        auth = resources.registry_auth(registry, made)
+    assert auth == (LOGIN.engine_auth if given else None)
 
 
 @pytest.mark.parametrize(
