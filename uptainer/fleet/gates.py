@@ -20,7 +20,6 @@ from uptainer.fleet.updating import Opens
 from uptainer.notices.notice import Event, Notice, update_turned
 from uptainer.policy.decisions import decide
 from uptainer.policy.rules import LABELS, check_labels
-from uptainer.policy.settings import EffectivePolicy
 from uptainer.policy.windows import is_open, next_opening
 from uptainer.store.database import Database
 from uptainer.store.models import CandidateRow, Update
@@ -145,7 +144,12 @@ def _written(
     account = replace(_account(known, row, update, plan, now), findings=findings_from(decision))
     notes = (*notes, *((UNREAD,) if known.policy.unread else ()))
     text = write_account(replace(account, notes=notes, changed_since=_refusals(session, update)))
-    values = {"account": text, "account_hash": hash_account(text), "decision": decision}
+    values = {
+        "account": text,
+        "account_hash": hash_account(text),
+        "decision": decision,
+        "policy": known.policy.policy.model_dump(mode="json"),  # what is said of the backup is what is done
+    }
     updates = UpdateRepository(session)
     if update.status is UpdateStatus.PROPOSED:
         reason = "a person must decide"
@@ -206,7 +210,7 @@ def _plan(
     """What would be done, or why that cannot be said now; it is planned again before anything is touched."""
     with database.session() as session:
         update = UpdateRepository(session).by_id(update_id)
-        options = UpdateOptions.of(EffectivePolicy.model_validate(update.policy))
+        options = UpdateOptions.of(known_of(session, update)[0].policy.policy)
         off = hosts_switched_off(session).get(update.host_name)
     if off is not None:
         return None, (f"{UNPLANNED}: {off}",)

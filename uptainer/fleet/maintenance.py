@@ -49,9 +49,9 @@ def plan_maintenance(database: Database, now: datetime, bounds: Bounds = ONE_BY_
     """Ask policy and window again for each approved update, and order what may begin; servers by name."""
     with database.session() as session:
         due = [row for row in UpdateRepository(session).answered() if _is_over(row, now)]
-        needs = _dependencies(session, due)
         expected = durations(session, due)
         answers = readiness_of(session, due, now)
+        needs = _dependencies(session, due)
         servers = _servers(session)
     by_server: dict[str, list[tuple[Update, Readiness]]] = {}
     for row in due:

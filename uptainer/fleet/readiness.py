@@ -69,10 +69,12 @@ def readiness(database: Database, update_id: int, now: datetime) -> Readiness:
 def readiness_of(session: Session, updates: Sequence[Update], now: datetime) -> Mapping[int, Readiness]:
     """As `readiness`, by update id. The caller has locked the rows; only a row that turns is written."""
     asked = [update for update in updates if update.status in APPROVED and update.reverses_id is None]
-    known = _without_overridden_windows(asked, known_of_all(session, asked))
+    today = known_of_all(session, asked)
+    known = _without_overridden_windows(asked, today)
     expected = durations(session, asked)
     answers = {update.id: Readiness(go=True, reason="") for update in updates}
     for update in asked:
+        _follow_policy(session, update, today[update.id][0])
         container, row = known[update.id]
         offered = row or _as_offered(update)
         answers[update.id] = _ask(session, update, container, offered, now) or _ask_window(
@@ -89,6 +91,13 @@ def _without_overridden_windows(
         number: (container.at_any_time() if number in overridden else container, row)
         for number, (container, row) in known.items()
     }
+
+
+def _follow_policy(session: Session, update: Update, known: Known) -> None:
+    """What the policy approved is done as it says by now; what a person approved, as their account says."""
+    policy = known.policy.policy.model_dump(mode="json")
+    if known.by_policy and policy != update.policy:
+        UpdateRepository(session).amend(update.id, policy=policy)
 
 
 def _ask(

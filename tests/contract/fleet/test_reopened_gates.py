@@ -1,5 +1,6 @@
 """What ends with an approval when its gate opens anew, and what is not approved at all: updates under no readable policy."""
 
+from datetime import timedelta
 from typing import Any
 
 import pytest
@@ -8,7 +9,9 @@ from tests.contract.fleet.seeded import ANN, AT_NIGHT, Seeded, answer, flaw
 from tests.contract.fleet.test_gates_and_readiness import HOUR, approve, approved, gate_of
 from tests.lab.facts import NOW
 from uptainer.core.enums import ApprovalDecision, PolicyScope, Severity, UpdateStatus
+from uptainer.core.workloads import Mount
 from uptainer.fleet.gates import give_answer
+from uptainer.fleet.maintenance import plan_maintenance
 from uptainer.fleet.readiness import readiness
 from uptainer.fleet.simulation import simulate
 from uptainer.fleet.updating import override_window
@@ -17,6 +20,7 @@ from uptainer.store.repositories.audit import AuditRepository
 from uptainer.updates.gate import OVERRIDE_ENDED
 
 GONE = "a window that is gone"
+DATA = Mount("volume", "data", "/v/data", "/data", read_only=False)
 
 
 def audited(fleet: Seeded, update_id: int, action: str) -> list[AuditEntry]:
@@ -148,3 +152,20 @@ def test_a_policy_that_breaks_again_after_the_approval_opens_the_gate_anew(fleet
     assert line.outcome == "ask"
     assert not readiness(fleet.database, made, NOW).go
     assert fleet.update(made).status is UpdateStatus.AWAITING_APPROVAL
+
+
+def test_what_an_account_says_of_the_backup_is_what_is_done(fleet: Seeded) -> None:
+    fleet.run("web", mounts=(DATA,))
+    made = fleet.propose()
+    fleet.policy(backup_volumes=True)
+    assert "and the data in data" in gate_of(fleet, made).account
+    assert fleet.update(made).policy["backup_volumes"] is True
+
+
+def test_what_a_policy_approved_is_done_as_that_policy_says_when_it_begins(fleet: Seeded) -> None:
+    fleet.policy(mode="auto", unscanned="allow", windows=[AT_NIGHT])
+    made = fleet.propose()
+    fleet.policy(mode="auto", unscanned="allow", windows=[AT_NIGHT], backup_volumes=True, depends_on=["db"])
+    (plan,) = plan_maintenance(fleet.database, NOW.replace(hour=2) + timedelta(days=1))
+    assert [due.depends_on for due in plan.due] == [{"db"}]
+    assert fleet.update(made).policy["backup_volumes"] is True
