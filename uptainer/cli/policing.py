@@ -76,7 +76,7 @@ def as_if_set(session: Session, scope: PolicyScope, words: Sequence[str]) -> tup
     target, rest = _target(scope, words)
     given = read_settings(rest)
     exact = _checked(session, scope, target)
-    return exact, _storable(session, {**_stored(session, scope, exact), **given})
+    return exact, _with(session, _stored(session, scope, exact), given)
 
 
 def take_out(scope: PolicyScope, words: Sequence[str]) -> None:
@@ -159,8 +159,10 @@ def _stored(session: Session, scope: PolicyScope, target: str) -> Mapping[str, A
     return next((row.settings for row in rows if (row.scope, row.target) == (scope, target)), {})
 
 
-def _storable(session: Session, given: Mapping[str, Any]) -> dict[str, Any]:
-    return storable(given, Names.stored(session))
+def _with(session: Session, before: Mapping[str, Any], given: Mapping[str, Any]) -> dict[str, Any]:
+    """A trust that is gone holds updates back, and must not hold back what is said of other fields."""
+    kept = Names(trusts=frozenset(before.get("signed_by", ())), documents=frozenset(before.get("vex", ())))
+    return storable({**before, **given}, Names.stored(session) | kept)
 
 
 def _layer(scope: PolicyScope, target: str) -> str:

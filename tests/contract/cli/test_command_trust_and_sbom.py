@@ -79,6 +79,7 @@ def test_a_policy_that_asks_for_a_signature_says_so_until_it_is_there(stocked: S
         uptainer("trust", "add", name, "--key", str(key))
     assert uptainer("policy", "set", "default", "signed_by=shop", "signed_by=nobody").code == 0
     uptainer("trust", "remove", "nobody")
+    assert uptainer("policy", "set", "default", "level=major").code == 0
 
     def finding() -> dict[str, str]:
         told = uptainer("updates", "--why", str(stocked.update_id), "--json").json["findings"]

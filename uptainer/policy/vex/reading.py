@@ -13,6 +13,7 @@ from uptainer.core.enums import VexFormat
 from uptainer.core.errors import InvalidInputError
 from uptainer.policy.vex.csaf import Csaf
 from uptainer.policy.vex.cyclonedx import CycloneDx
+from uptainer.policy.vex.editions import Edition
 from uptainer.policy.vex.measure import Measure
 from uptainer.policy.vex.openvex import OpenVex
 from uptainer.policy.vex.products import NO_PRODUCT
@@ -41,20 +42,25 @@ def read_document(name: str, content: str) -> Document:
             f"{name} has {len(raw)} bytes, more than the {MAX_BYTES} that a VEX document may have"
         )
     body = _parse(name, content)
-    form = _form_of(name, body)
-    measure = Measure()
+    form, measure = _form_of(name, body), Measure()
+    edition, statements = _read(name, form, body, measure)
+    unusable = {each.number: why for each in statements if (why := _why_unusable(each))}
+    sha256 = hashlib.sha256(raw).hexdigest()
+    return Document(name, form, sha256, statements, unusable, edition=edition, size=measure.size)
+
+
+def _read(
+    name: str, form: VexFormat, body: Mapping[str, Any], measure: Measure
+) -> tuple[Edition, tuple[Statement, ...]]:
     try:
         model = _MODELS[form].model_validate(body)
-        statements = tuple(_counted(measure, each) for each in model.read(measure))
+        return model.edition, tuple(_counted(measure, each) for each in model.read(measure))
     except InvalidInputError as error:
         raise InvalidInputError(f"{name}: {error}") from error
     except ValidationError as error:
         fault = error.errors(include_input=False, include_url=False)[0]
         where = ".".join(str(each) for each in fault["loc"])
         raise InvalidInputError(f"{name} is no {form} document: {where}: {fault['msg']}") from error
-    unusable = {each.number: why for each in statements if (why := _why_unusable(each))}
-    sha256 = hashlib.sha256(raw).hexdigest()
-    return Document(name, form, sha256, statements, unusable, edition=model.edition, size=measure.size)
 
 
 def _parse(name: str, content: str) -> Mapping[str, Any]:
