@@ -39,13 +39,19 @@ def is_overheard(database: Database, update_id: int, registry: str) -> bool:
 
 
 def is_insecure(named: Iterable[str], registry: str) -> bool:
-    """By its name, or by an address of it in a range that is named; what is on the engine's own machine is heard by none."""
+    """By its name, as a part of it or below a domain (Podman), or by an address of it in a range that is named (Docker).
+
+    What is on the engine's own machine is heard by nobody.
+    """
     host = httpx.URL(f"//{registry}").host
     if is_loopback(host):
         return False
     named = frozenset(named)
+    places = {each.partition("/")[0] for each in named}
+    if registry in places or any(each.startswith("*.") and host.endswith(each[1:]) for each in places):
+        return True
     ranges = [network for each in named if (network := _range(each)) is not None]
-    return registry in named or any(address in each for each in ranges for address in _addresses(host))
+    return any(address in each for each in ranges for address in _addresses(host))
 
 
 def _range(text: str) -> Network | None:

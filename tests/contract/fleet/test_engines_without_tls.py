@@ -189,7 +189,9 @@ def test_an_engine_that_asks_without_tls_is_given_no_login_for_its_pull(
         (["10.0.0.0/8", "nas.lan"], "nowhere.invalid", False),
         (["127.0.0.0/8", "::1/128", "localhost:5000"], "localhost:5000", False),
         (["127.0.0.0/8"], "127.0.0.1:5000", False),
-        (["mirror.lan/hub"], "mirror.lan", False),
+        (["nas.lan:5000/team"], "nas.lan:5000", True),
+        (["*.lan"], "nas.lan:5000", True),
+        (["*.lan"], "nas.other:5000", False),
         ([], "docker.io", False),
     ],
 )
