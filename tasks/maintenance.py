@@ -37,7 +37,7 @@ def keep_schedules() -> Changes:
 @retryable(
     name="settle backups",
     run_name="put right what cut-off backups left",
-    description="Starts what a dead backup stopped, and does a dead restore again.",
+    description="Starts what a dead backup stopped, does a dead restore again, and removes a copy that is not whole.",
 )
 def settle_abandoned() -> Sequence[Settled]:
     return abandoned.settle_abandoned(database(), engines(), stores())

@@ -43,13 +43,15 @@ def restore_on_request(
     Where the data can't be written, what was there before is put back.
 
     Raises:
+        RefusedError: it can't be stopped, or its data not be replaced; nothing was touched.
         PermanentError, TemporaryError: nothing was changed, or what was there before is back; it runs again.
         UnfinishedError: neither could be done, or it could not be started. Nothing runs on data that is not whole.
     """
     verify(backup)
     for archive in backup.archives:
         runtime.check_mount(key, archive.mount)
-    ran = runtime.state(key).status in UP
+    if ran := runtime.state(key).status in UP:
+        runtime.check_stop(key)
     try:
         if ran:
             runtime.stop(key)

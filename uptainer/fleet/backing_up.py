@@ -89,7 +89,8 @@ def back_up_workload(
         BusyError: an update or another backup works on it, or one that was cut off is not put right yet.
         UnfinishedError: it could not be let go on; recovery does that.
         UnsupportedError: this kind of workload can't be backed up so; the message says why.
-        RefusedError: its data would not be of one moment, for another container that runs has it too.
+        RefusedError: its data would not be of one moment, for another container that runs has it too; or it would not be
+            there any more once it was stopped.
         NotFoundError, UnreachableError, PermanentError, TemporaryError: as `uptainer.backups.backup.back_up`, or a
             command failed.
     """
@@ -105,7 +106,7 @@ def back_up_workload(
         hold = _hold(volumes, policy, how, now.status)
         _require_hold(view, runtime, hold)
         if how is not Consistency.LIVE:
-            _refuse_writers(runtime, key, volumes)
+            _refuse_unsafe(runtime, key, volumes, hold)
         backup_id = begin(database, view, runtime, location, reason=reason, hold=hold)
         with failing(database, backup_id), hold.around(runtime, key):
             reference = view.container.image_reference
@@ -159,19 +160,19 @@ def _require_hold(view: ContainerView, runtime: Runtime, hold: Hold) -> None:
         can.require(capability, key)
 
 
-def _refuse_writers(runtime: Runtime, key: str, volumes: Sequence[Mount]) -> None:
-    """Holding this one still is not enough where another one that runs has the data too.
+def _refuse_unsafe(runtime: Runtime, key: str, volumes: Sequence[Mount], hold: Hold) -> None:
+    """Holding this one still is not enough where another one that runs has the data too, and too much where it is gone then.
 
     Raises:
         RefusedError: who it is, or what else would be in the way of restoring it.
     """
-    for mount in volumes:
-        try:
+    try:
+        if hold.stops or hold.pauses:
+            runtime.check_stop(key)
+        for mount in volumes:
             runtime.check_mount(key, mount)
-        except RefusedError as error:
-            raise RefusedError(
-                f"{error}. With the consistency `live` it is backed up all the same"
-            ) from error
+    except RefusedError as error:
+        raise RefusedError(f"{error}. With the consistency `live` it is backed up all the same") from error
 
 
 def new_location(view: ContainerView, store: BackupStore) -> Location:

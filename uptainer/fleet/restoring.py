@@ -108,7 +108,7 @@ def _there(view: ContainerView, runtime: Runtime, backup: Backup) -> Iterator[bo
     """The container to restore into; whether it was made for that. One that was made goes again where that fails.
 
     Raises:
-        RefusedError: it has other volumes now, so that what is restored would not be its own.
+        RefusedError: it has other volumes now, so that what is restored would not be its own; or there is nothing to restore.
     """
     key = view.container.key
     now = next((each for each in runtime.containers() if each.key == key), None)
@@ -129,6 +129,8 @@ def _there(view: ContainerView, runtime: Runtime, backup: Backup) -> Iterator[bo
 
 
 def _refuse_other_volumes(view: ContainerView, backup: Backup, mounts: Sequence[Mount]) -> None:
+    if not backup.archives:
+        raise RefusedError(f"it holds no data, and {view.address} is there: there is nothing to put back")
     has = {(each.destination, each.name or each.source) for each in mounts}
     for mount in (archive.mount for archive in backup.archives):
         if (mount.destination, mount.name or mount.source) not in has:

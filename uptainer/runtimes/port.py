@@ -205,6 +205,10 @@ class Runtime(Replaces, Protocol):
     def logs(self, key: str, *, tail: int, since: datetime | None = None) -> str: ...
 
     # data
+    def check_stop(self, key: str) -> None:
+        """Say before anything is touched whether it can be stopped and started again; raises RefusedError if not."""
+        ...
+
     def check_mount(self, key: str, mount: Mount) -> None:
         """Say before anything is touched whether the mount can be read and restored; raises RefusedError if not."""
         ...

@@ -169,13 +169,17 @@ def small_disk(room: Room) -> Iterator[Path]:
     subprocess.run(["umount", str(directory)], check=True, timeout=10)
 
 
-def test_a_full_disk_is_said_plainly_and_nothing_is_left_on_it(
-    web: Container, runtime: DockerRuntime, small_disk: Path
+def test_a_full_disk_is_said_plainly_and_nothing_is_left_on_it_and_nothing_restored(
+    web: Container, runtime: DockerRuntime, small_disk: Path, tmp_path: Path
 ) -> None:
+    backup = keep(runtime, tmp_path / "b")
     execute(web, "head -c 2000000 /dev/urandom > /data/big")
     with pytest.raises(PermanentError, match=r"the disk is full\. Free some space"):
         keep(runtime, small_disk / "b")
+    with pytest.raises(PermanentError, match=r"the disk is full\. Free some space"):
+        restore_on_request(backup, runtime, "web", safety=at(small_disk / "safety"), now=NOW)
     assert not list(small_disk.iterdir())
+    assert execute(web, "stat -c %s /data/big") == "2000000\n"
 
 
 def test_a_backup_of_a_running_workload_leaves_it_running_and_is_whole(

@@ -184,6 +184,9 @@ def test_what_cannot_be_done_is_said(house: House) -> None:
         do(house, Order(Operation.EXEC))
     with pytest.raises(NotFoundError, match="did you mean lab/web"):
         operate(house.database, "lab/wep", Order(Operation.STOP), house.opens, actor=ANN)
+    kept = back_up_workload(house.database, "lab/web", house.opens, house.stores, actor=ANN, reason="r")
+    with pytest.raises(RefusedError, match="it holds no data, and lab/web is there"):
+        restore_backup(house.database, kept.backup_id, house.opens, house.stores, actor=ANN)
 
 
 def do(house: House, order: Order) -> str:
@@ -257,6 +260,30 @@ def test_data_that_another_one_writes_to_is_kept_only_where_it_need_not_be_of_on
     )
     other.stop(timeout=0)
     back_up_workload(house.database, "lab/web", house.opens, house.stores, actor=ANN, reason="r")
+
+
+def test_what_a_stop_would_remove_is_not_stopped_for_a_backup_or_a_restore(house: House) -> None:
+    house.run("1.0.0", volumes=["data:/data"], auto_remove=True)
+    house.discover()
+
+    def back_up(consistency: Consistency | None = None) -> int:
+        kept = back_up_workload(
+            house.database,
+            "lab/web",
+            house.opens,
+            house.stores,
+            actor=ANN,
+            reason="r",
+            consistency=consistency,
+        )
+        return kept.backup_id
+
+    with pytest.raises(RefusedError, match=r"web was started with --rm.*`live`"):
+        back_up()
+    number = back_up(Consistency.LIVE)
+    with pytest.raises(RefusedError, match="web was started with --rm"):
+        restore_backup(house.database, number, house.opens, house.stores, actor=ANN)
+    assert house.engine.client.containers.get("web").status == "running"
 
 
 def test_a_paused_workload_stays_paused_and_each_backup_has_a_place_of_its_own(house: House) -> None:

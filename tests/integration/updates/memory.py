@@ -156,6 +156,9 @@ class MemoryRuntime:
     def logs(self, key: str, *, tail: int, since: datetime | None = None) -> str:
         return ""
 
+    def check_stop(self, key: str) -> None:
+        self._box(key)
+
     def check_mount(self, key: str, mount: Mount) -> None:
         self._box(key)
 

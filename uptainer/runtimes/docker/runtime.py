@@ -162,6 +162,10 @@ class DockerRuntime:
         else:
             replacement.revert(self._engine, step, request, document, results)
 
+    def check_stop(self, key: str) -> None:
+        if not is_service(key):
+            operations.check_stop(self._engine, key)
+
     def check_mount(self, key: str, mount: Mount) -> None:
         volumes.check_mount(self._engine, key, mount)
 

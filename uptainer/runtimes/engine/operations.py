@@ -5,9 +5,10 @@ from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta
 from typing import Any
 
-from uptainer.core.errors import TemporaryError, UnreachableError
+from uptainer.core.errors import RefusedError, TemporaryError, UnreachableError
 from uptainer.runtimes.engine import output
 from uptainer.runtimes.engine.client import Engine
+from uptainer.runtimes.engine.own_container import refuse_this_process
 from uptainer.runtimes.port import ExecResult
 
 Json = Mapping[str, Any]
@@ -28,6 +29,14 @@ def stop(engine: Engine, container: str, timeout: timedelta | None = None) -> No
     """With its own signal; killed when `timeout` is over, or the container's own, or the engine's ten seconds."""
     seconds = timeout.total_seconds() if timeout is not None else stop_timeout(engine, container)
     engine.post(f"/containers/{container}/stop", about=container, wait=seconds + 30, query=_grace(timeout))
+
+
+def check_stop(engine: Engine, container: str) -> None:
+    """Raises: RefusedError, where a stop removes it, or ends this very process."""
+    inspected = inspect(engine, container)
+    if inspected["HostConfig"].get("AutoRemove"):
+        raise RefusedError(f"{container} was started with --rm, so that stopping it removes it")
+    refuse_this_process(container, inspected["Id"])
 
 
 def restart(engine: Engine, container: str, timeout: timedelta | None = None) -> None:

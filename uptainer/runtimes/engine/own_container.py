@@ -10,7 +10,7 @@ _MOUNTS_OF_THIS_PROCESS = Path("/proc/self/mountinfo")
 
 def refuse_this_process(key: str, container_id: str) -> None:
     if _is_this_process(container_id):
-        raise RefusedError(f"{key} is Uptainer itself, which can't stop itself and go on: update it by hand")
+        raise RefusedError(f"{key} is Uptainer itself, which can't stop itself and go on: do it by hand")
 
 
 def _is_this_process(container_id: str) -> bool:

@@ -122,6 +122,9 @@ class KubernetesRuntime:
     def logs(self, key: str, *, tail: int, since: datetime | None = None) -> str:
         return operations.logs(self._cluster, Key.parse(key), tail=tail, since=since)
 
+    def check_stop(self, key: str) -> None:
+        """It is scaled down, and up again."""
+
     def check_mount(self, key: str, mount: Mount) -> None:  # noqa: ARG002 -- none of them can be read
         operations.require(Capability.BACK_UP_VOLUMES, Key.parse(key))
 

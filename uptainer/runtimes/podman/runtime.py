@@ -130,6 +130,9 @@ class PodmanRuntime:
     ) -> None:
         replacement.revert(self._podman, step, request, document, results)
 
+    def check_stop(self, key: str) -> None:
+        operations.check_stop(self._podman, key)
+
     def check_mount(self, key: str, mount: Mount) -> None:
         volumes.check_mount(self._podman, key, mount)
 
