@@ -91,3 +91,15 @@ def test_names_of_ours_are_told_by_what_they_are_there_for(each: Role) -> None:
 )
 def test_other_names_are_not_ours(name: str) -> None:
     assert role(name) is None
+
+
+def test_registries_that_it_asks_without_tls_are_named_one_by_one_and_as_ranges() -> None:
+    config = {
+        "IndexConfigs": {"docker.io": {"Secure": True}, "nas.lan:5000": {"Secure": False}},
+        "InsecureRegistryCIDRs": ["127.0.0.0/8", "10.0.0.0/8"],
+    }
+    info = {"ID": "i", "Name": "n", "DockerRootDir": "/r", "NCPU": 1, "MemTotal": 1, "RegistryConfig": config}
+    version = {"Version": "27.0", "ApiVersion": "1.46", "Os": "linux", "Arch": "amd64"}
+    read = facts.engine_facts(info, version)
+    assert read.insecure_registries == ("10.0.0.0/8", "127.0.0.0/8", "nas.lan:5000")
+    assert facts.engine_facts({**info, "RegistryConfig": None}, version).insecure_registries == ()
