@@ -150,7 +150,7 @@ def _sync(database: Database, address: HostAddress) -> SyncLine:
 
 def _said(line: SyncLine) -> str:
     if line.error:
-        return f"{line.host}: {line.error}"
+        return f"{line.host}: {line.error.removeprefix(f'{line.host}: ')}"
     parts = [
         f"{len(names)} {what} ({', '.join(names)})"
         for what, names in (("new", line.added), ("changed", line.changed), ("gone", line.vanished))

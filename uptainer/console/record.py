@@ -9,7 +9,10 @@ from uptainer.console.lock import holder
 from uptainer.core.errors import UnreachableError
 from uptainer.core.settings import Settings
 
-NOT_RUNNING = "Uptainer is not running here: start it with `uptainer up`"
+NOT_RUNNING = (
+    "Uptainer is not running with its data in {}: start it with `uptainer up`, "
+    "or say in UPTAINER_DATA_DIR where the data of the running one is"
+)
 
 
 class Record(BaseModel):
@@ -41,7 +44,7 @@ def read(data_dir: Path) -> Record:
     """
     pid = holder(data_dir)
     if pid is None:
-        raise UnreachableError(NOT_RUNNING)
+        raise UnreachableError(NOT_RUNNING.format(data_dir))
     try:
         record = Record.model_validate_json(_path(data_dir).read_text())
     except FileNotFoundError:

@@ -25,7 +25,7 @@ def stop(data_dir: Path) -> int:
     """
     pid = holder(data_dir)
     if not pid:
-        raise NotFoundError(NOT_RUNNING)
+        raise NotFoundError(NOT_RUNNING.format(data_dir))
     with suppress(ProcessLookupError):
         os.kill(pid, signal.SIGTERM)
     deadline = time.monotonic() + PATIENCE_SECONDS

@@ -159,7 +159,8 @@ def test_without_a_database_every_list_says_what_to_do(
     for words in LISTS:
         ended = uptainer(*words)
         assert (ended.code, ended.out) == (75, "")
-        assert ended.err == "uptainer: Uptainer is not running here: start it with `uptainer up`\n"
+        assert ended.err.startswith("uptainer: Uptainer is not running with its data in /")
+        assert ": start it with `uptainer up`, or say in UPTAINER_DATA_DIR" in ended.err
 
 
 def test_a_database_that_does_not_answer_may_later(monkeypatch: pytest.MonkeyPatch, empty: Database) -> None:

@@ -195,6 +195,7 @@ def test_a_host_is_added_untried_listed_and_removed(empty: Database) -> None:
     assert uptainer("host", "test", "nas").code == 75
     synced = uptainer("host", "sync")
     assert synced.code == 75
+    assert synced.out.startswith("nas: there is no socket")
     assert "1 of 1 hosts could not be read: nas" in synced.err
     (line,) = uptainer("host", "list", "--json").json
     assert line["answers"] is False
