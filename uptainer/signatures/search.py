@@ -6,7 +6,7 @@ Source: https://github.com/sigstore/cosign/blob/main/specs/SIGNATURE_SPEC.md; th
 
 import json
 import re
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
@@ -18,6 +18,10 @@ from uptainer.signatures.refusals import DoubtError
 MOST = 50
 """So many signatures of an image are read: who may push could else keep us reading."""
 _TOO_MANY = f"there are more than {MOST} signatures, and no more than that are read"
+_PREDICATE = "dev.sigstore.bundle.predicateType"
+_Reader = Callable[[bytes, Mapping[str, Any]], Made]
+_Readers = Mapping[str, _Reader]
+_SIMPLE: dict[str, _Reader] = {simple_signing.LAYER: simple_signing.read_layer}
 _DIGEST = re.compile(r"sha256:[0-9a-f]{64}")
 
 
@@ -71,32 +75,47 @@ async def _collect(found: Found, signatures: AsyncIterator[Made | str]) -> None:
 async def _tagged(shelf: Shelf, digest: str) -> AsyncIterator[Made | str]:
     """What cannot be read is given as the reason: another one may hold."""
     manifest = _object(await shelf.manifest(f"{digest.replace(':', '-')}.sig"))
-    async for each in _layers(shelf, manifest):
+    async for each in _layers(shelf, manifest, _SIMPLE):
         yield each
 
 
-async def _layers(shelf: Shelf, manifest: Mapping[str, Any]) -> AsyncIterator[Made | str]:
+async def _layers(shelf: Shelf, manifest: Mapping[str, Any], read: _Readers) -> AsyncIterator[Made | str]:
+    """One that is not there, or no registry would give, is a doubt of that one: the ones behind it may hold."""
     for layer in _list(manifest, "layers"):
-        if layer.get("mediaType") == simple_signing.LAYER:
-            payload = await shelf.blob(_digest(layer))
-            try:
-                yield simple_signing.read_layer(payload, layer.get("annotations") or {})
-            except DoubtError as error:
-                yield str(error)
+        reader = read.get(str(layer.get("mediaType")))
+        if reader is None:
+            continue
+        try:
+            yield reader(await shelf.blob(_digest(layer)), layer.get("annotations") or {})
+        except NotFoundError as error:
+            yield f"it is listed, and not there: {error}"
+        except (DoubtError, ProtocolError) as error:
+            yield str(error)
 
 
 async def _referring(shelf: Shelf, digest: str, signed: Mapping[str, bytes]) -> AsyncIterator[Made | str]:
     """One that is listed and not there is a doubt of that one: the list may be anybody's."""
     listed = _list(await _referrers(shelf, digest), "manifests")
-    entries = [each for each in listed if _may_sign(str(each.get("artifactType", "")))]
+    entries = sorted((each for each in listed if _may_sign(str(each.get("artifactType", "")))), key=_rank)
     for entry in entries[:MOST]:
         try:
             async for each in _referrer(shelf, _digest(entry), digest, signed):
                 yield each
         except NotFoundError as error:
             yield f"it is listed, and not there: {error}"
+        except ProtocolError as error:
+            yield str(error)
     if len(entries) > MOST:
         yield _TOO_MANY
+
+
+def _rank(entry: Mapping[str, Any]) -> int:
+    """What is said to be a signature goes first, and what is said to be something else last: an image may have any number
+    of attestations. It is no more than an order, for nobody signed it.
+    """
+    annotations = entry.get("annotations")
+    said = annotations.get(_PREDICATE) if isinstance(annotations, dict) else None
+    return 1 if said is None else 2 * (said != bundles.SIGNS)
 
 
 async def _referrer(
@@ -106,14 +125,12 @@ async def _referrer(
     subject = manifest.get("subject")
     if not isinstance(subject, dict) or subject.get("digest") != digest:
         return
-    async for each in _layers(shelf, manifest):
+
+    def read(body: bytes, _annotations: Mapping[str, Any]) -> Made:
+        return bundles.read_bundle(body, signed)
+
+    async for each in _layers(shelf, manifest, _SIMPLE | dict.fromkeys(bundles.MEDIA_TYPES, read)):
         yield each
-    for layer in _list(manifest, "layers"):
-        if layer.get("mediaType") in bundles.MEDIA_TYPES:
-            try:
-                yield bundles.read_bundle(await shelf.blob(_digest(layer)), signed)
-            except DoubtError as error:
-                yield str(error)
 
 
 async def _referrers(shelf: Shelf, digest: str) -> Mapping[str, Any]:

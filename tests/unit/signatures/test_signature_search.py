@@ -11,7 +11,13 @@ from tests.lab.images import digest_of
 from tests.lab.sigstore import BUNDLE, key_bundle, key_layer, new_key, public_pem
 from uptainer.core.clock import utc_now
 from uptainer.core.enums import SignatureStatus
-from uptainer.core.errors import AccessDeniedError, NotFoundError, UnreachableError, UptainerError
+from uptainer.core.errors import (
+    AccessDeniedError,
+    NotFoundError,
+    ProtocolError,
+    UnreachableError,
+    UptainerError,
+)
 from uptainer.signatures.search import MOST, find_signatures
 from uptainer.signatures.simple_signing import LAYER
 from uptainer.signatures.trusts import KeyTrust
@@ -143,4 +149,86 @@ LISTS = {
 async def test_a_list_that_cannot_be_read_is_never_a_signature(name: str) -> None:
     shelf = InMemory()
     shelf.put(LISTS[name], TAG)
-    assert (await found_in(shelf))[0] in {SignatureStatus.UNKNOWN, SignatureStatus.MISSING}
+    assert (await found_in(shelf))[0] is not SignatureStatus.VERIFIED
+
+
+ODD: list[Any] = [None, 7, [], {}, ["application/json"], "text/html", "x" * 1000]
+
+
+@pytest.mark.parametrize("odd", ODD, ids=lambda each: str(each)[:20])
+async def test_an_odd_media_type_hides_no_signature(odd: Any) -> None:
+    shelf = InMemory()
+    good = {"mediaType": BUNDLE, "digest": shelf.put(key_bundle(KEY, DIGEST))}
+    bad = {"mediaType": odd, "digest": digest_of(b"odd")}
+    manifest = shelf.put({"layers": [bad, good], "subject": {"digest": DIGEST}})
+    shelf.put({"manifests": [{"digest": manifest, "artifactType": BUNDLE}]}, f"referrers {DIGEST}")
+    shelf.put({"layers": [bad]}, TAG)
+    assert (await found_in(shelf))[0] is SignatureStatus.VERIFIED
+
+
+UNREADABLE: dict[str, tuple[dict[str, Any], dict[str, UptainerError]]] = {
+    "that is not there": ({"digest": digest_of(b"gone")}, {}),
+    "that is too large": (
+        {"digest": digest_of(b"huge")},
+        {digest_of(b"huge"): ProtocolError("it has more than 16 MiB")},
+    ),
+    "without a digest": ({}, {}),
+    "whose digest is none": ({"digest": "sha256:../../secret"}, {}),
+}
+
+
+@pytest.mark.parametrize("name", UNREADABLE)
+async def test_a_layer_hides_no_signature_behind_it(name: str) -> None:
+    layer, faults = UNREADABLE[name]
+    for media_type in (LAYER, BUNDLE):
+        shelf = InMemory(faults=faults)
+        shelf.put_layer()
+        shelf.put_bundle()
+        if media_type == LAYER:
+            (good,) = json.loads(shelf.kept[TAG])["layers"]
+            shelf.put({"layers": [{**layer, "mediaType": media_type}, good]}, TAG)
+            del shelf.kept[f"referrers {DIGEST}"]
+        else:
+            (entry,) = json.loads(shelf.kept[f"referrers {DIGEST}"])["manifests"]
+            manifest = json.loads(shelf.kept[entry["digest"]])
+            manifest["layers"].insert(0, {**layer, "mediaType": media_type})
+            shelf.put({"manifests": [{**entry, "digest": shelf.put(manifest)}]}, f"referrers {DIGEST}")
+            del shelf.kept[TAG]
+        assert (await found_in(shelf))[0] is SignatureStatus.VERIFIED
+
+
+async def test_a_layer_that_is_not_there_is_no_missing_signature() -> None:
+    shelf = InMemory()
+    shelf.put({"layers": [{"mediaType": LAYER, "digest": digest_of(b"gone")}]}, TAG)
+    status, reason = await found_in(shelf)
+    assert status is SignatureStatus.INVALID
+    assert "not there" in reason
+
+
+async def test_referrers_that_refer_to_each_other_are_read_once() -> None:
+    shelf = InMemory()
+    first, second = digest_of(b"first"), digest_of(b"second")
+    for name, subject in ((first, second), (second, first), (DIGEST, DIGEST)):
+        shelf.put({"layers": [], "manifests": [{"digest": first}], "subject": {"digest": subject}}, name)
+        shelf.put({"manifests": [{"digest": each} for each in (first, second, DIGEST)]}, f"referrers {name}")
+    shelf.asked.clear()
+    assert (await found_in(shelf))[0] is SignatureStatus.MISSING
+    assert sorted(shelf.asked) == sorted([TAG, f"referrers {DIGEST}", first, second, DIGEST])
+
+
+async def test_thousands_of_attestations_do_not_hide_the_signature() -> None:
+    shelf = InMemory()
+    shelf.put_bundle()
+    (entry,) = json.loads(shelf.kept[f"referrers {DIGEST}"])["manifests"]
+    said = "dev.sigstore.bundle.predicateType"
+    others = [
+        {
+            "digest": digest_of(str(each).encode()),
+            "artifactType": BUNDLE,
+            "annotations": {said: "https://slsa.dev"},
+        }
+        for each in range(3000)
+    ]
+    for own in (entry, {**entry, "annotations": {said: "https://sigstore.dev/cosign/sign/v1"}}):
+        shelf.put({"manifests": [*others, own]}, f"referrers {DIGEST}")
+        assert (await found_in(shelf))[0] is SignatureStatus.VERIFIED
