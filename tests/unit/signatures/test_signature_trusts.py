@@ -137,3 +137,19 @@ def test_a_trust_that_says_too_little_is_refused(name: str) -> None:
 def test_a_root_that_is_none_is_refused(text: str) -> None:
     with pytest.raises(InvalidInputError, match=r"no trusted_root\.json"):
         TrustRoot.from_json(text)
+
+
+def test_a_log_is_known_by_the_host_and_the_key_id_that_its_root_says() -> None:
+    root = json.loads(trusted_root())
+    root["tlogs"][0] |= {"baseUrl": "https://log.example:8443/", "checkpointKeyId": {"keyId": _b64(b"1234")}}
+    (log,) = TrustRoot.from_json(json.dumps(root)).logs
+    assert (log.origin, log.checkpoint_id) == ("log.example", b"1234".hex())
+
+
+def test_a_root_that_does_not_say_since_when_a_log_is_trusted_is_refused() -> None:
+    windows: list[dict[str, Any]] = [{}, {"validFor": {}}, {"validFor": {"end": "2026-01-01T00:00:00Z"}}]
+    for missing in windows:
+        root = json.loads(trusted_root())
+        root["tlogs"][0]["publicKey"] = {"rawBytes": root["tlogs"][0]["publicKey"]["rawBytes"], **missing}
+        with pytest.raises(InvalidInputError, match="has no start"):
+            TrustRoot.from_json(json.dumps(root))
