@@ -169,14 +169,10 @@ def _with_body(change: Callable[[dict[str, Any]], None]) -> Made:
     change(body)
     logged = LOG.entry(body["kind"], body["spec"])
     if body["apiVersion"] != "0.0.2":
-        logged = {**logged, **_rewritten(body)}
+        text = json.dumps(body).encode()
+        logged |= {"inclusionProof": proof_of(text, LOG.write), "canonicalizedBody": b64(text)}
     given["verificationMaterial"]["tlogEntries"] = [logged]
     return read(given)
-
-
-def _rewritten(body: dict[str, Any]) -> dict[str, Any]:
-    text = json.dumps(body).encode()
-    return {"inclusionProof": proof_of(text, LOG.write), "canonicalizedBody": b64(text)}
 
 
 def _bare_key(body: dict[str, Any]) -> None:
