@@ -227,7 +227,7 @@ def test_policies_come_the_most_general_first_and_each_change_is_audited(databas
         policies.remove_policy(PolicyScope.DEFAULT, "", actor=ALICE)
         with pytest.raises(NotFoundError, match="no policy for default"):
             policies.remove_policy(PolicyScope.DEFAULT, "", actor=ALICE)
-        with pytest.raises(NotFoundError, match="for container 'alpha/gone'$"):
+        with pytest.raises(NotFoundError, match=r"for container 'alpha/gone'$"):
             policies.remove_policy(PolicyScope.CONTAINER, "alpha/gone", actor=ALICE)
         assert [row.action for row in AuditRepository(session).listing()] == ["policy.removed"] + [
             "policy.put"
