@@ -5,6 +5,7 @@ import os
 import signal
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
+from functools import partial
 from types import FrameType
 
 from pydantic import SecretStr
@@ -59,7 +60,8 @@ def _start(settings: Settings, screen: Screen, started: ExitStack) -> None:
         served = load_deployments()  # while the server starts
         prefect_server.wait_until_ready(server, settings, environment)
     started.callback(record.remove, settings.data_dir)
-    asyncio.run(serve(settings, server, served, screen, on_ready=lambda: _write_record(settings, server)))
+    ready = partial(_write_record, settings, server)
+    asyncio.run(serve(settings, server, served, screen, embedded=databases.embedded, on_ready=ready))
 
 
 def _set_environment(settings: Settings, prefect: dict[str, str]) -> None:

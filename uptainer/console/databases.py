@@ -17,10 +17,11 @@ OWN_CHOICE = "name another one with UPTAINER_PREFECT_DATABASE_URL"
 
 @dataclass(frozen=True, slots=True)
 class Databases:
-    """`prefect_url` is None for Prefect's default, SQLite in the data directory."""
+    """`prefect_url` is None for Prefect's default, SQLite in the data directory; `embedded` for one of the user's."""
 
     url: str = field(repr=False)
     prefect_url: str | None = field(repr=False)
+    embedded: EmbeddedPostgres | None = None
 
 
 def beside(url: str) -> str:
@@ -92,6 +93,6 @@ def opened(settings: Settings) -> Iterator[Databases]:
     try:
         own = settings.prefect_database_url
         url = embedded.start()
-        yield Databases(url, _asynchronous(make_url(own.get_secret_value())) if own else None)
+        yield Databases(url, _asynchronous(make_url(own.get_secret_value())) if own else None, embedded)
     finally:
         embedded.stop()

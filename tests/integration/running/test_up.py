@@ -151,6 +151,18 @@ def test_a_prefect_server_that_dies_ends_the_console_with_try_again(console: Con
     assert console.processes() == []
 
 
+def test_a_database_that_dies_is_started_again_under_the_console(console: Console) -> None:
+    console.start()
+    console.wait_for(READY)
+    (postmaster,) = [each for each in named(console, "bin/postgres") if "-D" in each.cmdline()]
+    postmaster.kill()
+    console.wait_for("was started again")
+    assert console.run("status").returncode == 0
+    assert console.press_ctrl_c() == 0
+    assert "Traceback" not in console.output
+    assert console.processes() == []
+
+
 def test_a_second_up_on_the_same_directory_is_refused(console: Console) -> None:
     console.start()
     wait_until(

@@ -23,6 +23,7 @@ from uptainer.core.errors import TemporaryError, UptainerError
 from uptainer.core.settings import Settings
 from uptainer.scanning.server import TrivyServer
 from uptainer.store.database import Database
+from uptainer.store.embedded import EmbeddedPostgres
 
 logger = logging.getLogger(__name__)
 
@@ -38,6 +39,7 @@ async def serve(
     served: Sequence[RunnerDeployment],
     screen: Screen,
     *,
+    embedded: EmbeddedPostgres | None,
     on_ready: Callable[[], None],
 ) -> None:
     """Register, serve, look once, and stay until a signal ends it; flow runs in progress are stopped then.
@@ -62,6 +64,7 @@ async def serve(
     screen.say(f"Uptainer is up: {url(settings)} (Ctrl-C stops it)")
     beside = [
         asyncio.create_task(_keep_receiver(settings, screen)),
+        asyncio.create_task(_keep_database(embedded, screen)),
         asyncio.create_task(_keep_trivy(settings, screen)),
         asyncio.create_task(first_look.look(settings, screen)),
     ]
@@ -111,6 +114,23 @@ async def _watch(server: Child) -> None:
         server.check()
         bound(server.log)
         await asyncio.sleep(WATCH_SECONDS)
+
+
+async def _keep_database(embedded: EmbeddedPostgres | None, screen: Screen) -> None:
+    """Start the embedded PostgreSQL again where it has ended; what was under way meanwhile tries again by itself."""
+    said = ""
+    while embedded is not None:
+        await asyncio.sleep(WATCH_SECONDS)
+        try:
+            if not await asyncio.to_thread(_is_running, embedded):
+                await asyncio.to_thread(embedded.start)
+                said = _say_once(screen, "", "The database had ended, and was started again.")
+        except UptainerError as error:
+            said = _say_once(screen, said, f"The database does not run: {error}")
+
+
+def _is_running(embedded: EmbeddedPostgres) -> bool:
+    return embedded.is_running
 
 
 async def _keep_trivy(settings: Settings, screen: Screen) -> None:
