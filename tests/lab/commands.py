@@ -24,10 +24,11 @@ class Ended:
         return json.loads(self.out)
 
 
-def uptainer(*words: str, typed: str | None = None) -> Ended:
-    """Run one command. `typed` is what a person at the terminal types; without it nobody is there."""
+def uptainer(*words: str, typed: str | None = None, piped: str = "") -> Ended:
+    """Run one command. `typed` is what a person at the terminal types; without it nobody is there, and it reads `piped`."""
     out, err = io.StringIO(), io.StringIO()
-    keyboard, spoken = _Keyboard(typed), patch.object(sys, "argv", ["uptainer", *words])
+    keyboard = _Input(piped if typed is None else typed, is_terminal=typed is not None)
+    spoken = patch.object(sys, "argv", ["uptainer", *words])
     with redirect_stdout(out), redirect_stderr(err), patch.object(sys, "stdin", keyboard), spoken:
         code = _exit_code()
     return Ended(code, out.getvalue(), err.getvalue())
@@ -41,10 +42,10 @@ def _exit_code() -> int:
     return 0
 
 
-class _Keyboard(io.StringIO):
-    def __init__(self, typed: str | None) -> None:
-        super().__init__(typed or "")
-        self._is_there = typed is not None
+class _Input(io.TextIOWrapper):
+    def __init__(self, text: str, *, is_terminal: bool) -> None:
+        super().__init__(io.BytesIO(text.encode()))
+        self._is_terminal = is_terminal
 
     def isatty(self) -> bool:
-        return self._is_there
+        return self._is_terminal

@@ -15,6 +15,7 @@ from uptainer.cli.output import print_json
 from uptainer.cli.windowing import follow
 from uptainer.core.clock import utc_now
 from uptainer.core.errors import InvalidInputError
+from uptainer.core.files import read_stream, read_text
 from uptainer.fleet.content import NotifierDeclaration
 from uptainer.fleet.convergence import Change, make_changes, plan_changes
 from uptainer.fleet.declaration import NOTHING, Declaration, json_schema, read_declaration
@@ -22,6 +23,7 @@ from uptainer.fleet.names import Names
 from uptainer.fleet.notifiers import NOTIFIER, change_notifiers, plan_notifiers
 from uptainer.store.database import Database
 
+_LARGEST = 4 * 2**20
 SAME = "Nothing to change: the fleet is as declared."
 
 
@@ -84,11 +86,8 @@ def _put_notifier(name: str, rules: NotifierDeclaration) -> None:
 
 def _read(file: Path) -> tuple[str, str]:
     if str(file) == "-":
-        return sys.stdin.read(), "standard input"
-    try:
-        return file.read_text(encoding="utf-8"), str(file)
-    except (OSError, UnicodeDecodeError) as error:
-        raise InvalidInputError(f"{file} can't be read: {error}") from error
+        return read_stream(sys.stdin.buffer, "standard input", _LARGEST), "standard input"
+    return read_text(file, _LARGEST), str(file)
 
 
 def _show(changes: Sequence[Change], *, as_json: bool) -> None:

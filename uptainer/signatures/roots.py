@@ -130,8 +130,10 @@ class TrustRoot(BaseModel):
                     _authority(each) for each in given.get("timestampAuthorities", ())
                 ),
             )
-        except (ValueError, KeyError, TypeError, AttributeError) as error:
-            raise InvalidInputError(f"this is no trusted_root.json of Sigstore: {error!r}"[:300]) from error
+        except KeyError as error:
+            raise InvalidInputError(f"this is no trusted_root.json of Sigstore: it has no {error}") from error
+        except (ValueError, TypeError, AttributeError) as error:
+            raise InvalidInputError(f"this is no trusted_root.json of Sigstore: {error}"[:300]) from error
 
 
 def find_log(logs: Sequence[Log], identifier: bytes, at: datetime) -> PublicKey | None:

@@ -50,6 +50,15 @@ def apply(file: Path, *words: str) -> dict[tuple[str, str], tuple[object, object
     return {(line["what"], line["name"]): (line["before"], line["after"]) for line in lines}
 
 
+def test_a_file_may_come_by_a_pipe_within_bounds(empty: Database) -> None:
+    assert uptainer("apply", "-f", "-", "--yes", piped=FLEET).out.endswith("Done: 8 changes.\n")
+    assert (
+        uptainer("apply", "-f", "-", "--yes", piped=FLEET).out
+        == "Nothing to change: the fleet is as declared.\n"
+    )
+    assert "standard input has more than" in uptainer("apply", "-f", "-", piped="#" * 2**23).err
+
+
 def test_what_is_declared_is_stored_and_a_second_time_changes_nothing(empty: Database, file: Path) -> None:
     made = apply(file, "--yes")
     assert list(made) == [
@@ -257,7 +266,10 @@ def test_what_notifiers_are_told_wants_the_server_that_holds_their_blocks(
 
 
 def test_a_file_that_is_not_there_is_a_sentence(empty: Database) -> None:
-    assert "can't be read" in uptainer("apply", "-f", "/nowhere.yaml").err
+    assert (
+        "/nowhere.yaml can't be read: No such file or directory"
+        in uptainer("apply", "-f", "/nowhere.yaml").err
+    )
     assert "say which file" in uptainer("apply").err
 
 
