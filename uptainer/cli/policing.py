@@ -1,6 +1,7 @@
 """What `uptainer policy ...` does."""
 
 import json
+import shlex
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
@@ -66,7 +67,7 @@ def put(scope: PolicyScope, words: Sequence[str]) -> None:
             exact, settings = as_if_set(session, scope, words)
             actor = connection.caller()
             PolicyRepository(session).put_policy(scope, exact, settings, actor=actor, now=utc_now())
-        typer.echo(f"The {_layer(scope, exact)} says now: {json.dumps(settings)}")
+        _tell(scope, exact, settings)
         if WINDOWS in settings:
             follow(database)
 
@@ -85,7 +86,7 @@ def take_out(scope: PolicyScope, words: Sequence[str]) -> None:
         with database.session() as session:
             stored = _stored(session, scope, target)
             left = _without(session, scope, target, names)
-        typer.echo(f"The {_layer(scope, target)} says {json.dumps(left) if left else 'nothing'} now.")
+        _tell(scope, target, left)
         if WINDOWS in stored:
             follow(database)
 
@@ -163,6 +164,23 @@ def _with(session: Session, before: Mapping[str, Any], given: Mapping[str, Any])
     """A trust that is gone holds updates back, and must not hold back what is said of other fields."""
     kept = Names(trusts=frozenset(before.get("signed_by", ())), documents=frozenset(before.get("vex", ())))
     return storable({**before, **given}, Names.stored(session) | kept)
+
+
+def _tell(scope: PolicyScope, target: str, settings: Mapping[str, Any]) -> None:
+    said = f"now: {_as_words(settings)}" if settings else "nothing now."
+    typer.echo(f"The {_layer(scope, target)} says {said}")
+
+
+def _as_words(settings: Mapping[str, Any]) -> str:
+    """As `read_settings` reads them, and a shell."""
+    pairs = ((name, each) for name, value in settings.items() for each in _parts(value))
+    texts = ((name, each if isinstance(each, str) else json.dumps(each)) for name, each in pairs)
+    return shlex.join(f"{name}={text}" for name, text in texts)
+
+
+def _parts(value: Any) -> list[Any]:
+    is_list_of_texts = isinstance(value, list) and value and all(isinstance(each, str) for each in value)
+    return value if is_list_of_texts else [value]
 
 
 def _layer(scope: PolicyScope, target: str) -> str:

@@ -79,7 +79,7 @@ def _coming(
     return ComingOpening(
         opening.opens,
         opening.closes,
-        (*map(describe_window, windows), *(f"not in {describe_window(each)}" for each in freezes)),
+        (*map(describe_window, windows), *(f"except {describe_window(each)}" for each in freezes)),
         tuple(view.address for view in group),
         tuple(row.id for row in waiting if row.container_id in ids),
     )
