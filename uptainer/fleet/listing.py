@@ -12,6 +12,7 @@ from uptainer.fleet.deciding import findings_from, title_of
 from uptainer.fleet.scope import left_alone, lookup_of
 from uptainer.store.models import Update
 from uptainer.store.repositories.containers import ContainerRepository, ContainerView
+from uptainer.store.repositories.outcomes import Outcome
 from uptainer.store.repositories.updates import UpdateRepository
 
 NOT_CHECKED = "not checked yet"
@@ -36,18 +37,32 @@ def list_fleet(
 ) -> Sequence[Line]:
     """A line for each container that is there, by host and name."""
     views = ContainerRepository(session).listing(host=host, project=project, pattern=pattern)
-    proposed = {update.container_id: update for update in UpdateRepository(session).open()}
-    return [_line(view, proposed.get(view.container.id)) for view in views]
+    updates = UpdateRepository(session)
+    proposed = {update.container_id: update for update in updates.open()}
+    earlier = updates.outcomes([view.container.id for view in views if view.container.id not in proposed])
+    return [
+        _line(view, proposed.get(view.container.id), _ended_since(view, earlier.get(view.container.id, ())))
+        for view in views
+    ]
 
 
-def _line(view: ContainerView, update: Update | None) -> Line:
+def _ended_since(view: ContainerView, earlier: Sequence[Outcome]) -> Outcome | None:
+    """What became of the update to what is offered, where the decision is older and does not know it."""
+    decided = view.check.last_checked_at if view.check else None
+    offered = (view.check.decision.get("candidate") or {}).get("digest") if view.check else None
+    newest = next((each for each in earlier if each.to_digest == offered), None)
+    ended = newest.finished_at if newest else None
+    return newest if ended and decided and ended > decided else None
+
+
+def _line(view: ContainerView, update: Update | None, ended: Outcome | None) -> Line:
     return Line(
         workload=view.address,
         status=_status(view),
         running=view.container.image_reference,
         version=_version(view),
         candidate=_candidate(view, update),
-        why=_why(view, update),
+        why=_why(view, update, ended),
         update_id=update.id if update else None,
     )
 
@@ -73,7 +88,7 @@ def _candidate(view: ContainerView, update: Update | None) -> str:
     return offered["reference"].rpartition("/")[2] if offered else ""
 
 
-def _why(view: ContainerView, update: Update | None) -> str:
+def _why(view: ContainerView, update: Update | None, ended: Outcome | None) -> str:
     result, reason = lookup_of(view)
     if view.check is None:
         return reason if left_alone(view) else NOT_CHECKED
@@ -83,6 +98,10 @@ def _why(view: ContainerView, update: Update | None) -> str:
         return f"{said}: {why}" if why else said
     if result is not view.check.result:
         return reason
+    if ended is not None:
+        status = ended.status.replace("_", " ")
+        said = ended.reason if ended.reason.startswith(status) else f"{status}: {ended.reason}"
+        return f"update {ended.update_id} {said}"
     findings = [each for each in findings_from(view.check.decision) if each.verdict in _DECISIVE]
     return _told(findings) or view.check.reason or view.check.result.replace("_", " ")
 

@@ -122,6 +122,12 @@ def test_a_window_is_overridden_for_a_reason_and_by_name(stocked: Stocked) -> No
     assert (entry["actor"], entry["typed"]) == (getpass.getuser(), False)
 
 
+def test_an_answer_is_seen_in_the_fleet_before_the_next_check(stocked: Stocked) -> None:
+    uptainer("reject", str(stocked.update_id), "--reason", "too new", "--yes")
+    web = next(each for each in uptainer("containers", "--json").json if each["workload"] == "alpha/web")
+    assert web["why"] == f"update {stocked.update_id} rejected by {getpass.getuser()}: too new"
+
+
 def test_history_says_who_answered_and_explains(stocked: Stocked) -> None:
     uptainer("reject", str(stocked.update_id), "--reason", "too new", "--yes")
     (line,) = uptainer("history", "--json").json
