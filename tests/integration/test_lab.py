@@ -6,6 +6,7 @@ import socket
 import subprocess
 import sys
 from collections.abc import Callable
+from contextlib import suppress
 from functools import reduce
 from ipaddress import ip_address
 from pathlib import Path
@@ -32,7 +33,7 @@ from tests.lab.llm import LanguageModelServer, Reply
 from tests.lab.postgres import PostgresServer
 from tests.lab.prefect import PrefectServer
 from tests.lab.registry import PASSWORD, USER, Registry
-from tests.lab.room import Room, take_room
+from tests.lab.room import Room, take_room, wait_until
 
 
 def test_a_container_publishes_a_port_and_finds_another_by_name(
@@ -51,11 +52,18 @@ def test_a_container_publishes_a_port_and_finds_another_by_name(
     )
     web.reload()
     port = web.attrs["NetworkSettings"]["Ports"]["80/tcp"][0]["HostPort"]
-    assert httpx.get(f"http://127.0.0.1:{port}/").text == "hello"
+    wait_until(lambda: _said(f"http://127.0.0.1:{port}/") == "hello", what="the page was not served")
     other = clean_engine.client.containers.run(
         reference, ["wget", "-qO-", "http://web/"], remove=True, network=network.name
     )
     assert other == b"hello"
+
+
+def _said(url: str) -> str:
+    """A container runs some moments before its program listens."""
+    with suppress(httpx.TransportError):
+        return httpx.get(url).text
+    return ""
 
 
 def test_the_same_image_has_the_same_digest_wherever_it_is_pushed(
@@ -222,7 +230,7 @@ def test_the_language_model_follows_its_script_in_each_dialect(
 KILLED_RUN = """
 import os, signal
 from tests.lab.docker import DockerEngine
-from tests.lab.room import Room, take_room
+from tests.lab.room import Room, take_room, wait_until
 
 with take_room(range(90, 100)) as room:
     engine = DockerEngine(room)
