@@ -55,7 +55,7 @@ def apply(file: Path | None, *, prune: bool, dry_run: bool, yes: bool, as_json: 
             change_notifiers(session, declared.notifiers, changes, _put_notifier, connection.caller())
         if not as_json:
             typer.echo(f"Done: {_count(changes)}.")
-        follow(database)
+        follow(database, aside=as_json)
 
 
 def _plan(

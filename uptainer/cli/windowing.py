@@ -123,8 +123,11 @@ def _named_by(session: Session, name: str) -> tuple[str, ...]:
     )
 
 
-def follow(database: Database) -> None:
-    """The schedules of `maintain` follow the windows at each start, and now where the server is up."""
+def follow(database: Database, *, aside: bool = False) -> None:
+    """The schedules of `maintain` follow the windows at each start, and now where the server is up.
+
+    `aside`: what became of them is said on standard error, for a program reads the other.
+    """
     try:
         connection.use_server()
     except UnreachableError:
@@ -146,4 +149,4 @@ def follow(database: Database) -> None:
         if names
     ]
     if said:
-        typer.echo(f"Schedules of maintain: {'; '.join(said)}.")
+        typer.echo(f"Schedules of maintain: {'; '.join(said)}.", err=aside)

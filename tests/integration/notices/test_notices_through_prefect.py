@@ -18,6 +18,7 @@ from pydantic import SecretStr
 
 from blocks import Notifier
 from blocks.loading import load
+from tasks import schedules
 from tasks.notices import PrefectEvents
 from tests.lab.commands import uptainer
 from tests.lab.prefect import PrefectServer
@@ -202,8 +203,21 @@ def rules_of(name: str) -> dict[str, Any]:
     return found.model_dump(mode="json", include={"events", "severity", "hosts", "projects", "when"})
 
 
+@pytest.fixture
+def maintain(stocked: Stocked, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A deployment that stands for `maintain` in this test alone."""
+    name = f"maintain-{uuid4().hex}"
+    monkeypatch.setattr(schedules, "MAINTAIN", f"{name}/{name}")
+
+    async def make() -> None:
+        async with get_client() as client:
+            await client.create_deployment(await client.create_flow_from_name(name), name)
+
+    asyncio.run(make())
+
+
 def test_what_notifiers_are_told_is_kept_in_a_file_and_their_urls_in_the_blocks(
-    stocked: Stocked, blocks: None, tmp_path: Path
+    stocked: Stocked, blocks: None, maintain: None, tmp_path: Path
 ) -> None:
     save("ops-mail", "json://ada:hunter2pw@127.0.0.1:9/", events=["host.*"], severity="critical")
     save("other", "json://127.0.0.1:9/", severity="critical")
@@ -221,8 +235,9 @@ def test_what_notifiers_are_told_is_kept_in_a_file_and_their_urls_in_the_blocks(
 
     assert uptainer("apply", "-f", str(file), "--yes", "--prune").code == 1, "alpha has updates that wait"
     assert rules_of("ops-mail")["severity"] == "critical", "all of it or nothing"
-    made = uptainer("apply", "-f", str(file), "--yes", "--json").json
-    assert [line["what"] for line in made] == ["window", "notifier"]
+    made = uptainer("apply", "-f", str(file), "--yes", "--json")
+    assert [line["what"] for line in made.json] == ["window", "notifier"]
+    assert "Schedules of maintain: made window-nights." in made.err
     assert rules_of("ops-mail") == {
         "events": [],
         "severity": "warning",
