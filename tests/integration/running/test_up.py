@@ -33,6 +33,11 @@ def _command_of(process: psutil.Process) -> str:
         return ""
 
 
+def _next_runs(console: Console) -> set[str]:
+    """Prefect schedules a deployment's runs some seconds after it was made."""
+    return {each["deployment"] for each in json.loads(console.run("status", "--json").stdout)["next_runs"]}
+
+
 def test_a_newcomer_without_an_engine_is_told_what_to_do_and_everything_stops_at_ctrl_c(
     console: Console,
 ) -> None:
@@ -47,7 +52,9 @@ def test_a_newcomer_without_an_engine_is_told_what_to_do_and_everything_stops_at
 
     status = json.loads(console.run("status", "--json").stdout)
     assert {each["name"] for each in status["processes"]} >= {"uptainer up", "Prefect server", "PostgreSQL"}
-    assert {"discover", "check", "recover"} <= {each["deployment"] for each in status["next_runs"]}
+    wait_until(
+        lambda: {"discover", "check", "recover"} <= _next_runs(console), what="they were not scheduled"
+    )
     assert "Traceback" not in console.output
 
     assert console.press_ctrl_c() == 0

@@ -4,7 +4,6 @@ import asyncio
 import logging
 import signal
 from collections.abc import Callable, Sequence
-from contextlib import suppress
 from typing import Any
 
 from prefect.client.orchestration import get_client
@@ -28,6 +27,9 @@ from uptainer.store.embedded import EmbeddedPostgres
 logger = logging.getLogger(__name__)
 
 WATCH_SECONDS = 10.0
+SERVER_SECONDS = 1.0
+"""Sooner than Prefect's runner gives up a server that is gone, and says so on a page of the log."""
+_STARTING_SECONDS = 0.05
 TRIVY_AGAIN_SECONDS = 900.0
 RECEIVER_SECONDS = 5.0
 _ENDING = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
@@ -60,8 +62,11 @@ async def serve(
     serving = asyncio.create_task(runner.start())
     await asyncio.sleep(0)
     _end_on_signals(ended)  # after the runner has set its own handlers, which would leave at once
-    on_ready()
-    screen.say(f"Uptainer is up: {url(settings)} (Ctrl-C stops it)")
+    while not (runner.started or serving.done() or ended.is_set()):  # noqa: ASYNC110 -- the runner has no event for it
+        await asyncio.sleep(_STARTING_SECONDS)
+    if runner.started:
+        on_ready()
+        screen.say(f"Uptainer is up: {url(settings)} (Ctrl-C stops it)")
     beside = [
         asyncio.create_task(_keep_receiver(settings, screen)),
         asyncio.create_task(_keep_database(embedded, screen)),
@@ -72,14 +77,15 @@ async def serve(
     waiting = asyncio.create_task(ended.wait())
     try:
         await asyncio.wait({serving, watching, waiting}, return_when=asyncio.FIRST_COMPLETED)
+        server.check()  # whatever else has failed, fails for that
     finally:
         for task in (*beside, waiting):
             task.cancel()
         await asyncio.wait(beside)
         await _stop(runner, serving)
-    if watching.done():
-        watching.result()
-    watching.cancel()
+        watching.cancel()
+    if not serving.cancelled():
+        serving.result()
 
 
 def _follow_windows(settings: Settings) -> None:
@@ -99,8 +105,7 @@ async def _stop(runner: Runner, serving: asyncio.Task[None]) -> None:
     if runner.started:
         await runner.astop()
     serving.cancel()
-    with suppress(asyncio.CancelledError):
-        await serving
+    await asyncio.wait({serving})
 
 
 def _end_on_signals(ended: asyncio.Event) -> None:
@@ -113,7 +118,7 @@ async def _watch(server: Child) -> None:
     while True:
         server.check()
         bound(server.log)
-        await asyncio.sleep(WATCH_SECONDS)
+        await asyncio.sleep(SERVER_SECONDS)
 
 
 async def _keep_database(embedded: EmbeddedPostgres | None, screen: Screen) -> None:
