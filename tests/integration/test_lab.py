@@ -54,9 +54,10 @@ def test_a_container_publishes_a_port_and_finds_another_by_name(
     port = web.attrs["NetworkSettings"]["Ports"]["80/tcp"][0]["HostPort"]
     wait_until(lambda: _said(f"http://127.0.0.1:{port}/") == "hello", what="the page was not served")
     other = clean_engine.client.containers.run(
-        reference, ["wget", "-qO-", "http://web/"], remove=True, network=network.name
+        reference, ["wget", "-qO-", "http://web/"], detach=True, network=network.name
     )
-    assert other == b"hello"
+    assert other.wait()["StatusCode"] == 0
+    assert other.logs() == b"hello"
 
 
 def _said(url: str) -> str:
