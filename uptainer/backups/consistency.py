@@ -60,7 +60,7 @@ class Hold:
                 self._lift(runtime, key)
             except UptainerError as error:
                 raise UnfinishedError(
-                    f"{key} could not be let go on: {error}. `uptainer recover` tries it again"
+                    f"{key} could not be let go on: {error}. `uptainer run recover` tries it again"
                 ) from error
 
     def _lift(self, runtime: Runtime, key: str) -> None:

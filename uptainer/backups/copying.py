@@ -66,7 +66,7 @@ def _discard(copies: Copies, copy: Copy, fault: BaseException) -> None:
         copies.discard(copy.mark)
     except UptainerError as error:
         raise UnfinishedError(
-            f"{fault}. What there is of {copy.name} could not be removed: {error}. `uptainer recover` tries it again"
+            f"{fault}. What there is of {copy.name} could not be removed: {error}. `uptainer run recover` tries it again"
         ) from fault
 
 

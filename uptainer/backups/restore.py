@@ -76,7 +76,7 @@ def start_again(runtime: Runtime, key: str, *, ran: bool = True) -> None:
         runtime.start(key)
     except UptainerError as error:
         raise UnfinishedError(
-            f"{key} could not be started again: {error}. `uptainer recover` tries it again"
+            f"{key} could not be started again: {error}. `uptainer run recover` tries it again"
         ) from error
 
 
@@ -99,7 +99,7 @@ def _write_or_go_back(
         written()
     except UptainerError as error:
         raise UnfinishedError(
-            f"{error}. The data of {key} is not whole, so that it stays stopped: `uptainer recover` tries it again. What "
+            f"{error}. The data of {key} is not whole, so that it stays stopped: `uptainer run recover` tries it again. What "
             f"was there before is kept in {copy.location}"
         ) from error
     return fault

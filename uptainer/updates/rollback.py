@@ -9,9 +9,6 @@ from uptainer.updates.planning import RUNS
 from uptainer.updates.run import Outcome, Run
 from uptainer.updates.steps import Entry, to_undo, touched
 
-HELP = "`uptainer recover` tries again; docs/recovery.md says how to do it by hand"
-
-
 PAUSES = (0.5, 2.0)
 """Seconds before an undo that met a temporary fault is tried again by the same process."""
 
@@ -34,11 +31,20 @@ def roll_back(run: Run) -> Outcome:
     except TemporaryError:
         raise
     except Exception as error:  # noqa: BLE001 -- whatever stopped the undo, a person must be told
-        return _settle(run, UpdateStatus.ROLLBACK_FAILED, f"{reason}. The undo failed: {error}. {HELP}")
+        said = f"{reason}. The undo failed: {error}. {_help(run.subject.update.id)}"
+        return _settle(run, UpdateStatus.ROLLBACK_FAILED, said)
     reason = run.journal.read().update.status_reason
     if theirs:
         return _settle(run, UpdateStatus.SUPERSEDED, ". ".join(dict.fromkeys([reason or "", *theirs])))
     return _settle(run, _end(run, record), reason)
+
+
+def _help(update_id: int) -> str:
+    """Named, it is tried also where recovery has given it up."""
+    return (
+        f"`uptainer run recover -p insist={update_id} --wait` tries again; "
+        "docs/recovery.md says how to do it by hand"
+    )
 
 
 def _undo_all(run: Run, record: Record) -> Iterator[SupersededError]:

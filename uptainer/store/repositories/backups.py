@@ -88,7 +88,7 @@ class BackupRepository:
         )
         if (number := self._session.scalar(wanted.limit(1))) is not None:
             raise BusyError(
-                f"backup {number} of it was cut off, and is put right first: by the next `recover`, or by `uptainer recover`"
+                f"backup {number} of it was cut off, and is put right first: by the next `recover`, or by `uptainer run recover`"
             )
 
     def fail(self, backup_id: int, error: str, now: datetime) -> ContainerBackup:
@@ -130,7 +130,7 @@ class BackupRepository:
         if row.copying_as is not None:
             raise BusyError(
                 f"the copy {row.copying_as.partition(' ')[0]} of backup {backup_id} was cut off, and is removed first: by the "
-                "next `recover`, or by `uptainer recover`"
+                "next `recover`, or by `uptainer run recover`"
             )
         row.copying_as = mark
 

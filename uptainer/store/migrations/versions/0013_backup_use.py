@@ -26,6 +26,6 @@ def upgrade() -> None:
 
 
 def downgrade() -> None:
-    """A process that died in a backup before this has to be tidied up after first: `uptainer recover`."""
+    """A process that died in a backup before this has to be tidied up after first: `uptainer run recover`."""
     for column in reversed(COLUMNS):
         op.drop_column(TABLE, column, schema=SCHEMA)

@@ -19,6 +19,6 @@ def upgrade() -> None:
 
 
 def downgrade() -> None:
-    """A copy that was cut off before this has to be tidied up after first: `uptainer recover`."""
+    """A copy that was cut off before this has to be tidied up after first: `uptainer run recover`."""
     op.drop_index(INDEX, TABLE, schema=SCHEMA)
     op.drop_column(TABLE, "copying_as", schema=SCHEMA)
