@@ -62,7 +62,7 @@ def read_retry_after(response: httpx.Response, now: datetime) -> timedelta | Non
         return max(instant - now, timedelta(0))
     try:
         when = parsedate_to_datetime(value)
-    except ValueError:
+    except (ValueError, OverflowError):
         return None
     when = when if when.tzinfo else when.replace(tzinfo=UTC)
     return max(when - now, timedelta(0))

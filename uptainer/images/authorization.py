@@ -17,6 +17,7 @@ from uptainer.images.challenges import Challenge, read_challenges
 from uptainer.images.credentials import Credential, Keychain
 from uptainer.images.endpoints import (
     Endpoint,
+    read_address,
     require_own_token_server,
     require_safe_target,
     require_unheard,
@@ -144,10 +145,7 @@ async def safe_realm(challenge: Challenge, endpoint: Endpoint, *, secret: bool) 
     Raises:
         ProtocolError, RefusedError: it is not one to go to, or somebody else's.
     """
-    try:
-        realm = httpx.URL(challenge.realm)
-    except httpx.InvalidURL as error:
-        raise ProtocolError(f"{endpoint.registry} names a token server that is no address") from error
+    realm = read_address(challenge.realm, f"what {endpoint.registry} names as its token server")
     await require_safe_target(endpoint.url, realm, "its token server", endpoint.allowed)
     if secret:
         require_own_token_server(endpoint, realm)

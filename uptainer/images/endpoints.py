@@ -53,7 +53,8 @@ class Endpoint:
     ) -> "Endpoint":
         """Plain HTTP is for loopback, as in Docker, and where a person has said so; never where there are certificates."""
         host = HUB_API if registry == DOCKER_HUB else registry
-        clear = not certified and (plain or is_loopback(httpx.URL(f"//{host}").host))
+        name = read_address(f"//{host}", f"{registry}, a registry's name,").host
+        clear = not certified and (plain or is_loopback(name))
         return cls(registry, httpx.URL(f"{'http' if clear else 'https'}://{host}"), allowed)
 
     @property
@@ -63,6 +64,21 @@ class Endpoint:
     def in_clear(self) -> "Endpoint":
         """The same registry without TLS, for who asks as nobody."""
         return replace(self, url=self.url.copy_with(scheme="http"), overheard=True)
+
+
+def read_address(text: str, what: str, here: httpx.URL | None = None) -> httpx.URL:
+    """The address as it is written, or as it reads `here`, with a name that can be looked up; `what` names it in the
+    message.
+
+    Raises:
+        ProtocolError: it is none.
+    """
+    try:
+        there = here.join(text) if here else httpx.URL(text)
+        _ = there.host, there.raw_host.decode().encode("idna")
+    except (httpx.InvalidURL, UnicodeError) as error:
+        raise ProtocolError(f"{what} is no address") from error
+    return there
 
 
 def same_origin(one: httpx.URL, other: httpx.URL) -> bool:

@@ -1,6 +1,7 @@
 """The fleet's lookup: each distinct reference is asked for once, and each container gets its answer with a reason."""
 
 import asyncio
+import logging
 from collections.abc import Sequence
 
 from uptainer.core.enums import CheckResult
@@ -8,6 +9,8 @@ from uptainer.images.asking import Asker, Patience
 from uptainer.images.queries import Lookup, Query, Remembered
 from uptainer.images.registry import RegistryClient
 from uptainer.images.search import Search
+
+logger = logging.getLogger(__name__)
 
 
 async def look_up(
@@ -29,7 +32,17 @@ async def look_up(
 
 
 async def _answer(query: Query, asker: Asker, remembered: Remembered) -> Lookup:
-    return _without_asking(query) or await Search(query, asker, remembered).run()
+    """Registries and whoever pushes to them write what is read here: what none of us foresaw in it is of one lookup."""
+    if answer := _without_asking(query):
+        return answer
+    try:
+        return await Search(query, asker, remembered).run()
+    except Exception as error:
+        logger.exception("%s could not be looked up", query.reference)
+        reason = (
+            f"what its registry says of it cannot be read ({type(error).__name__}: a fault of Uptainer's own)"
+        )
+        return Lookup(query.reference, CheckResult.UNKNOWN, reason)
 
 
 def _without_asking(query: Query) -> Lookup | None:

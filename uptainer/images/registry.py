@@ -13,7 +13,7 @@ from uptainer.core.errors import AccessDeniedError, ProtocolError
 from uptainer.core.reference import DOCKER_HUB, Reference
 from uptainer.images.answers import raise_for_status
 from uptainer.images.credentials import Keychain
-from uptainer.images.endpoints import same_origin
+from uptainer.images.endpoints import read_address, same_origin
 from uptainer.images.manifests import (
     ACCEPT,
     ImageConfig,
@@ -180,10 +180,7 @@ def _expect(reference: Reference, digest: str) -> str:
 
 
 def _next_page(here: httpx.URL, following: str, what: str) -> httpx.URL:
-    try:
-        there = here.join(following)
-    except httpx.InvalidURL as error:
-        raise ProtocolError(f"{what} are said to go on at something that is no address") from error
+    there = read_address(following, f"where {what} are said to go on", here)
     if not same_origin(here, there) or there.path != here.path:
         raise ProtocolError(f"{what} are said to go on elsewhere: refused")
     return there

@@ -13,7 +13,13 @@ from uptainer.images.authorization import RegistryAuth, Tokens, safe_realm
 from uptainer.images.bodies import OnRequest, open_certified, open_http
 from uptainer.images.challenges import read_challenges
 from uptainer.images.credentials import Keychain
-from uptainer.images.endpoints import Endpoint, require_safe_target, require_unheard, same_origin
+from uptainer.images.endpoints import (
+    Endpoint,
+    read_address,
+    require_safe_target,
+    require_unheard,
+    same_origin,
+)
 from uptainer.images.metering import Meter, cost_of
 
 MAX_REDIRECTS = 3
@@ -160,7 +166,7 @@ class Sender:
                 yield
         except (TimeoutError, httpx.TimeoutException) as error:
             raise UnreachableError(f"{endpoint.registry} did not answer in time") from error
-        except httpx.InvalidURL as error:
+        except (httpx.InvalidURL, UnicodeError) as error:
             raise ProtocolError(f"{endpoint.registry} sent us to something that is no address") from error
         except httpx.TransportError as error:
             raise _unreachable(endpoint, error) from error
@@ -188,7 +194,8 @@ class Sender:
                 await self._meter.observe(endpoint.registry, response)
             if not response.has_redirect_location:
                 return response
-            url = url.join(response.headers["Location"])
+            place = f"what {endpoint.registry} names as the place of its content"
+            url = read_address(response.headers["Location"], place, url)
             await require_safe_target(endpoint.url, url, "the place of its content", endpoint.allowed)
         raise ProtocolError(f"{endpoint.registry} redirects more than {MAX_REDIRECTS} times")
 

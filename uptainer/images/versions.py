@@ -113,16 +113,20 @@ _STAGES = {
 _PRERELEASE = re.compile(
     rf"(?P<stage>{'|'.join(name for name in _STAGES if len(name) > 1)}|[abcm](?=[.]?[0-9]))"
     r"(?P<numbers>(?:[.]?[0-9]+(?:[.][0-9]+)*)?)",
-    re.IGNORECASE,
+    re.IGNORECASE | re.ASCII,
 )
 _COUNTER = re.compile(r"(?P<name>ls|r|p|u|rev|build|post)[.]?(?P<number>[0-9]+)")
 _NOT_VERSIONS = frozenset({"sha", "git", "commit", "rev", "pr", "mr", "pull", "branch"})
 _SERIAL_DIGITS = 6
+_TAG = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.+-]{0,127}")
+"""The distribution specification's, and the `+` of semantic versions, for labels name versions too."""
 
 
 def read_version(tag: str, scheme: Scheme = Scheme.AUTO) -> Version | None:
-    """The version that a tag names, or None where it names none (`latest`, a commit's hash, `pr-12`)."""
-    if scheme is Scheme.DIGEST or _is_hash(tag):
+    """The version that a tag or an image's label names, or None where it names none (`latest`, a commit's hash, `pr-12`,
+    what is no tag at all).
+    """
+    if scheme is Scheme.DIGEST or not _TAG.fullmatch(tag) or _is_hash(tag):
         return None
     read = None if scheme is Scheme.NUMERIC else _read_date(tag)
     version = read or _read_numbers(tag, scheme)

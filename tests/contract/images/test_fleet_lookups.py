@@ -20,6 +20,7 @@ from uptainer.images.credentials import Credential, Keychain
 from uptainer.images.lookups import look_up
 from uptainer.images.queries import Lookup, Query
 from uptainer.images.registry import RegistryClient
+from uptainer.images.search import Search
 from uptainer.images.tag_policy import TagPolicy
 
 AMD64 = Platform("linux", "amd64")
@@ -100,6 +101,40 @@ async def test_a_label_that_a_base_image_left_behind_is_not_the_version(
     (candidate,) = (await one(client, query(registry.reference(f"fleet/base:{tag}"), OTHER))).candidates
 
     assert candidate.version == version
+
+
+@pytest.mark.parametrize("label", ["1.2-\N{LATIN SMALL LETTER LONG S}napshot", "9" * 4400, "1.2.4-\x1b[2J"])
+async def test_a_label_that_is_no_version_is_none_and_the_others_are_answered(
+    registry: Registry, client: RegistryClient, label: str
+) -> None:
+    push_image(registry.url, "fleet/evil:1.2", build_image(labels={VERSION_LABEL: label}))
+    digest = push_image(registry.url, "fleet/good:1", build_image())
+    evil, good = await look_up(
+        [
+            query(registry.reference("fleet/evil:1.2"), OTHER),
+            query(registry.reference("fleet/good:1"), digest),
+        ],
+        client,
+    )
+    assert (evil.candidates[0].version, good.result) == ("1.2", CheckResult.UP_TO_DATE)
+
+
+async def test_a_fault_in_reading_one_lookup_is_of_that_one(
+    registry: Registry, client: RegistryClient, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    digests = [push_image(registry.url, f"fleet/fault:{name}", build_image()) for name in ("bad", "good")]
+    run = Search.run
+
+    async def fail_once(search: Search) -> Lookup:
+        if search.query.reference.tag == "bad":
+            raise KeyError("never foreseen")
+        return await run(search)
+
+    monkeypatch.setattr(Search, "run", fail_once)
+    names = [query(registry.reference(f"fleet/fault:{name}"), *digests) for name in ("bad", "good")]
+    bad, good = await look_up(names, client)
+    assert (bad.result, good.result) == (CheckResult.UNKNOWN, CheckResult.UP_TO_DATE)
+    assert "a fault of Uptainer's own" in bad.reason
 
 
 async def test_the_fleet_asks_once_for_each_distinct_reference(

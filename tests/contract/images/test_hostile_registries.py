@@ -173,6 +173,15 @@ async def test_content_under_a_wrong_digest_is_refused() -> None:
         await ask(server, "config")
 
 
+@pytest.mark.parametrize("place", ["https://xn--0.com/blob", "https://a..b/blob"])
+async def test_content_that_is_nowhere_is_refused(place: str) -> None:
+    with (
+        ScriptedServer(lambda _: Answer(307, headers={"Location": place})) as server,
+        pytest.raises(errors.ProtocolError, match="no address"),
+    ):
+        await ask(server, "config")
+
+
 async def test_content_is_fetched_elsewhere_without_the_credentials() -> None:
     with ScriptedServer(lambda _: Answer(body=CONFIG)) as store:
 
@@ -208,6 +217,8 @@ async def test_a_store_that_asks_for_a_password_gets_none() -> None:
         ("https://a:b@localhost/token", "not an address to go to"),
         ("", "not an address to go to"),
         ("http://[::x", "no address"),
+        ("https://xn--0.com/token", "no address"),
+        ("https://a..b/token", "no address"),
         ("https://evil.example/token", "somebody else's host"),
         ("https://8.8.8.8/token", "put 8.8.8.8 under Other hosts in a Registry block"),
     ],

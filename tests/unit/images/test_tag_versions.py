@@ -103,6 +103,7 @@ def test_tags_of_different_shapes_are_never_compared(one: str, other: str) -> No
         "latest", "alpine", "stable-slim", "a1b2c3d", "deadbeef1", "0123abc", "sha-1234567", "git-12", "pr-12",
         "1.1.1w", "2024a", "3d", "_", "-1", "main", "²3", "", "v",
         "4f1c9a0e5d7b8c6a4f1c9a0e5d7b8c6a4f1c9a0e",
+        "1.27-\N{LATIN SMALL LETTER LONG S}napshot", "9" * 4400, "1.2-rc" + "9" * 4400, "1.27.4-\x1b[2J", "1.2\n",
     ],
 )  # fmt: skip
 def test_a_tag_that_names_no_version_is_none(tag: str) -> None:
