@@ -1,5 +1,6 @@
 """Advice from everything there is: release notes where they can be found, the rules, and a model where there is one."""
 
+import logging
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 
@@ -11,7 +12,9 @@ from uptainer.advice.projects import LABELS
 from uptainer.advice.release_notes import ReleaseReader
 from uptainer.advice.rules import advise
 from uptainer.advice.subject import AdviceSubject
-from uptainer.core.errors import UptainerError
+from uptainer.core.errors import ProtocolError, UptainerError
+
+logger = logging.getLogger(__name__)
 
 _Question = tuple[str, str, str | None, str | None]
 
@@ -57,6 +60,11 @@ class Advisor:
             return await self.releases.notes_for(labels, before, after, name=_name(subject))
         except UptainerError as error:
             return error
+        except (
+            Exception
+        ) as error:  # strangers write what is read here, and the fleet is decided on without it
+            logger.exception("the release notes of %s could not be read", subject.candidate.reference)
+            return ProtocolError(f"they can't be read ({type(error).__name__}: a fault of Uptainer's own)")
 
 
 def _name(subject: AdviceSubject) -> str:

@@ -62,6 +62,14 @@ class Fetcher:
             RefusedError: it is guarded, and has an address that is not public.
             UnreachableError, ProtocolError.
         """
+        try:
+            return await self._follow(client, url, headers)
+        except (httpx.InvalidURL, UnicodeError) as error:
+            raise ProtocolError(
+                f"the address of the release notes is none, or leads to none: {error!r}"
+            ) from error
+
+    async def _follow(self, client: httpx.AsyncClient, url: str, headers: Mapping[str, str]) -> Answer:
         origin = _origin(url)
         for _ in range(_MAX_REDIRECTS + 1):
             answer = await self._once(client, url, headers)
@@ -155,22 +163,26 @@ def wait_of(headers: httpx.Headers) -> timedelta | None:
 
     GitHub writes `X-RateLimit-...`, GitLab `RateLimit-...`; the reset is in seconds since 1970.
     """
-    if headers.get("Retry-After", "").isdigit():
+    if _is_number(headers.get("Retry-After", "")):
         return timedelta(seconds=int(headers["Retry-After"][:6]))
     for prefix in ("X-RateLimit", "RateLimit"):
         reset = headers.get(f"{prefix}-Reset", "")
-        if headers.get(f"{prefix}-Remaining") == "0" and reset.isdigit():
+        if headers.get(f"{prefix}-Remaining") == "0" and _is_number(reset):
             return _until(int(reset[:12]), headers.get("Date", ""))
     return None
+
+
+def _is_number(text: str) -> bool:
+    return text.isascii() and text.isdigit()
 
 
 def _until(reset: int, date: str) -> timedelta:
     """From the answer's own date, so that a wrong clock here does not matter."""
     try:
         answered = parsedate_to_datetime(date)
-    except ValueError:
+        return max(timedelta(seconds=reset - answered.timestamp()), timedelta(seconds=1))
+    except (ValueError, OverflowError):
         return _DEFAULT_WAIT
-    return max(timedelta(seconds=reset - answered.timestamp()), timedelta(seconds=1))
 
 
 def _origin(url: str) -> str:

@@ -106,7 +106,7 @@ _PATHS = {Forge.GITHUB: "/api/v3", Forge.GITLAB: "/api/v4", Forge.GITEA: "/api/v
 def answers_as(probe: _Answered, status: int, headers: httpx.Headers, body: bytes) -> bool:
     try:
         document = json.loads(body)
-    except ValueError:
+    except (ValueError, RecursionError):
         document = None
     return probe(status, headers, document)
 

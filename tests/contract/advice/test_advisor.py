@@ -16,6 +16,7 @@ from uptainer.advice.consultations import OpenLedger, Reservation
 from uptainer.advice.consulting import Desk
 from uptainer.advice.forges import ReleaseHost
 from uptainer.advice.model import ModelSettings
+from uptainer.advice.notes import ReleaseNotes
 from uptainer.advice.release_notes import ReleaseReader
 from uptainer.advice.rules import advise
 from uptainer.advice.spending import Prices
@@ -128,6 +129,18 @@ async def test_notes_that_cannot_be_had_are_said_and_the_rules_go_on(
     github.answer = lambda path, query: (404, {}, b"{}")
     advice = (await Advisor(project).advise(SUBJECT)).advice
     assert "github.com/example/demo does not exist" in reason(advice, "release notes")
+    assert advice.risk == advise(SUBJECT).risk
+
+
+async def test_notes_that_fail_as_nobody_foresaw_are_said_and_the_rules_go_on(
+    project: ReleaseReader, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def fail(*_: object, **__: object) -> ReleaseNotes:
+        raise KeyError("never foreseen")
+
+    monkeypatch.setattr(ReleaseReader, "notes_for", fail)
+    advice = (await Advisor(project).advise(SUBJECT)).advice
+    assert "KeyError: a fault of Uptainer's own" in reason(advice, "release notes")
     assert advice.risk == advise(SUBJECT).risk
 
 

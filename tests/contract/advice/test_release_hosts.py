@@ -155,6 +155,28 @@ async def test_a_redirect_to_another_server_is_not_followed(
     assert len(github.asked) == 1
 
 
+@pytest.mark.parametrize("away", ["https://[::1", "https://xn--0.com/x", "http://[::x"])
+async def test_a_redirect_to_nowhere_is_said(github: ReleaseServer, client: ReleaseReader, away: str) -> None:
+    github.answer = lambda path, query: (302, {"Location": away}, b"")
+    with pytest.raises(UptainerError, match=r"location|leads"):
+        await client.notes_for(LABELS, None, "1")
+
+
+@pytest.mark.parametrize("host", ["xn--0.com", "a..b"])
+async def test_a_label_that_names_no_host_is_said(host: str) -> None:
+    anywhere = ReleaseReader({ANY: ReleaseHost("")}, timeout=timedelta(seconds=5))
+    with pytest.raises(UptainerError):
+        await anywhere.notes_for({SOURCE: f"https://{host}/a/b"}, None, "1")
+
+
+async def test_a_host_that_answers_a_probe_with_too_deep_a_document_is_none_of_them(
+    github: ReleaseServer,
+) -> None:
+    github.answer = lambda path, query: (200, {}, b"[" * 100_000)
+    with pytest.raises(UptainerError):
+        await reader(github, forge=None).notes_for(LABELS, None, "1")
+
+
 async def test_a_redirect_to_itself_ends(github: ReleaseServer, client: ReleaseReader) -> None:
     github.answer = lambda path, query: (302, {"Location": path}, b"")
     with pytest.raises(PermanentError, match="in circles"):
@@ -178,6 +200,17 @@ FAULTS: list[tuple[int, Mapping[str, str], type[UptainerError], timedelta | None
         timedelta(seconds=90),
     ),
     (403, {"X-RateLimit-Remaining": "0", "X-RateLimit-Reset": "9"}, RateLimitedError, timedelta(minutes=1)),
+    (
+        403,
+        {
+            "X-RateLimit-Remaining": "0",
+            "X-RateLimit-Reset": "9",
+            "Date": "1 Jan 99999999999999999999 00:00:00 GMT",
+        },
+        RateLimitedError,
+        timedelta(minutes=1),
+    ),
+    (429, {"Retry-After": "\xb2"}, RateLimitedError, None),
     (500, {}, UnreachableError, None),
     (503, {"Retry-After": "7"}, UnreachableError, timedelta(seconds=7)),
     (418, {}, PermanentError, None),
