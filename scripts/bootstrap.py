@@ -89,9 +89,12 @@ def run_uv(uv: Path, arguments: Sequence[str]) -> int:
 
 
 def uv_environment() -> dict[str, str]:
+    """With the Python of `.venv`, or ours before there is one: `.python-version` is for those who work on this."""
+    python = VENV / "bin" / "python"
     foreign = {"VIRTUAL_ENV", "CONDA_PREFIX", "PYTHONHOME", "PYTHONPATH", "UV_PYTHON"}
     env = {name: value for name, value in os.environ.items() if name not in foreign}
     env |= {"UV_PROJECT_ENVIRONMENT": str(VENV), "UV_COMPILE_BYTECODE": "1", "UV_PYTHON_DOWNLOADS": "never"}
+    env["UV_PYTHON"] = str(python) if python.exists() else sys.executable
     bundle = certificate_bundle()
     if bundle:
         env.setdefault("SSL_CERT_FILE", bundle)

@@ -4,6 +4,7 @@ import base64
 import hashlib
 import importlib.util
 import io
+import sys
 import threading
 import zipfile
 from collections.abc import Iterator
@@ -160,3 +161,15 @@ def test_an_environment_of_another_project_is_left_alone(
     env = bootstrap.uv_environment()
     assert "VIRTUAL_ENV" not in env
     assert env["UV_PROJECT_ENVIRONMENT"] == str(ROOT / ".venv")
+
+
+def test_uv_goes_by_the_python_of_the_environment_that_is_there_else_by_ours(
+    bootstrap: ModuleType, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setenv("UV_PYTHON", "/somewhere/else/python")
+    monkeypatch.setattr(bootstrap, "VENV", tmp_path)
+    assert bootstrap.uv_environment()["UV_PYTHON"] == sys.executable
+    python = tmp_path / "bin" / "python"
+    python.parent.mkdir()
+    python.touch()
+    assert bootstrap.uv_environment()["UV_PYTHON"] == str(python)
