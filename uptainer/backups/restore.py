@@ -1,12 +1,13 @@
 """Putting a backup's data back."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from datetime import datetime
 
 from uptainer.backups.backup import Backup, back_up, read, verify
 from uptainer.backups.store import Location
 from uptainer.core.enums import ContainerStatus
-from uptainer.core.errors import UnfinishedError, UptainerError
+from uptainer.core.errors import RefusedError, UnfinishedError, UptainerError
+from uptainer.core.workloads import Mount
 from uptainer.runtimes.port import Runtime
 
 UP = frozenset({ContainerStatus.RUNNING, ContainerStatus.PAUSED, ContainerStatus.RESTARTING})
@@ -23,6 +24,21 @@ def restore(backup: Backup, runtime: Runtime, key: str) -> None:
     """
     verify(backup)
     _write(backup, runtime, key)
+
+
+def refuse_other_volumes(backup: Backup, workload: str, mounts: Sequence[Mount]) -> None:
+    """What is overwritten has to be the workload's own, as it is now: another's is neither stopped for it nor kept before.
+
+    Raises:
+        RefusedError: which volume of the backup is not among `mounts`, or only to be read.
+    """
+    own = {_volume(mount) for mount in mounts if not mount.read_only}
+    for name, destination in (_volume(archive.mount) for archive in backup.archives):
+        if (name, destination) not in own:
+            raise RefusedError(
+                f"{workload} does not have {name} at {destination} any more, or may only read it, of which this backup is: "
+                "restore it under another name (--as), and take over from there"
+            )
 
 
 def restore_on_request(
@@ -78,6 +94,10 @@ def start_again(runtime: Runtime, key: str, *, ran: bool = True) -> None:
         raise UnfinishedError(
             f"{key} could not be started again: {error}. `uptainer run recover` tries it again"
         ) from error
+
+
+def _volume(mount: Mount) -> tuple[str, str]:
+    return mount.name or mount.source, mount.destination
 
 
 def _write(backup: Backup, runtime: Runtime, key: str) -> None:

@@ -7,12 +7,11 @@ from sqlalchemy.orm import Session
 
 from uptainer.backups.backup import Backup
 from uptainer.backups.consistency import Hold
-from uptainer.backups.restore import UP, restore_on_request
+from uptainer.backups.restore import UP, refuse_other_volumes, restore_on_request
 from uptainer.backups.store import Location, Stores
 from uptainer.core.clock import utc_now
 from uptainer.core.enums import BackupStatus
 from uptainer.core.errors import NotFoundError, RefusedError, UnfinishedError
-from uptainer.core.workloads import Mount
 from uptainer.fleet.backing_up import (
     begin,
     failing,
@@ -114,7 +113,9 @@ def _there(view: ContainerView, runtime: Runtime, backup: Backup) -> Iterator[bo
     now = next((each for each in runtime.containers() if each.key == key), None)
     if now is not None:
         require(view, runtime, Capability.BACK_UP_CONFIGURATION, Capability.RESTORE_VOLUMES)
-        _refuse_other_volumes(view, backup, now.mounts)
+        if not backup.archives:
+            raise RefusedError(f"it holds no data, and {view.address} is there: there is nothing to put back")
+        refuse_other_volumes(backup, view.address, now.mounts)
         yield False
         return
     require(view, runtime, Capability.RECREATE, Capability.RESTORE_VOLUMES)
@@ -126,18 +127,6 @@ def _there(view: ContainerView, runtime: Runtime, backup: Backup) -> Iterator[bo
     except BaseException:
         runtime.remove(key)
         raise
-
-
-def _refuse_other_volumes(view: ContainerView, backup: Backup, mounts: Sequence[Mount]) -> None:
-    if not backup.archives:
-        raise RefusedError(f"it holds no data, and {view.address} is there: there is nothing to put back")
-    has = {(each.destination, each.name or each.source) for each in mounts}
-    for mount in (archive.mount for archive in backup.archives):
-        if (mount.destination, mount.name or mount.source) not in has:
-            raise RefusedError(
-                f"{view.address} does not have {mount.name or mount.source} at {mount.destination} any more, of which this "
-                "backup is: restore it under another name (--as), and take over from there"
-            )
 
 
 def _restore_into(

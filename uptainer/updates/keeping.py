@@ -9,7 +9,7 @@ from typing import Any
 from sqlalchemy import select
 
 from uptainer.backups.backup import Backup, back_up, remove_partial
-from uptainer.backups.restore import restore
+from uptainer.backups.restore import refuse_other_volumes, restore
 from uptainer.backups.store import Location, Stores
 from uptainer.core.clock import Clock
 from uptainer.core.enums import BackupStatus
@@ -77,13 +77,15 @@ class Keeper:
         backup_id = self._note(backup)
         return {"backup_id": backup_id, "bytes": backup.bytes, "archives": len(backup.archives)}
 
+    def check_restore(self, backup_id: int) -> None:
+        """What is overwritten has to be among what is backed up before. Raises RefusedError."""
+        refuse_other_volumes(self._earlier(backup_id), self.subject.key, self.plan.mounts)
+
     def restore_volumes(self, backup_id: int) -> Mapping[str, Any]:
         """Data of an earlier backup, for a reversal that asks for it."""
-        with self.journal.transaction() as session:
-            row = BackupRepository(session).by_id(backup_id)
-        backup = read_backup(row, self.stores)
+        backup = self._earlier(backup_id)
         restore(backup, self.runtime, self.subject.key)
-        return {"location": row.location, "archives": len(backup.archives)}
+        return {"location": str(backup.location), "archives": len(backup.archives)}
 
     def put_back_volumes(self, record: Record) -> None:
         """Restore the data if the backup was whole and something may have been written since."""
@@ -110,6 +112,11 @@ class Keeper:
         """What a dead process left of an archive. A store that is away must not keep the workload down: retention has it too."""
         with suppress(UptainerError):
             remove_partial(self.location)
+
+    def _earlier(self, backup_id: int) -> Backup:
+        with self.journal.transaction() as session:
+            row = BackupRepository(session).by_id(backup_id)
+        return read_backup(row, self.stores)
 
     def _write(self, configuration: Mapping[str, Any], *, with_data: bool) -> Backup:
         return back_up(

@@ -5,7 +5,8 @@ from datetime import datetime
 from sqlalchemy import exists, select
 from sqlalchemy.orm import Session
 
-from uptainer.backups.backup import verify
+from uptainer.backups.backup import Backup, verify
+from uptainer.backups.restore import refuse_other_volumes
 from uptainer.backups.store import Stores
 from uptainer.core.enums import ApprovalDecision, BackupStatus, ChangeLevel, UpdateStatus
 from uptainer.core.errors import InvalidInputError, NotFoundError, RefusedError
@@ -35,8 +36,8 @@ def reverse(
     and kept in the backup that the reversal makes first.
 
     Raises:
-        RefusedError: it did not succeed, was taken back already, a later one stands on it, something else runs now, or
-            what is needed was not kept. The message says which.
+        RefusedError: it did not succeed, was taken back already, a later one stands on it, something else runs now, it
+            has other volumes now, or what is needed was not kept. The message says which.
         NotFoundError: there is no such update.
         PermanentError: the backup is damaged.
     """
@@ -46,10 +47,10 @@ def reverse(
         subject = find_subject(session, update_id)
         _refuse_unfinished(session, subject.update)
         backup = _backup_of(session, update_id) if with_data else None
-    if backup is not None:
-        verify(read_backup(backup, stores))
     image_id = _running_image(runtime, subject)
     _refuse_without_image(runtime, subject.update)
+    if backup is not None:
+        _check_data(read_backup(backup, stores), runtime, subject.key)
     with database.session() as session:
         return _create(session, subject.update, answer, now, image_id=image_id, backup=backup)
 
@@ -109,6 +110,12 @@ def _refuse_without_image(runtime: Runtime, update: Update) -> None:
         raise RefusedError(
             f"the image {update.from_image_id} that ran before is not kept, and came from no registry"
         ) from error
+
+
+def _check_data(backup: Backup, runtime: Runtime, key: str) -> None:
+    mounts = next((each.mounts for each in runtime.containers() if each.key == key), ())
+    refuse_other_volumes(backup, key, mounts)
+    verify(backup)
 
 
 def _create(

@@ -83,7 +83,8 @@ class Run:
 
         Raises:
             SupersededError: the workload was replaced or recreated since it was planned.
-            RefusedError: what was pulled and created is not the digest that was approved.
+            RefusedError: what was pulled and created is not the digest that was approved, or data would be put back into
+                volumes that it does not have any more.
         """
         key = self.subject.key
         state = self.runtime.state(key)
@@ -100,6 +101,9 @@ class Run:
         created = [result["image_id"] for result in record.results.values() if "image_id" in result]
         if any(image_id != pulled.image_id for image_id in created):
             raise RefusedError(f"the new {key} was created from {created}, and not from {pulled.image_id}")
+        restored = options_of(self.plan).restore_from
+        if restored is not None:
+            self.keeper.check_restore(restored)
 
     def new_image(self) -> ImageFacts:
         """By its digest in the registry, or by its id where it came from no registry."""

@@ -56,6 +56,7 @@ class MemoryRuntime:
     """Reference with digest to image id: what the registry has."""
     boxes: dict[str, Box]
     data: dict[str, bytes] = field(default_factory=lambda: {"data": b"as it was"})
+    mounts: tuple[Mount, ...] = (DATA,)
     bad_images: set[str] = field(default_factory=set)
     on_step: Callable[[str, str], None] = lambda verb, name: None
     calls: list[tuple[str, str]] = field(default_factory=list)
@@ -98,7 +99,7 @@ class MemoryRuntime:
                 restart_count=box.restarts,
                 platform=None,
                 created_at=STARTED,
-                mounts=(DATA,),
+                mounts=self.mounts,
             )
             for name, box in self.boxes.items()
         ]
@@ -159,7 +160,7 @@ class MemoryRuntime:
     def check_stop(self, key: str) -> None:
         self._box(key)
 
-    def check_mount(self, key: str, mount: Mount) -> None:
+    def check_mount(self, key: str, mount: Mount, *, alone: bool = True) -> None:
         self._box(key)
 
     def left_out(self, key: str, mount: Mount) -> str:

@@ -23,6 +23,7 @@ from uptainer.core.errors import (
     SupersededError,
     UnreachableError,
 )
+from uptainer.core.workloads import Mount
 from uptainer.runtimes.port import Runtime
 from uptainer.store.database import Database
 from uptainer.store.models import AuditEntry, ContainerBackup, Update, UpdateStep
@@ -219,7 +220,7 @@ def test_a_network_that_fails_before_anything_is_touched_does_not_cost_the_appro
     world.runtime.on_step = fail_at("perform", step, UnreachableError("no answer"))
     with pytest.raises(UnreachableError):
         world.apply()
-    assert world.row().status is UpdateStatus.APPROVED
+    assert (world.row().status, world.row().started_at) == (UpdateStatus.APPROVED, None)
     world.assert_as_before()
     assert world.apply().status is UpdateStatus.SUCCEEDED
     world.assert_updated()
@@ -400,14 +401,23 @@ OLD_DIGEST = "sha256:" + "0" * 64
 ANN = Answer(ApprovalDecision.APPROVE, ApprovalChannel.COMMAND, Actor("ann", authenticated=True), "it broke")
 
 
-def reversal_with_data(world: World) -> None:
-    """The update has succeeded, the new one has written, and taking it back with its data is approved."""
+def updated_with_data(world: World) -> None:
+    """The update has succeeded, and the new one has written."""
     assert world.apply().status is UpdateStatus.SUCCEEDED
     world.runtime.images[f"localhost:5000/app@{OLD_DIGEST}"] = "sha256:old"
     world.runtime.data["data"] = b"written since"
+
+
+def ask_for_data(world: World) -> None:
     world.update = reverse(
         world.update, world.database, world.runtime, ANN, NOW, stores=world.stores, with_data=True
     )
+
+
+def reversal_with_data(world: World) -> None:
+    """Taking the update back with its data is approved."""
+    updated_with_data(world)
+    ask_for_data(world)
 
 
 def test_a_reversal_puts_the_old_image_and_the_old_data_back(world: World) -> None:
@@ -438,6 +448,42 @@ def test_a_reversal_that_is_not_healthy_is_undone_itself_with_what_was_written_s
     reversal_with_data(world)
     world.runtime.bad_images = {"sha256:old"}
     assert world.apply().status is UpdateStatus.ROLLED_BACK
+    assert one_running(world.runtime) == "sha256:new"
+    assert world.runtime.data == {"data": b"written since"}
+
+
+OTHERS = [
+    pytest.param(
+        (Mount("volume", "data2", "/volumes/data2", "/data", read_only=False),), id="another volume"
+    ),
+    pytest.param((Mount("volume", "data", "/volumes/data", "/old", read_only=False),), id="another place"),
+    pytest.param((Mount("volume", "data", "/volumes/data", "/data", read_only=True),), id="only read"),
+    pytest.param((), id="none"),
+]
+"""What the workload may have instead, since somebody made it anew: `data` may be another's by now."""
+
+
+@pytest.mark.parametrize("mounts", OTHERS)
+def test_data_that_would_go_into_a_volume_of_another_is_not_asked_for(
+    world: World, mounts: tuple[Mount, ...]
+) -> None:
+    updated_with_data(world)
+    world.runtime.mounts = mounts
+    with pytest.raises(RefusedError, match="does not have data at /data any more"):
+        ask_for_data(world)
+
+
+@pytest.mark.parametrize("mounts", OTHERS)
+def test_data_is_not_put_into_a_volume_that_became_anothers_since_it_was_approved(
+    world: World, mounts: tuple[Mount, ...]
+) -> None:
+    reversal_with_data(world)
+    world.runtime.calls.clear()
+    world.runtime.mounts = mounts
+    outcome = world.apply()
+    assert outcome.status is UpdateStatus.FAILED
+    assert "does not have data at /data any more" in outcome.reason
+    assert ("perform", "stop") not in world.runtime.calls
     assert one_running(world.runtime) == "sha256:new"
     assert world.runtime.data == {"data": b"written since"}
 
