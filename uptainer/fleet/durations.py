@@ -4,12 +4,12 @@ from collections.abc import Mapping, Sequence
 from datetime import timedelta
 from statistics import median
 
-from sqlalchemy import select
+from sqlalchemy import extract, func, select
 from sqlalchemy.orm import Session
 
 from uptainer.core.enums import UpdateStatus
 from uptainer.store.bulk import any_of
-from uptainer.store.models import Update
+from uptainer.store.models import Update, UpdateStep
 
 USUAL = timedelta(minutes=5)
 """Where none was measured."""
@@ -22,18 +22,20 @@ def durations(session: Session, updates: Sequence[Update]) -> Mapping[int, timed
 
 
 def durations_of(session: Session, containers: Sequence[int]) -> Mapping[int, timedelta]:
-    """By container id, as `durations`."""
+    """By container id, as `durations`. What its steps took counts, and not the hours in which a machine was off between."""
+    took = func.sum(extract("epoch", UpdateStep.finished_at) - extract("epoch", UpdateStep.started_at))
     rows = session.execute(
-        select(Update.container_id, Update.started_at, Update.finished_at).where(
+        select(Update.container_id, took)
+        .join(UpdateStep, UpdateStep.update_id == Update.id)
+        .where(
             any_of(Update.container_id, containers),
             Update.status == UpdateStatus.SUCCEEDED,
-            Update.started_at.is_not(None),
-            Update.finished_at.is_not(None),
+            UpdateStep.finished_at.is_not(None),
         )
+        .group_by(Update.id)
     ).tuples()
     taken: dict[int, list[float]] = {}
-    for container, started, finished in rows:
-        if started is not None and finished is not None:
-            taken.setdefault(container, []).append((finished - started).total_seconds())
+    for container, seconds in rows:
+        taken.setdefault(container, []).append(float(seconds))
     usual = [USUAL.total_seconds()]
     return {each: timedelta(seconds=median(taken.get(each, usual))) for each in containers}

@@ -107,9 +107,10 @@ class Journal:
             self._move(session, FORWARD, UpdateStatus.SUCCEEDED, reason, downtime_seconds=seconds)
 
     def settle(self, status: UpdateStatus, reason: str) -> None:
-        """The undo is over, or could not be done."""
+        """The undo is over, or could not be done. What is APPROVED again has not begun."""
+        begun = {"started_at": None} if status is UpdateStatus.APPROVED else {}
         with self.transaction() as session:
-            self._move(session, (UpdateStatus.ROLLING_BACK,), status, reason)
+            self._move(session, (UpdateStatus.ROLLING_BACK,), status, reason, **begun)
 
     def decline(self, status: UpdateStatus, reason: str) -> None:
         """Nothing was begun, and nothing will be."""

@@ -1,7 +1,7 @@
 """What maintenance begins on servers, of which several hosts may share one, and what it says of the rest."""
 
 from collections.abc import Sequence
-from datetime import timedelta
+from datetime import datetime, timedelta
 
 import pytest
 
@@ -15,7 +15,9 @@ from uptainer.fleet.simulation import Foreseen, simulate
 from uptainer.policy.schedule import Bounds
 from uptainer.store.repositories.containers import ContainerRepository
 from uptainer.store.repositories.hosts import HostRepository
+from uptainer.store.repositories.journal import JournalRepository
 from uptainer.store.repositories.policies import PolicyRepository
+from uptainer.updates.steps import Stage
 
 NEARLY_OVER = NOW + timedelta(minutes=52)
 """Eight minutes before the window closes: one update of the usual five can be done, and no second one behind it."""
@@ -41,6 +43,26 @@ def plans(fleet: Seeded, bounds: Bounds) -> dict[str, ServerPlan]:
 def foreseen(fleet: Seeded, bounds: Bounds) -> list[Foreseen]:
     lines = simulate(fleet.database, NEARLY_OVER, NEARLY_OVER + timedelta(hours=1), bounds=bounds)
     return [line for line in lines if line.outcome == "apply"]
+
+
+def succeed(
+    fleet: Seeded,
+    update: int | str,
+    *,
+    took: timedelta,
+    at: datetime = NOW,
+    idle: timedelta = timedelta(0),
+) -> None:
+    """An approved update, or one to this tag, is carried out in two steps with nothing done between them."""
+    made = approved(fleet, tag=update) if isinstance(update, str) else update
+    fleet.move(made, UpdateStatus.APPLYING, at=at)
+    with fleet.database.session() as session:
+        journal = JournalRepository(session)
+        for position, begins in enumerate((at, at + took / 2 + idle)):
+            name = f"step-{position}"
+            journal.begin(made, position, name, phase=Stage.SWITCH, sentence=name, now=begins)
+            journal.done(made, name, {}, begins + took / 2)
+    fleet.move(made, UpdateStatus.VALIDATING, UpdateStatus.SUCCEEDED, at=at + took + idle)
 
 
 SHARED = (("docker", "nas", ["a", "b"]), ("podman", "nas", ["c"]), ("elsewhere", "cloud", ["d"]))
@@ -74,14 +96,24 @@ def test_what_its_earlier_updates_took_says_whether_it_can_be_done_in_time(
 ) -> None:
     """Eight minutes are left, and the median counts."""
     for number, minutes in enumerate(took):
-        made = approved(fleet, tag=f"1.28.{number}")
-        fleet.move(made, UpdateStatus.APPLYING, at=NOW)
-        fleet.move(made, UpdateStatus.VALIDATING, UpdateStatus.SUCCEEDED, at=NOW + timedelta(minutes=minutes))
+        succeed(fleet, f"1.28.{number}", took=timedelta(minutes=minutes))
     made = approved(fleet, tag="1.29")
     fleet.policy(windows=[OPEN_UNTIL_ONE])
     (plan,) = plan_maintenance(fleet.database, NEARLY_OVER)
     assert [due.update_id for due in plan.due] == ([made] if begun else [])
     assert fleet.update(made).status is (UpdateStatus.APPROVED if begun else UpdateStatus.WAITING_FOR_WINDOW)
+
+
+def test_the_time_in_which_nothing_was_done_is_no_part_of_what_an_update_took(fleet: Seeded) -> None:
+    """Its first try was undone, and its machine was off in the middle of the second one."""
+    made = approved(fleet)
+    fleet.move(made, UpdateStatus.APPLYING, at=NOW)
+    fleet.move(made, UpdateStatus.ROLLING_BACK, UpdateStatus.APPROVED, at=NOW + timedelta(minutes=1))
+    succeed(fleet, made, took=timedelta(minutes=2), at=NOW + timedelta(days=7), idle=timedelta(hours=10))
+    following = approved(fleet, tag="1.29")
+    fleet.policy(windows=[OPEN_UNTIL_ONE])
+    (plan,) = plan_maintenance(fleet.database, NEARLY_OVER)
+    assert [due.update_id for due in plan.due] == [following]
 
 
 def test_what_does_not_fit_is_foreseen_for_the_next_opening(fleet: Seeded) -> None:
