@@ -26,11 +26,14 @@ __all__ = [
     "delete",
     "exists",
     "is_closed",
+    "prove_store",
     "read",
     "remove_partial",
     "verify",
     "verify_files",
 ]
+
+_PROOF = b"a backup is about to be written here"
 
 
 @dataclass(frozen=True, slots=True)
@@ -143,6 +146,22 @@ def back_up(
                 verify_archive(archive, source, cipher)
         write_manifest(backup.as_json(), archives, draft, cipher)
     return backup
+
+
+def prove_store(location: Location) -> None:
+    """Have the store take a file and give it back: to be asked before a workload is stopped for what is to lie there.
+
+    Raises:
+        PermanentError: the store is full or refuses, or what was read again differs.
+        UnreachableError: the store does not answer.
+    """
+    with location.store.files.draft(location.place) as draft:
+        name = f"{draft.prefix}proof"
+        with draft.write(name) as sink:
+            sink.write(_PROOF)
+        with draft.read(name) as source:
+            if source.read(len(_PROOF)) != _PROOF:
+                raise PermanentError(f"{location} does not give back what was written there")
 
 
 def verify(backup: Backup) -> None:

@@ -5,7 +5,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime
 
-from uptainer.backups.backup import Backup, back_up
+from uptainer.backups.backup import Backup, back_up, prove_store
 from uptainer.backups.consistency import Hold
 from uptainer.backups.store import BackupStore, Location, Stores
 from uptainer.core.clock import utc_now
@@ -108,9 +108,11 @@ def back_up_workload(
         if how is not Consistency.LIVE:
             _refuse_unsafe(runtime, key, volumes, hold)
         backup_id = begin(database, view, runtime, location, reason=reason, hold=hold)
-        with failing(database, backup_id), hold.around(runtime, key):
-            reference = view.container.image_reference
-            backup = back_up(runtime, key, volumes, location, image_reference=reference, now=utc_now())
+        with failing(database, backup_id):
+            prove_store(location)
+            with hold.around(runtime, key):
+                reference = view.container.image_reference
+                backup = back_up(runtime, key, volumes, location, image_reference=reference, now=utc_now())
         finish(database, backup_id, backup, actor)
     return Kept(backup_id, view.address, location, len(backup.archives), backup.bytes)
 

@@ -15,7 +15,16 @@ from pyrage import x25519
 from tests.lab.room import Room
 from tests.lab.s3 import BUCKET, S3Server
 from tests.lab.volumes import DATA, LOGS, Tar, Volumes, tar_of
-from uptainer.backups.backup import Backup, back_up, delete, exists, remove_partial, verify, verify_files
+from uptainer.backups.backup import (
+    Backup,
+    back_up,
+    delete,
+    exists,
+    prove_store,
+    remove_partial,
+    verify,
+    verify_files,
+)
 from uptainer.backups.opening import open_files
 from uptainer.backups.restore import restore
 from uptainer.backups.sealing import Seal
@@ -201,3 +210,10 @@ def test_an_encrypted_backup_in_a_bucket_names_nothing_and_comes_back(
         assert not [word for word in (b"hunter2", b"app:1", b"/data") if word in content], key
         assert "data" not in key
     assert put_back(Backup.read(location))["data"] == tar_of(a=b"hunter2" * 1000)
+
+
+def test_a_bucket_that_is_tried_out_before_a_workload_is_stopped_holds_nothing_of_it_afterwards(
+    location: Location, s3: S3Server
+) -> None:
+    prove_store(location)
+    assert s3.keys(prefix_of(location)) == s3.uploads() == []

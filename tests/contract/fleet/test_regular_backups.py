@@ -1,0 +1,110 @@
+"""Regular backups: what keeps a workload from being stopped for one that could not be made, or need not be."""
+
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from datetime import timedelta
+from pathlib import Path
+from typing import Any, cast
+
+import pytest
+
+from tests.contract.fleet.seeded import ANN, Seeded
+from tests.lab.facts import container
+from tests.lab.room import free_port
+from tests.lab.volumes import DATA, Volumes, tar_of
+from uptainer.backups.local import LocalFiles
+from uptainer.backups.opening import open_files
+from uptainer.backups.store import BackupStore
+from uptainer.core.enums import BackupStatus
+from uptainer.core.errors import UnreachableError
+from uptainer.core.workloads import ContainerFacts
+from uptainer.fleet.backing_up import Kept, back_up_workload
+from uptainer.runtimes.capabilities import Capabilities
+from uptainer.runtimes.port import ExecResult, Runtime
+from uptainer.store.models import ContainerBackup
+from uptainer.store.repositories.backups import BackupRepository
+
+
+class Engine(Volumes):
+    """`web` runs on it, with a volume. It notes what is done to it."""
+
+    def __init__(self) -> None:
+        super().__init__(data=tar_of(file=b"1"))
+        self.done: list[str] = []
+
+    def capabilities(self, kind: str) -> Capabilities:
+        return Capabilities(kind)
+
+    def containers(self) -> Sequence[ContainerFacts]:
+        return [container("web", mounts=(DATA,))]
+
+    def check_stop(self, key: str) -> None: ...
+
+    def check_mount(self, key: str, mount: object) -> None: ...
+
+    def stop(self, key: str) -> None:
+        self.done.append("stop")
+
+    def start(self, key: str) -> None:
+        self.done.append("start")
+
+    def execute(self, key: str, command: Sequence[str], timeout: timedelta) -> ExecResult:
+        self.done.append(command[0])
+        return ExecResult(0, "")
+
+
+class House:
+    """The fleet with `web` on its engine, and a store for backups."""
+
+    def __init__(self, fleet: Seeded, directory: Path) -> None:
+        self.fleet = fleet
+        self.engine = Engine()
+        self.store = BackupStore(LocalFiles(directory))
+        fleet.run("web", mounts=(DATA,))
+
+    @contextmanager
+    def opens(self, _host: str) -> Iterator[Runtime]:
+        yield cast("Runtime", self.engine)
+
+    def back_up(self) -> Kept:
+        return back_up_workload(
+            self.fleet.database, "alpha/web", self.opens, self._stores, actor=ANN, reason="r"
+        )
+
+    def rows(self) -> Sequence[ContainerBackup]:
+        with self.fleet.database.session() as session:
+            return [row for row, _ in BackupRepository(session).listing()]
+
+    def _stores(self, _block: str) -> BackupStore:
+        return self.store
+
+
+@pytest.fixture
+def house(fleet: Seeded, tmp_path: Path) -> House:
+    return House(fleet, tmp_path)
+
+
+def store_that_is_away() -> BackupStore:
+    options: dict[str, Any] = {
+        "key": "k",
+        "secret": "s",
+        "endpoint_url": f"http://127.0.0.1:{free_port()}",
+        "config_kwargs": {"retries": {"total_max_attempts": 1}},
+    }
+    return BackupStore(open_files("s3://bucket/kept", options, part_size=5 << 20))
+
+
+def test_nothing_is_stopped_or_run_for_a_store_that_does_not_answer(house: House) -> None:
+    house.fleet.policy(backup_before="dump", backup_after="tidy")
+    house.store = store_that_is_away()
+    with pytest.raises(UnreachableError):
+        house.back_up()
+    assert house.engine.done == []
+    assert [row.status for row in house.rows()] == [BackupStatus.FAILED]
+
+
+def test_a_store_that_answers_has_the_backup_and_nothing_of_how_it_was_tried(house: House) -> None:
+    house.fleet.policy(backup_before="dump", backup_after="tidy")
+    place = Path(str(house.back_up().location))
+    assert house.engine.done == ["dump", "stop", "start", "tidy"]
+    assert sorted(each.name for each in place.iterdir()) == ["01-data.tar.zst", "manifest.json"]
