@@ -65,7 +65,7 @@ def _is_ours(view: ContainerView) -> bool:
 
 
 def _is_due(policy: EffectivePolicy, last: datetime | None, now: datetime) -> bool:
-    if policy.backup_every is None or not is_open(policy.windows, policy.freezes, now):
+    if not policy.backup_every or not is_open(policy.windows, policy.freezes, now):
         return False
     return last is None or last + policy.backup_every <= now
 

@@ -9,16 +9,16 @@ from typing import Any, cast
 import pytest
 
 from tests.contract.fleet.seeded import ANN, Seeded
-from tests.lab.facts import container
+from tests.lab.facts import NOW, container
 from tests.lab.room import free_port
 from tests.lab.volumes import DATA, Volumes, tar_of
 from uptainer.backups.local import LocalFiles
 from uptainer.backups.opening import open_files
 from uptainer.backups.store import BackupStore
-from uptainer.core.enums import BackupStatus
+from uptainer.core.enums import BackupStatus, PolicyScope
 from uptainer.core.errors import UnreachableError
 from uptainer.core.workloads import ContainerFacts
-from uptainer.fleet.backing_up import Kept, back_up_workload
+from uptainer.fleet.backing_up import Kept, back_up_workload, due_for_backup
 from uptainer.runtimes.capabilities import Capabilities
 from uptainer.runtimes.port import ExecResult, Runtime
 from uptainer.store.models import ContainerBackup
@@ -108,3 +108,10 @@ def test_a_store_that_answers_has_the_backup_and_nothing_of_how_it_was_tried(hou
     place = Path(str(house.back_up().location))
     assert house.engine.done == ["dump", "stop", "start", "tidy"]
     assert sorted(each.name for each in place.iterdir()) == ["01-data.tar.zst", "manifest.json"]
+
+
+def test_one_workload_is_excepted_by_0s(house: House) -> None:
+    house.fleet.policy(backup_every="1d")
+    assert due_for_backup(house.fleet.database, NOW) == ["alpha/web"]
+    house.fleet.policy(PolicyScope.CONTAINER, "alpha/web", backup_every="0s")
+    assert due_for_backup(house.fleet.database, NOW) == []
