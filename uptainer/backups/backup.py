@@ -110,19 +110,20 @@ def back_up(
     *,
     image_reference: str,
     now: datetime,
+    image_id: str | None = None,
     configuration: Mapping[str, Any] | None = None,
 ) -> Backup:
     """Write the workload's configuration and the content of `mounts` to `location`, and read it all again.
 
-    `image_reference` is what its image is called; the engine knows the id. `configuration` is given where what the
-    engine would say now is not what is to be kept. One that is there already from an earlier try is written anew, and
-    stands until then. For data that must be of one moment, stop the workload first.
+    `image_reference` is what its image is called. `image_id` and `configuration` are given where what the engine would
+    say now is not what is to be kept, or where the container went with its stop. One that is there already from an
+    earlier try is written anew, and stands until then. For data that must be of one moment, stop the workload first.
 
     Raises:
         PermanentError: the store is full or refuses, or what was read again differs; nothing is left behind.
         NotFoundError, UnreachableError: the engine's, or the store's.
     """
-    image_id = runtime.state(key).image_id
+    ran = runtime.state(key).image_id if image_id is None else image_id
     cipher = location.store.seal.begin() if location.store.seal else None
     with location.store.files.draft(location.place) as draft:
         archives = tuple(
@@ -134,7 +135,7 @@ def back_up(
             host=runtime.address.name,
             workload=key,
             image_reference=image_reference,
-            image_id=image_id,
+            image_id=ran,
             configuration=kept,
             created_at=now,
             location=location,

@@ -66,7 +66,7 @@ class Keeper:
             self.journal.note(". ".join(each for each in (before, str(error)) if each))
 
     def back_up_volumes(self) -> Mapping[str, Any]:
-        """The configuration is the one from before the stop, which may have changed what it says."""
+        """The configuration is the one from before the stop, which may have changed what it says, or removed the container."""
         with self.journal.transaction() as session:
             saved = session.scalars(self._row()).one().configuration
         try:
@@ -125,6 +125,7 @@ class Keeper:
             self.plan.mounts if with_data else (),
             self.location,
             image_reference=self.subject.update.from_reference,
+            image_id=self.plan.image_id,
             now=self.clock.now(),
             configuration=configuration,
         )

@@ -6,6 +6,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import NoReturn
 
 import pytest
 
@@ -15,7 +16,7 @@ from uptainer.backups.backup import Backup, back_up, delete, verify
 from uptainer.backups.disk import disk_errors
 from uptainer.backups.local import LocalFiles, local_stores
 from uptainer.backups.store import Location
-from uptainer.core.errors import AccessDeniedError, PermanentError, UnreachableError
+from uptainer.core.errors import AccessDeniedError, NotFoundError, PermanentError, UnreachableError
 from uptainer.core.workloads import Mount
 
 NOW = datetime(2026, 5, 1, 12, 0, tzinfo=UTC)
@@ -106,6 +107,24 @@ def test_a_backup_reads_back_as_it_was_written(tmp_path: Path) -> None:
     assert [archive.mount for archive in backup.archives] == [DATA, LOGS]
     assert backup.configuration == {"env": ["SECRET=hunter2"]}
     assert stat.S_IMODE((tmp_path / "b").stat().st_mode) == 0o700
+
+
+def test_what_its_stop_removed_is_backed_up_with_the_image_that_it_ran(tmp_path: Path) -> None:
+    class Gone(Volumes):
+        def state(self, key: str) -> NoReturn:
+            raise NotFoundError(f"there is no container named {key}")
+
+    backup = back_up(
+        Gone(data=tar_of(a=b"1")),  # type: ignore[arg-type]  # -- the calls it makes
+        "web",
+        (DATA,),
+        at(tmp_path / "b"),
+        image_reference="app:1",
+        image_id="sha256:ran",
+        now=NOW,
+        configuration={},
+    )
+    assert Backup.read(backup.location).image_id == "sha256:ran"
 
 
 def test_a_backup_that_stopped_in_the_middle_leaves_nothing(tmp_path: Path) -> None:
