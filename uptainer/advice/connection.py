@@ -2,6 +2,7 @@
 
 from uptainer.advice.model import AdviceModel, ModelSettings
 from uptainer.core.errors import UnsupportedError
+from uptainer.core.extras import how_to_install
 
 
 def connect(settings: ModelSettings) -> AdviceModel:
@@ -14,6 +15,6 @@ def connect(settings: ModelSettings) -> AdviceModel:
         from uptainer.advice.clients import PydanticAiModel  # noqa: PLC0415 -- an extra that few have installed
     except ModuleNotFoundError as error:
         raise UnsupportedError(
-            "the language model's client is not installed: pip install 'uptainer[llm]'"
+            f"the language model's client is not installed: {how_to_install('llm')}"
         ) from error
     return PydanticAiModel(settings)

@@ -11,6 +11,7 @@ from uptainer.backups.files import Files
 from uptainer.backups.local import LocalFiles
 from uptainer.backups.remote import RemoteFiles
 from uptainer.core.errors import InvalidInputError, UnsupportedError
+from uptainer.core.extras import how_to_install
 
 LOCAL = frozenset({"", "file", "local"})
 _EXTRAS = {"s3": "s3", "s3a": "s3"}
@@ -62,7 +63,7 @@ def open_files(url: str, options: Mapping[str, Any], *, part_size: int) -> Files
         )
     except ImportError as error:
         extra = _EXTRAS.get(scheme)
-        how = f"pip install 'uptainer[{extra}]'" if extra else str(error)
+        how = how_to_install(extra) if extra else str(error)
         raise UnsupportedError(
             f"backups to {scheme}:// need a library that is not installed: {how}"
         ) from error

@@ -208,7 +208,7 @@ def test_without_awss_library_it_is_said_how_to_get_it(
     monkeypatch: pytest.MonkeyPatch, no_module: Callable[[str], None]
 ) -> None:
     no_module("botocore.session")
-    with pytest.raises(errors.UnsupportedError, match=r"pip install 'uptainer\[aws\]'"):
+    with pytest.raises(errors.UnsupportedError, match="--extra aws`, then start"):
         EcrLogin(ECR)._issue()
 
 

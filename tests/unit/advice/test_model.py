@@ -231,7 +231,7 @@ def test_a_missing_client_is_said_with_the_way_to_get_it() -> None:
         "try:\n"
         "    connect(ModelSettings(ModelProvider.OPENAI_COMPATIBLE, 'm'))\n"
         "except UnsupportedError as error:\n"
-        "    sys.exit(0 if 'uptainer[llm]' in str(error) else 1)\n"
+        "    sys.exit(0 if '--extra llm' in str(error) else 1)\n"
         "sys.exit(2)"
     )
     subprocess.run([sys.executable, "-c", script], check=True, timeout=60)

@@ -13,7 +13,8 @@ from uptainer.cli import completion
 from uptainer.cli.main import build
 
 ROOT = Path(__file__).parents[3]
-SOURCES = ("uptainer", "flows", "tasks", "blocks", "deployments")
+ROOMS = ("uptainer", "flows", "tasks", "blocks", "deployments")
+SOURCES = [path for room in ROOMS for path in sorted((ROOT / room).rglob("*.py"))]
 PAGES = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *sorted((ROOT / "docs").rglob("*.md"))]
 COMMAND = re.compile(r"`uptainer ([^`]+)`")
 COMMANDS: Any = typer.main.get_command(build())
@@ -34,8 +35,7 @@ def texts(tree: ast.AST) -> Iterator[str]:
 
 
 def told() -> Iterator[tuple[str, str]]:
-    sources = [path for name in SOURCES for path in sorted((ROOT / name).rglob("*.py"))]
-    for path in sources:
+    for path in SOURCES:
         for text in texts(ast.parse(path.read_text())):
             yield from ((path.name, found) for found in COMMAND.findall(text))
     for path in PAGES:
@@ -83,3 +83,8 @@ def test_a_command_that_people_are_told_to_run_is_one() -> None:
 )
 def test_one_that_is_none_is_found(words: str, unknown: str | None) -> None:
     assert stranger(words) == unknown
+
+
+def test_nobody_is_told_to_install_the_stranger_of_our_name_on_pypi() -> None:
+    told_so = re.compile(r"pip install \W*uptainer")
+    assert [path.name for path in (*SOURCES, *PAGES) if told_so.search(path.read_text())] == []

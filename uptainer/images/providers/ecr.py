@@ -23,6 +23,7 @@ from uptainer.core.errors import (
     UnsupportedError,
     UptainerError,
 )
+from uptainer.core.extras import how_to_install
 from uptainer.images.credential import Credential
 from uptainer.images.issuing import Issued
 
@@ -111,7 +112,7 @@ def _session() -> Any:
         from botocore.session import Session  # type: ignore[import-untyped]  # noqa: PLC0415 -- untyped; an extra, and slow to import
     except ImportError as error:
         raise UnsupportedError(
-            "ECR's logins are asked for with AWS's library, which is not installed: pip install 'uptainer[aws]'"
+            f"ECR's logins are asked for with AWS's library, which is not installed: {how_to_install('aws')}"
         ) from error
     return Session()
 

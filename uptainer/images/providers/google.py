@@ -20,6 +20,7 @@ from uptainer.core.errors import (
     UnsupportedError,
     UptainerError,
 )
+from uptainer.core.extras import how_to_install
 from uptainer.images.credential import Credential
 from uptainer.images.issuing import Issued
 from uptainer.images.owners import is_loopback
@@ -101,8 +102,7 @@ def _transport() -> Any:
         from google.auth.transport.requests import Request  # noqa: PLC0415 -- an extra, and slow to import
     except ImportError as error:
         raise UnsupportedError(
-            "Artifact Registry's logins are asked for with Google's library, which is not installed: "
-            "pip install 'uptainer[google]'"
+            f"Artifact Registry's logins are asked for with Google's library, which is not installed: {how_to_install('google')}"
         ) from error
     return partial(Request(), timeout=_TIMEOUT)
 
