@@ -167,13 +167,24 @@ class RemoteDraft:
                 sink.write(content)
             self.published = True
             with store_errors(self.files.root):
-                system.mv(self.written.pop(), path)
+                self._put_in_place(self.written.pop(), path)
         else:
             self.published = True
             with store_errors(self.files.root):
                 system.pipe_file(path, content)
         with suppress(UptainerError):  # it is whole; what lies beside it goes with it
             self.files.keep(self.path, {path, *self.written})
+
+    def _put_in_place(self, new: str, path: str) -> None:
+        """SMB, for one, moves nothing onto the manifest of an earlier try."""
+        system = self.files.system
+        try:
+            system.mv(new, path)
+        except Exception:  # each server has its own word for it
+            if not (system.exists(new) and system.exists(path)):
+                raise
+            system.rm_file(path)
+            system.mv(new, path)
 
 
 @dataclass(frozen=True, slots=True)

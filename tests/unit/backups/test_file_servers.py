@@ -1,12 +1,13 @@
 """Stores that have directories, as SFTP and SMB do: here fsspec's own file system of this machine."""
 
+import errno
 from collections.abc import Iterator
 from contextlib import suppress
 from datetime import UTC, datetime
 from pathlib import Path
 
-import fsspec
 import pytest
+from fsspec.implementations.local import LocalFileSystem
 
 from tests.lab.volumes import DATA, LOGS, Tar, Volumes, tar_of
 from uptainer.backups.backup import Backup, back_up, delete, exists, remove_partial, verify
@@ -17,9 +18,18 @@ from uptainer.core.errors import PermanentError, UnreachableError
 NOW = datetime(2026, 5, 1, 12, 0, tzinfo=UTC)
 
 
-@pytest.fixture
-def location(tmp_path: Path) -> Location:
-    files = RemoteFiles(f"file://{tmp_path}/kept", fsspec.filesystem("file"))
+class Careful(LocalFileSystem):  # type: ignore[misc]  # -- fsspec says nothing of its types
+    """Moves nothing onto what is there, as SMB does."""
+
+    def mv(self, path1: str, path2: str, **given: object) -> None:
+        if self.exists(path2):
+            raise OSError(errno.EEXIST, "File exists", path2)
+        super().mv(path1, path2, **given)
+
+
+@pytest.fixture(params=[LocalFileSystem, Careful], ids=["moves onto", "moves beside"])
+def location(tmp_path: Path, request: pytest.FixtureRequest) -> Location:
+    files = RemoteFiles(f"file://{tmp_path}/kept", request.param())
     return BackupStore(files, "nas").new("h", "../w", "b")
 
 
