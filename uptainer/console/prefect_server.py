@@ -39,6 +39,13 @@ CLIENT_SETTINGS = {
     "PREFECT_LOGGING_HANDLERS_CONSOLE_LEVEL": "WARNING",
 }
 
+ANOTHER_DATABASE = frozenset(
+    f"PREFECT_{side}_DATABASE_{part}"
+    for side in ("SERVER", "API")
+    for part in ("CONNECTION_URL", "DRIVER", "HOST", "PORT", "USER", "NAME", "PASSWORD")
+)
+"""What may be exported for another Prefect of the user's, and would have ours write into that one's tables."""
+
 
 def url(settings: Settings) -> str:
     """Where this machine reaches the server."""
@@ -57,12 +64,16 @@ def environment(settings: Settings, *, prefect_database_url: str | None) -> dict
         "PREFECT_UI_URL": settings.public_url or url(settings),
         # A profile of the user's belongs to another server.
         "PREFECT_PROFILES_PATH": str(settings.data_dir / "prefect" / "profiles.toml"),
+        "PREFECT_SERVER_DATABASE_CONNECTION_URL": prefect_database_url or _sqlite(settings),
     }
-    if prefect_database_url:
-        where["PREFECT_SERVER_DATABASE_CONNECTION_URL"] = prefect_database_url
     auth = os.environ.get("PREFECT_SERVER_API_AUTH_STRING")
     credentials = {"PREFECT_API_AUTH_STRING": auth} if auth else {}
-    return {**SERVER_SETTINGS, **CLIENT_SETTINGS, **credentials, **os.environ, **where}
+    inherited = {name: value for name, value in os.environ.items() if name not in ANOTHER_DATABASE}
+    return {**SERVER_SETTINGS, **CLIENT_SETTINGS, **credentials, **inherited, **where}
+
+
+def _sqlite(settings: Settings) -> str:
+    return f"sqlite+aiosqlite:///{settings.data_dir / 'prefect' / 'prefect.db'}"
 
 
 def check_listening(settings: Settings, environment: Mapping[str, str] = os.environ) -> None:

@@ -62,3 +62,25 @@ def test_the_server_and_its_clients_are_told_the_same_place(
     assert told["PREFECT_API_AUTH_STRING"] == "a:b"
     assert told["PREFECT_RUNNER_POLL_FREQUENCY"] == "7"
     assert told["PREFECT_SERVER_ANALYTICS_ENABLED"] == "false"
+
+
+@pytest.mark.parametrize(
+    ("ours", "used"),
+    [
+        (None, "sqlite+aiosqlite:///{}/prefect/prefect.db"),
+        ("postgresql+asyncpg://u@h/ours_prefect", "postgresql+asyncpg://u@h/ours_prefect"),
+    ],
+)
+def test_the_database_of_another_prefect_is_never_used(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, ours: str | None, used: str
+) -> None:
+    for side in ("SERVER", "API"):
+        monkeypatch.setenv(f"PREFECT_{side}_DATABASE_CONNECTION_URL", "postgresql+asyncpg://u@h/theirs")
+        for part in ("DRIVER", "HOST", "PORT", "USER", "NAME", "PASSWORD"):
+            monkeypatch.setenv(f"PREFECT_{side}_DATABASE_{part}", "theirs")
+    monkeypatch.setenv("PREFECT_SERVER_DATABASE_TIMEOUT", "20")
+    told = environment(settings(data_dir=str(tmp_path)), prefect_database_url=ours)
+    assert {name: value for name, value in told.items() if "_DATABASE_" in name} == {
+        "PREFECT_SERVER_DATABASE_CONNECTION_URL": used.format(tmp_path),
+        "PREFECT_SERVER_DATABASE_TIMEOUT": "20",
+    }
