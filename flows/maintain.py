@@ -1,20 +1,20 @@
 """Maintenance: what is approved and whose window is open is applied, in dependency order, most urgent first."""
 
+from collections.abc import Sequence
 from typing import Any
 
 from prefect import flow
 from prefect.client.schemas.objects import State
 from prefect.states import Completed
 
-from flows.applying import Groups, apply_due
+from flows.applying import apply_due
 from flows.naming import about
 from flows.refusals import plainly
 from flows.reporting import publish
-from flows.sweeping import sweep
 from flows.update import update
 from tasks.maintenance import plan_maintenance
 from tasks.signatures import verify_updates
-from uptainer.fleet.maintenance import Due
+from uptainer.fleet.maintenance import Due, ServerPlan
 
 
 @flow(
@@ -26,19 +26,21 @@ from uptainer.fleet.maintenance import Due
 async def maintain(window: str | None = None) -> State[Any]:  # noqa: ARG001 -- each window's schedule names itself by it
     """Servers side by side, and on each as many updates at a time as the settings say. What does not fit is carried over.
 
+    What becomes due while updates run begins too, within a minute: one that takes long makes no window pass unused.
+
     Args:
         window: The window that opened, for the run's name; what is due is the same with any.
     """
-    await verify_updates(None)
-    plans = await plan_maintenance()
-    groups = Groups()
-    swept = await sweep(plans, lambda plan: apply_due(plan, _apply, groups))
+    applied = await apply_due(_plan, _apply)
     await publish("fleet", "waiting", "night")
-    applied = sum(each.succeeded for each in swept.results)
-    left = [f"{title}: {reason}" for plan in plans for title, reason in plan.left]
-    not_done = [said for each in swept.results for said in each.not_done]
-    failed = [f"{plan.server}: {error}" for plan, error in swept.failures]
-    return Completed(message="; ".join([f"{applied} updates applied", *not_done, *left, *failed]))
+    return Completed(
+        message="; ".join([f"{applied.succeeded} updates applied", *applied.not_done, *applied.left])
+    )
+
+
+async def _plan() -> Sequence[ServerPlan]:
+    await verify_updates(None)
+    return await plan_maintenance()
 
 
 async def _apply(due: Due) -> str:

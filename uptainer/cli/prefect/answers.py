@@ -46,7 +46,8 @@ def go_on(answered: Answered) -> str:
 def go_on_together(answers: Sequence[Answered], batch: str) -> str:
     """Let one maintenance run apply several approvals in the order of their dependencies.
 
-    The runs that wait for these answers are cancelled, for each alone would begin at once, in no order.
+    The runs that wait for these answers are cancelled, for each alone would begin at once, in no order. So is the one
+    that is asked for where one is at work already: that sees them within a minute.
     """
     return ask(lambda client: _go_on_together(client, answers, batch))
 
@@ -71,7 +72,10 @@ async def _go_on_together(client: PrefectClient, answers: Sequence[Answered], ba
         if run is not None and run.state is not None and run.state.is_paused():
             await client.set_flow_run_state(run.id, cancelled, force=True)
     started = await runs.request(client, "maintain")
-    return f"the run {started.name} applies them in the order of their dependencies, as windows and policies allow"
+    return (
+        f"the run {started.name}, or the one of maintain that is at work already, applies them in the order of their "
+        "dependencies, as windows and policies allow"
+    )
 
 
 async def _settled(client: PrefectClient, flow_run_id: UUID | None) -> FlowRun | None:
