@@ -102,5 +102,5 @@ def _findings(answer: ModelAnswer, dropped: int, name: str) -> list[Finding]:
 
 def _one_line(text: str) -> str:
     """What others wrote, for a table or a log: no line breaks, no control characters, of bounded length."""
-    flat = "".join(character for character in squeeze(visible(text)) if character.isprintable())
+    flat = squeeze(visible(text))
     return flat if len(flat) <= _MAX_SAID else flat[: _MAX_SAID - 3] + "..."

@@ -5,6 +5,7 @@ from datetime import datetime
 
 from uptainer.core.enums import SignatureStatus
 from uptainer.core.signatures import Verification
+from uptainer.core.text import one_line
 from uptainer.signatures.judging import judge
 from uptainer.signatures.refusals import DoubtError
 from uptainer.signatures.search import Found
@@ -26,28 +27,23 @@ def verify(name: str, trust: Trust, found: Found, digests: Sequence[str], now: d
             doubts.append(str(error))
             continue
         at = f" at {signer.at:%Y-%m-%d %H:%M} UTC" if signer.at else ""
-        who = _seen(signer.who)
+        who = one_line(signer.who)
         reason = f"{signer.digest} was signed by {who}{at}"
         return Verification(name, SignatureStatus.VERIFIED, reason, who, signer.at, signer.digest, now)
     return _not_verified(name, found, doubts, now)
 
 
 def unknown(name: str, reason: str, now: datetime | None = None) -> Verification:
-    return Verification(name, SignatureStatus.UNKNOWN, _seen(reason), verified_at=now)
+    return Verification(name, SignatureStatus.UNKNOWN, one_line(reason), verified_at=now)
 
 
 def _not_verified(name: str, found: Found, doubts: Sequence[str], now: datetime) -> Verification:
     if found.unasked:
         return unknown(name, f"its signatures could not be asked for: {'; '.join(_few(found.unasked))}", now)
     if doubts:
-        said = _seen("; ".join(_few(doubts)))
+        said = one_line("; ".join(_few(doubts)))
         return Verification(name, SignatureStatus.INVALID, f"it has a signature, and {said}", verified_at=now)
     return Verification(name, SignatureStatus.MISSING, "it is not signed", verified_at=now)
-
-
-def _seen(text: str) -> str:
-    """What a stranger wrote, without what no table takes or a person would be misled by."""
-    return "".join(each if each.isprintable() else "\N{REPLACEMENT CHARACTER}" for each in text)
 
 
 def _few(reasons: Sequence[str]) -> Sequence[str]:

@@ -3,14 +3,17 @@
 import re
 from collections.abc import Iterable, Sequence
 
+from uptainer.core.text import one_line
+
 _SPECIAL = re.compile(r"([\\`*_{}\[\]()<>#|~!&])")
-_BREAKS = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029\u200b-\u200f\u202a-\u202e\u2066-\u2069\ufeff]+")
+UNLINKED = "\u200b"
+"""Stands in an address, so that a renderer that turns bare addresses into links finds none."""
 _ADDRESS = re.compile(r"(?i)\b(?:https?|ftp|javascript|data|mailto)(?=:)|\bwww(?=\.)")
 
 
 def plain(text: object, limit: int = 300) -> str:
     """Text as itself: one line, nothing in it is markup, a link, or able to end a table's cell."""
-    line = _BREAKS.sub(" ", str(text)).strip()
+    line = one_line(str(text))
     if len(line) > limit:
         line = line[: limit - 1].rstrip() + "…"
     return _ADDRESS.sub(_unlinked, _SPECIAL.sub(r"\\\1", line))
@@ -31,6 +34,5 @@ def bullets(items: Iterable[object]) -> str:
 
 
 def _unlinked(match: re.Match[str]) -> str:
-    """A renderer that turns bare addresses into links finds none: a zero-width character stands in the middle."""
     word = match.group()
-    return f"{word[0]}\u200b{word[1:]}"
+    return f"{word[0]}{UNLINKED}{word[1:]}"

@@ -106,14 +106,13 @@ def _hosted(text: str) -> str:
 
 def _reference(text: str, registry: str) -> Reference:
     """A registry's own name for itself is replaced by the one that was given for it."""
-    shown = "".join(char for char in text[:100] if char.isprintable())
     try:
         found = Reference.parse(text)
         return (
             Reference.parse(f"{registry}/{found.repository}:{found.tag or 'latest'}") if registry else found
         )
     except InvalidInputError as error:
-        raise InvalidInputError(f"{shown!r} is not an image reference") from error
+        raise InvalidInputError(f"{text[:100]!r} is not an image reference") from error
 
 
 def _text(value: object) -> str:

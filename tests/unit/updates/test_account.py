@@ -14,7 +14,7 @@ from uptainer.core.enums import (
 )
 from uptainer.core.findings import Advice, Finding, Scan, ScanDifference, Verdict, Vulnerability
 from uptainer.updates.account import SHOWN, Account, hash_account, write_account, write_closing
-from uptainer.updates.markdown import plain, table
+from uptainer.updates.markdown import UNLINKED, plain, table
 from uptainer.updates.run import Outcome
 from uptainer.updates.steps import Entry, Stage
 
@@ -144,6 +144,7 @@ HOSTILE = [
     "https://evil.example/approve",
     "right \u202eot tfel",
     "zero\u200bwidth",
+    "\x1b[2J soft\u00adhyphen, tagged \U000e0041",
 ]
 
 
@@ -153,7 +154,7 @@ def test_hostile_text_stays_text(text: str) -> None:
     assert "\n" not in cell
     assert not re.search(r"(?<!\\)(?:\\\\)*[|<>`*\[\]]", cell)
     assert "https:" not in cell
-    assert "\u202e" not in cell
+    assert cell.replace(UNLINKED, "").isprintable()
 
 
 @pytest.mark.parametrize("text", HOSTILE)
