@@ -4,12 +4,19 @@ The old container is known by its id. The new one is known by its temporary name
 """
 
 import math
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from contextlib import suppress
 from datetime import timedelta
 from typing import Any
 
-from uptainer.core.errors import NotFoundError, PermanentError, RefusedError, TemporaryError, UnreachableError
+from uptainer.core.errors import (
+    NotFoundError,
+    PermanentError,
+    RefusedError,
+    SupersededError,
+    TemporaryError,
+    UnreachableError,
+)
 from uptainer.runtimes.docker import configuration
 from uptainer.runtimes.docker.swap import RUNS, Swap
 from uptainer.runtimes.engine import inspection, operations
@@ -47,7 +54,7 @@ def create(engine: Engine, swap: Swap, image_id: str) -> str:
     """Make the new container, never started, on exactly the image `image_id`; returns its id.
 
     Raises:
-        RefusedError: the container is not the one that the plan was made for.
+        SupersededError: the container is not the one that the plan was made for.
         TemporaryError: the reference stood for another image at that moment.
     """
     found = find(engine, swap.beside)
@@ -55,19 +62,24 @@ def create(engine: Engine, swap: Swap, image_id: str) -> str:
         remove_new(engine, swap)
         found = None
     if found is None:
-        _refuse_stranger(engine, swap)
+        refuse_stranger(engine, swap)
         found = _create(engine, swap, image_id)
     connect(engine, swap, found)
     return str(found["Id"])
 
 
-def _refuse_stranger(engine: Engine, swap: Swap) -> None:
+def refuse_stranger(engine: Engine, swap: Swap) -> None:
+    """Raises SupersededError where the old one does not stand in its place."""
     current = find(engine, swap.key)
     if current is None or current["Id"] != swap.old_id:
-        raise RefusedError(
-            f"{swap.key} is not the container any more that this update was planned for: somebody else removed or "
-            "replaced it. Check again to get a new plan."
-        )
+        raise _superseded(swap)
+
+
+def _superseded(swap: Swap) -> SupersededError:
+    return SupersededError(
+        f"{swap.key} is not the container any more that this update was planned for: somebody else removed or "
+        "replaced it, and it is left as it is"
+    )
 
 
 def _create(engine: Engine, swap: Swap, image_id: str) -> Json:
@@ -215,8 +227,12 @@ def remove_old(engine: Engine, swap: Swap) -> None:
         engine.delete(f"/containers/{swap.old_id}", about=swap.aside, query={"force": "0", "v": "0"})
 
 
-def swap_now(engine: Engine, swap: Swap, image_id: str) -> str:
-    """All acts in a row, for a container that depends on the one that was replaced and is stopped already."""
+def swap_now(engine: Engine, swap: Swap, image_id: str, replaced: Collection[str]) -> str:
+    """All acts in a row, for a container that depends on the one that was replaced and is stopped already.
+
+    Raises SupersededError; see `_refuse_others`.
+    """
+    _refuse_others(engine, swap, image_id, replaced)
     new = find_new(engine, swap)
     if new is None or inspection.key(new) == swap.beside:
         new_id = create(engine, swap, image_id)
@@ -229,10 +245,41 @@ def swap_now(engine: Engine, swap: Swap, image_id: str) -> str:
     return new_id
 
 
-def swap_back(engine: Engine, swap: Swap, new_id: str | None = None) -> None:
-    """The undo of `swap_now`, up to the start of the old one."""
+def swap_back(
+    engine: Engine, swap: Swap, image_id: str, replaced: Collection[str], new_id: str | None = None
+) -> None:
+    """The undo of `swap_now`, up to the start of the old one.
+
+    Raises SupersededError; see `_refuse_others`.
+    """
+    _refuse_others(engine, swap, image_id, replaced, new_id)
     stop_new(engine, swap, None, new_id)
     step_back(engine, swap, new_id)
     put_back(engine, swap)
     arm_old(engine, swap)
     remove_new(engine, swap, new_id)
+
+
+def _refuse_others(
+    engine: Engine, swap: Swap, image_id: str, replaced: Collection[str], new_id: str | None = None
+) -> None:
+    """What stands aside under its name may do so for another update of it: then what took its place is not ours.
+
+    Ours has the image that the old one had, and no part in any container that was `replaced` with it (ids).
+
+    Raises:
+        SupersededError: the old one is gone, or somebody else's stands in its place. Nothing was touched.
+    """
+    current = find(engine, swap.key)
+    if find(engine, swap.old_id) is None:
+        raise _superseded(swap)
+    if current is None or current["Id"] in (swap.old_id, new_id):
+        return
+    if new_id is not None or current["Image"] != image_id or _shares_with(current) & set(replaced):
+        raise _superseded(swap)
+
+
+def _shares_with(container: Json) -> set[str]:
+    """The containers whose namespaces it is in, by id."""
+    modes = (container["HostConfig"].get(each) or "" for each in ("NetworkMode", "IpcMode", "PidMode"))
+    return {each.removeprefix("container:") for each in modes if each.startswith("container:")}

@@ -10,6 +10,7 @@ from uptainer.runtimes.docker import exchange, pulling
 from uptainer.runtimes.docker.planning import Document, read_document
 from uptainer.runtimes.docker.swap import Swap
 from uptainer.runtimes.engine.client import Engine
+from uptainer.runtimes.engine.turns import put_back_each
 from uptainer.runtimes.port import ReplacementRequest
 
 Json = Mapping[str, Any]
@@ -88,13 +89,17 @@ def _uncreate(on: Replacement) -> None:
 
 def _stop_dependants(on: Replacement) -> Json:
     for each in reversed(on.plan.dependants):
+        exchange.refuse_stranger(on.engine, each)
         exchange.stop_old(on.engine, each, None)
     return {"stopped": [each.key for each in on.plan.dependants if each.was_running]}
 
 
 def _start_dependants(on: Replacement) -> None:
-    for each in on.plan.dependants:
+    def start(each: Swap) -> None:
+        exchange.refuse_stranger(on.engine, each)
         exchange.start_old(on.engine, each, None, stopped="stop_dependants" in on.results)
+
+    put_back_each(on.plan.dependants, start)
 
 
 def _stop(on: Replacement) -> Json:
@@ -130,20 +135,27 @@ def _swap_dependants(on: Replacement) -> Json:
     made: dict[str, str] = {}
     for each in on.plan.dependants:
         if each.restart_only:
+            exchange.refuse_stranger(on.engine, each)
             exchange.start_old(on.engine, each, None, stopped=True)
         else:
-            made[each.key] = exchange.swap_now(on.engine, each, on.plan.image_ids[each.key])
+            image_id = on.plan.image_ids[each.key]
+            made[each.key] = exchange.swap_now(on.engine, each, image_id, on.plan.replaced)
     return {"ids": made}
 
 
 def _swap_dependants_back(on: Replacement) -> None:
     """They stay stopped: they start again when what they depend on has."""
     made: Mapping[str, str] = on.results.get("dependants", {}).get("ids", {})
-    for each in reversed(on.plan.dependants):
+
+    def swap_back(each: Swap) -> None:
         if each.restart_only:
+            exchange.refuse_stranger(on.engine, each)
             exchange.stop_old(on.engine, each, None)
         else:
-            exchange.swap_back(on.engine, each, made.get(each.key))
+            image_id = on.plan.image_ids[each.key]
+            exchange.swap_back(on.engine, each, image_id, on.plan.replaced, made.get(each.key))
+
+    put_back_each(reversed(on.plan.dependants), swap_back)
 
 
 def _remove_old(on: Replacement) -> Json:

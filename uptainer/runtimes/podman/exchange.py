@@ -7,13 +7,19 @@ could have been started by somebody else meanwhile.
 
 import math
 import time
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from contextlib import suppress
 from datetime import timedelta
 from typing import Any
 
 from uptainer.core.enums import ContainerStatus
-from uptainer.core.errors import NotFoundError, PermanentError, RefusedError, TemporaryError, UnreachableError
+from uptainer.core.errors import (
+    NotFoundError,
+    PermanentError,
+    SupersededError,
+    TemporaryError,
+    UnreachableError,
+)
 from uptainer.runtimes.engine import inspection, operations
 from uptainer.runtimes.podman import facts
 from uptainer.runtimes.podman.client import Podman
@@ -52,7 +58,7 @@ def create(podman: Podman, swap: Swap, image_id: str) -> str:
     """Make the new container, never started, on exactly the image `image_id`; returns its id.
 
     Raises:
-        RefusedError: the container is not the one that the plan was made for.
+        SupersededError: the container is not the one that the plan was made for.
         TemporaryError: the reference stood for another image at that moment.
     """
     found = find(podman, swap.beside)
@@ -60,12 +66,7 @@ def create(podman: Podman, swap: Swap, image_id: str) -> str:
         return str(found["Id"])
     if found is not None:
         remove_new(podman, swap)
-    current = find(podman, swap.key)
-    if current is None or current["Id"] != swap.old_id:
-        raise RefusedError(
-            f"{swap.key} is not the container any more that this update was planned for: somebody else removed or "
-            "replaced it. Check again to get a new plan."
-        )
+    refuse_stranger(podman, swap)
     made = _post(podman, swap)
     created = find(podman, made)
     if created is None or facts.full_id(created["Image"]) != image_id:
@@ -74,6 +75,20 @@ def create(podman: Podman, swap: Swap, image_id: str) -> str:
             f"{swap.key}: {swap.body['image']} was moved to another image while it was being used"
         )
     return made
+
+
+def refuse_stranger(podman: Podman, swap: Swap) -> None:
+    """Raises SupersededError where the old one does not stand in its place."""
+    current = find(podman, swap.key)
+    if current is None or current["Id"] != swap.old_id:
+        raise _superseded(swap)
+
+
+def _superseded(swap: Swap) -> SupersededError:
+    return SupersededError(
+        f"{swap.key} is not the container any more that this update was planned for: somebody else removed or "
+        "replaced it, and it is left as it is"
+    )
 
 
 def _post(podman: Podman, swap: Swap) -> str:
@@ -214,8 +229,12 @@ def _remove_once(podman: Podman, container: str, about: str) -> None:
         podman.delete(f"/containers/{container}", about=about, query={"force": "true", "v": "false"})
 
 
-def swap_now(podman: Podman, swap: Swap) -> str:
-    """All acts in a row, for a container that depends on the one that was replaced and is stopped already."""
+def swap_now(podman: Podman, swap: Swap, replaced: Collection[str]) -> str:
+    """All acts in a row, for a container that depends on the one that was replaced and is stopped already.
+
+    Raises SupersededError; see `_refuse_others`.
+    """
+    _refuse_others(podman, swap, replaced)
     new = find_new(podman, swap)
     if new is None or inspection.key(new) == swap.beside:
         new_id = create(podman, swap, swap.image_id)
@@ -227,9 +246,31 @@ def swap_now(podman: Podman, swap: Swap) -> str:
     return new_id
 
 
-def swap_back(podman: Podman, swap: Swap, new_id: str | None = None) -> None:
-    """The undo of `swap_now`, up to the start of the old one."""
+def swap_back(podman: Podman, swap: Swap, replaced: Collection[str], new_id: str | None = None) -> None:
+    """The undo of `swap_now`, up to the start of the old one.
+
+    Raises SupersededError; see `_refuse_others`.
+    """
+    _refuse_others(podman, swap, replaced, new_id)
     stop_new(podman, swap, None, new_id)
     step_back(podman, swap, new_id)
     put_back(podman, swap)
     remove_new(podman, swap, new_id)
+
+
+def _refuse_others(podman: Podman, swap: Swap, replaced: Collection[str], new_id: str | None = None) -> None:
+    """What stands aside under its name may do so for another update of it: then what took its place is not ours.
+
+    Ours has the image that the old one had, and depends on no container that was `replaced` with it (ids).
+
+    Raises:
+        SupersededError: the old one is gone, or somebody else's stands in its place. Nothing was touched.
+    """
+    current = find(podman, swap.key)
+    if find(podman, swap.old_id) is None:
+        raise _superseded(swap)
+    if current is None or current["Id"] in (swap.old_id, new_id):
+        return
+    is_of_old = not set(replaced).isdisjoint(current.get("Dependencies") or ())
+    if new_id is not None or facts.full_id(current["Image"]) != swap.image_id or is_of_old:
+        raise _superseded(swap)

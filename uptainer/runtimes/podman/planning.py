@@ -42,6 +42,11 @@ class Document:
     tag_before: str | None
     old: dict[str, Any]
 
+    @property
+    def replaced(self) -> frozenset[str]:
+        """The ids of all the old ones that new ones are made for."""
+        return frozenset(each.old_id for each in (self.main, *self.dependants) if not each.restart_only)
+
     def write(self) -> dict[str, Any]:
         return {
             "main": self.main.write(),

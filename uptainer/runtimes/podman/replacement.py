@@ -6,6 +6,7 @@ from datetime import timedelta
 from typing import Any
 
 from uptainer.core.errors import InvalidInputError, PermanentError, RefusedError
+from uptainer.runtimes.engine.turns import put_back_each
 from uptainer.runtimes.podman import exchange, facts, pulling
 from uptainer.runtimes.podman.client import Podman
 from uptainer.runtimes.podman.planning import Document, read_document
@@ -89,13 +90,17 @@ def _create(on: Replacement) -> Json:
 
 def _stop_dependants(on: Replacement) -> Json:
     for each in reversed(on.plan.dependants):
+        exchange.refuse_stranger(on.podman, each)
         exchange.stop(on.podman, each.old_id)
     return {"stopped": [each.key for each in on.plan.dependants if each.was_running]}
 
 
 def _start_dependants(on: Replacement) -> None:
-    for each in on.plan.dependants:
+    def start(each: Swap) -> None:
+        exchange.refuse_stranger(on.podman, each)
         exchange.start_old(on.podman, each, None, stopped="stop_dependants" in on.results)
+
+    put_back_each(on.plan.dependants, start)
 
 
 def _stop(on: Replacement) -> Json:
@@ -132,20 +137,25 @@ def _swap_dependants(on: Replacement) -> Json:
     made: dict[str, str] = {}
     for each in on.plan.dependants:
         if each.restart_only:
+            exchange.refuse_stranger(on.podman, each)
             exchange.start_old(on.podman, each, None, stopped=True)
         else:
-            made[each.key] = exchange.swap_now(on.podman, each)
+            made[each.key] = exchange.swap_now(on.podman, each, on.plan.replaced)
     return {"ids": made}
 
 
 def _swap_dependants_back(on: Replacement) -> None:
     """They stay stopped: they start again when what they depend on has."""
     made: Mapping[str, str] = on.results.get("dependants", {}).get("ids", {})
-    for each in reversed(on.plan.dependants):
+
+    def swap_back(each: Swap) -> None:
         if each.restart_only:
+            exchange.refuse_stranger(on.podman, each)
             exchange.stop(on.podman, each.old_id)
         else:
-            exchange.swap_back(on.podman, each, made.get(each.key))
+            exchange.swap_back(on.podman, each, on.plan.replaced, made.get(each.key))
+
+    put_back_each(reversed(on.plan.dependants), swap_back)
 
 
 def _remove_old(on: Replacement) -> Json:
