@@ -14,10 +14,12 @@ from uptainer.fleet.durations import durations
 from uptainer.fleet.scope import left_alone
 from uptainer.fleet.subjects import Fleet, Known
 from uptainer.policy.decisions import Decision, Outcome, decide
+from uptainer.policy.durations import format_duration
 from uptainer.policy.rules import LABELS
 from uptainer.policy.security import SECRETS
+from uptainer.policy.settings import EffectivePolicy
 from uptainer.policy.signing import SIGNATURE
-from uptainer.policy.windows import closes_at, next_opening
+from uptainer.policy.windows import closes_at, next_opening, openings
 from uptainer.store.bulk import any_of
 from uptainer.store.database import Database
 from uptainer.store.models import CandidateRow, Update
@@ -29,6 +31,7 @@ from uptainer.updates.gate import reopen
 APPROVED = (UpdateStatus.APPROVED, UpdateStatus.WAITING_FOR_WINDOW)
 _COVERED = frozenset({SIGNATURE, SECRETS, LABELS})
 """Where an approval covers no more than what its account said."""
+_SOON = timedelta(days=366)
 _UNATTENDED = (Outcome.APPLY, Outcome.WAITING, Outcome.BLOCKED, Outcome.NONE)
 
 
@@ -40,6 +43,15 @@ class Readiness:
     reason: str
     opens_at: datetime | None = None
     closes_at: datetime | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class _Hindrance:
+    """Why it may not begin now, and until when, where that is known. What `changed` is asked about anew."""
+
+    reason: str
+    until: datetime | None = None
+    changed: tuple[str, ...] = ()
 
 
 def known_of(session: Session, update: Update) -> tuple[Known, CandidateRow | None]:
@@ -76,10 +88,8 @@ def readiness_of(session: Session, updates: Sequence[Update], now: datetime) -> 
     for update in asked:
         _follow_policy(session, update, today[update.id][0])
         container, row = known[update.id]
-        offered = row or _as_offered(update)
-        answers[update.id] = _ask(session, update, container, offered, now) or _ask_window(
-            session, update, container, expected[update.id], now
-        )
+        found = _find_hindrance(update, container, row or _as_offered(update), expected[update.id], now)
+        answers[update.id] = _answer(session, update, container, found, now)
     return answers
 
 
@@ -100,33 +110,50 @@ def _follow_policy(session: Session, update: Update, known: Known) -> None:
         UpdateRepository(session).amend(update.id, policy=policy)
 
 
-def _ask(
-    session: Session, update: Update, known: Known, row: CandidateRow, now: datetime
-) -> Readiness | None:
-    """Why it has to wait; None where all that speaks against it is the length of its window."""
+def _answer(
+    session: Session, update: Update, known: Known, found: _Hindrance | None, now: datetime
+) -> Readiness:
+    if found is None:
+        policy = known.policy.policy
+        return Readiness(go=True, reason="", closes_at=closes_at(policy.windows, policy.freezes, now))
+    if found.changed:
+        return _ask_anew(session, update, known, found.changed, now)
+    return _wait(session, update, found.reason, found.until, now)
+
+
+def _find_hindrance(
+    update: Update, known: Known, row: CandidateRow, duration: timedelta, now: datetime
+) -> _Hindrance | None:
+    """Why it may not begin; nothing is begun that would not be done in time."""
     subject = known.decision_subject(row, approved=not known.by_policy, ignoring_open=True, chosen=True)
     decision = decide(subject, now)
     changed = changes_since(update, known, row, decision)
     if changed:
-        return _ask_anew(session, update, known, changed, now)
+        return _Hindrance("; ".join(changed), changed=changed)
     excluded = left_alone(known.view)
     if excluded is not None:
-        return _wait(session, update, excluded, None, now)
-    if decision.outcome is not Outcome.APPLY:
-        return _wait(session, update, _reason(decision), decision.until, now)
-    return None
-
-
-def _ask_window(
-    session: Session, update: Update, known: Known, duration: timedelta, now: datetime
-) -> Readiness:
-    """Nothing is begun that would not be done in time."""
+        return _Hindrance(excluded)
     policy = known.policy.policy
+    if decision.outcome is not Outcome.APPLY:
+        never = _never_done(policy, duration, now) if decision.waits_for_window else ""
+        return _Hindrance(_reason(decision) + never, decision.until)
     closes = closes_at(policy.windows, policy.freezes, now)
     if closes is not None and now + duration > closes:
         reason = f"it would not be done when the window closes at {closes:%Y-%m-%d %H:%M %Z}"
-        return _wait(session, update, reason, next_opening(policy.windows, policy.freezes, closes), now)
-    return Readiness(go=True, reason="", closes_at=closes)
+        opens = next_opening(policy.windows, policy.freezes, closes)
+        return _Hindrance(reason + _never_done(policy, duration, now), opens)
+    return None
+
+
+def _never_done(policy: EffectivePolicy, duration: timedelta, now: datetime) -> str:
+    """What takes longer than any of its windows lasts would wait for ever, and only a person can help it."""
+    coming = openings(policy.windows, policy.freezes, now, now + _SOON)
+    if max((each.closes - each.opens for each in coming), default=duration) >= duration:
+        return ""
+    return (
+        f"; none of its windows is open for the {format_duration(duration)} that it is expected to take: give it a longer "
+        "one, or override it once (`uptainer update ID --override-window REASON`)"
+    )
 
 
 def changes_since(update: Update, known: Known, row: CandidateRow, decision: Decision) -> tuple[str, ...]:

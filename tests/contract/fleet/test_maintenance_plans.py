@@ -11,6 +11,7 @@ from tests.lab.facts import NOW, address, container, engine
 from uptainer.core.enums import UpdateStatus
 from uptainer.fleet.maintenance import ServerPlan, plan_maintenance
 from uptainer.fleet.previews import windows_in_effect
+from uptainer.fleet.readiness import readiness
 from uptainer.fleet.simulation import Foreseen, simulate
 from uptainer.policy.schedule import Bounds
 from uptainer.store.repositories.containers import ContainerRepository
@@ -114,6 +115,21 @@ def test_the_time_in_which_nothing_was_done_is_no_part_of_what_an_update_took(fl
     fleet.policy(windows=[OPEN_UNTIL_ONE])
     (plan,) = plan_maintenance(fleet.database, NEARLY_OVER)
     assert [due.update_id for due in plan.due] == [following]
+
+
+def test_what_takes_longer_than_its_windows_last_says_so_by_day_and_by_night(fleet: Seeded) -> None:
+    succeed(fleet, "1.28.0", took=timedelta(hours=3))
+    made = approved(fleet, tag="1.29")
+    told = "none of its windows is open for the 3h that it is expected to take"
+    for window, at, said in (
+        (OPEN_UNTIL_ONE, NEARLY_OVER, True),
+        (OPEN_UNTIL_ONE, NOW + timedelta(hours=6), True),
+        ("daily 11:00-14:00 UTC", NEARLY_OVER, False),
+    ):
+        fleet.policy(windows=[window])
+        answer = readiness(fleet.database, made, at)
+        assert not answer.go
+        assert (told in answer.reason) is said, answer.reason
 
 
 def test_what_does_not_fit_is_foreseen_for_the_next_opening(fleet: Seeded) -> None:
