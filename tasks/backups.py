@@ -7,7 +7,7 @@ from tasks.resources import database, engines, stores
 from tasks.retries import retryable
 from uptainer.core.clock import utc_now
 from uptainer.core.enums import Consistency
-from uptainer.fleet import backing_up, copying, proving, restoring
+from uptainer.fleet import backing_up, copying, proving, regular_backups, restoring
 from uptainer.fleet.backing_up import Kept
 from uptainer.fleet.proving import Trial
 from uptainer.store.repositories.audit import Actor
@@ -19,7 +19,7 @@ from uptainer.store.repositories.audit import Actor
     description="Finds the workloads whose policy asks for regular backups, when one is due and a window is open.",
 )
 def due_for_backup() -> Sequence[str]:
-    return backing_up.due_for_backup(database(), utc_now())
+    return regular_backups.due_for_backup(database(), utc_now())
 
 
 @retryable(
@@ -29,6 +29,18 @@ def due_for_backup() -> Sequence[str]:
 )
 def back_up_workload(address: str, by: str, reason: str, consistency: Consistency | None) -> Kept:
     return backing_up.back_up_workload(
+        database(), address, engines(), stores(), actor=Actor(by), reason=reason, consistency=consistency
+    )
+
+
+@retryable(
+    name="back up regularly",
+    run_name="back up {address}, if it is due",
+    description="Backs a workload up if that is still due and a window still open. The next round is the next try: each stops it.",
+    retries=0,
+)
+def back_up_if_due(address: str, by: str, reason: str, consistency: Consistency | None) -> Kept | None:
+    return regular_backups.back_up_if_due(
         database(), address, engines(), stores(), actor=Actor(by), reason=reason, consistency=consistency
     )
 

@@ -1,9 +1,8 @@
-"""Backups outside of an update: on request, and by schedule."""
+"""Backups outside of an update."""
 
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
-from datetime import datetime
 
 from uptainer.backups.backup import Backup, back_up, prove_store
 from uptainer.backups.consistency import Hold
@@ -13,11 +12,9 @@ from uptainer.core.enums import Consistency, ContainerStatus
 from uptainer.core.errors import NotFoundError, RefusedError, UnfinishedError, UptainerError
 from uptainer.core.workloads import ContainerFacts, Mount
 from uptainer.fleet.policies import PolicyBook
-from uptainer.fleet.scope import switched_off
 from uptainer.fleet.updating import Opens
 from uptainer.fleet.views import facts_of
 from uptainer.policy.settings import EffectivePolicy
-from uptainer.policy.windows import is_open
 from uptainer.runtimes.capabilities import Capability
 from uptainer.runtimes.port import Runtime
 from uptainer.store.database import Database
@@ -47,29 +44,6 @@ def find_workload(database: Database, address: str) -> ContainerView:
         return ContainerRepository(session).by_address(address, with_vanished=True)
 
 
-def due_for_backup(database: Database, now: datetime) -> Sequence[str]:
-    """The workloads, by address, whose policy asks for regular backups, whose last is too old, and that may stop now."""
-    with database.session() as session:
-        book = PolicyBook.load(session)
-        views = [view for view in ContainerRepository(session).listing() if _is_ours(view)]
-        last = BackupRepository(session).last_success([view.container.id for view in views])
-        return [
-            view.address
-            for view in views
-            if _is_due(book.policy_of(view).policy, last.get(view.container.id), now)
-        ]
-
-
-def _is_ours(view: ContainerView) -> bool:
-    return bool(volumes_of(view)) and switched_off(view.host) is None
-
-
-def _is_due(policy: EffectivePolicy, last: datetime | None, now: datetime) -> bool:
-    if not policy.backup_every or not is_open(policy.windows, policy.freezes, now):
-        return False
-    return last is None or last + policy.backup_every <= now
-
-
 def back_up_workload(
     database: Database,
     address: str,
@@ -95,9 +69,26 @@ def back_up_workload(
             command failed.
     """
     view = find_workload(database, address)
+    with claim_workload(database, view.host.name, view.container.key):
+        return back_up_claimed(
+            database, view, opens, stores, actor=actor, reason=reason, consistency=consistency
+        )
+
+
+def back_up_claimed(
+    database: Database,
+    view: ContainerView,
+    opens: Opens,
+    stores: Stores,
+    *,
+    actor: Actor,
+    reason: str,
+    consistency: Consistency | None,
+) -> Kept:
+    """As `back_up_workload`, for who has claimed it already."""
     key, policy = view.container.key, policy_of(database, view)
     location = new_location(view, stores(policy.backup_store))
-    with claim_workload(database, view.host.name, key), opens(view.host.name) as runtime:
+    with opens(view.host.name) as runtime:
         refuse_unsettled(database, view)
         require(view, runtime, Capability.BACK_UP_CONFIGURATION, Capability.BACK_UP_VOLUMES)
         now = find_now(view, runtime)

@@ -7,8 +7,8 @@ from tests.contract.fleet.test_gates_and_readiness import approved, gate_of
 from tests.lab.facts import NOW
 from uptainer.core.enums import ContainerStatus, UpdateStatus
 from uptainer.core.workloads import Mount
-from uptainer.fleet.backing_up import due_for_backup
 from uptainer.fleet.maintenance import plan_maintenance
+from uptainer.fleet.regular_backups import due_for_backup
 from uptainer.fleet.reports import report_fleet, report_waiting
 from uptainer.fleet.simulation import simulate
 from uptainer.store.repositories.hosts import HostRepository

@@ -9,16 +9,18 @@ from typing import Any, cast
 import pytest
 
 from tests.contract.fleet.seeded import ANN, Seeded
-from tests.lab.facts import NOW, container
+from tests.lab.facts import container
 from tests.lab.room import free_port
 from tests.lab.volumes import DATA, Volumes, tar_of
 from uptainer.backups.local import LocalFiles
 from uptainer.backups.opening import open_files
 from uptainer.backups.store import BackupStore
+from uptainer.core.clock import utc_now
 from uptainer.core.enums import BackupStatus, PolicyScope
 from uptainer.core.errors import UnreachableError
 from uptainer.core.workloads import ContainerFacts
-from uptainer.fleet.backing_up import Kept, back_up_workload, due_for_backup
+from uptainer.fleet.backing_up import Kept, back_up_workload
+from uptainer.fleet.regular_backups import back_up_if_due, due_for_backup
 from uptainer.runtimes.capabilities import Capabilities
 from uptainer.runtimes.port import ExecResult, Runtime
 from uptainer.store.models import ContainerBackup
@@ -71,6 +73,14 @@ class House:
             self.fleet.database, "alpha/web", self.opens, self._stores, actor=ANN, reason="r"
         )
 
+    def back_up_if_due(self) -> Kept | None:
+        return back_up_if_due(
+            self.fleet.database, "alpha/web", self.opens, self._stores, actor=ANN, reason="r"
+        )
+
+    def due(self, after: timedelta = timedelta(0)) -> Sequence[str]:
+        return due_for_backup(self.fleet.database, utc_now() + after)
+
     def rows(self) -> Sequence[ContainerBackup]:
         with self.fleet.database.session() as session:
             return [row for row, _ in BackupRepository(session).listing()]
@@ -112,6 +122,34 @@ def test_a_store_that_answers_has_the_backup_and_nothing_of_how_it_was_tried(hou
 
 def test_one_workload_is_excepted_by_0s(house: House) -> None:
     house.fleet.policy(backup_every="1d")
-    assert due_for_backup(house.fleet.database, NOW) == ["alpha/web"]
+    assert house.due() == ["alpha/web"]
     house.fleet.policy(PolicyScope.CONTAINER, "alpha/web", backup_every="0s")
-    assert due_for_backup(house.fleet.database, NOW) == []
+    assert house.due() == []
+
+
+def test_it_is_not_stopped_once_the_window_has_closed_or_another_run_has_done_it(house: House) -> None:
+    """Its turn may come hours after it was found due."""
+    house.fleet.policy(backup_every="1d")
+    assert house.due() == ["alpha/web"]
+    opens, closes = (utc_now() + timedelta(hours=hours) for hours in (6, 8))
+    house.fleet.policy(backup_every="1d", windows=[f"daily {opens:%H:%M}-{closes:%H:%M} UTC"])
+    assert house.back_up_if_due() is None
+    assert house.engine.done == []
+    house.fleet.policy(backup_every="1d")
+    assert house.back_up_if_due() is not None
+    assert house.back_up_if_due() is None
+    assert house.engine.done == ["stop", "start"]
+
+
+def test_one_that_failed_is_not_tried_in_each_round_and_on_request_at_any_time(house: House) -> None:
+    house.fleet.policy(backup_every="1d", backup_before="dump")
+    away, there = store_that_is_away(), house.store
+    house.store = away
+    for _ in range(3):
+        with pytest.raises(UnreachableError):
+            house.back_up()
+    hours = [hour for hour in range(6) if house.due(timedelta(hours=hour))]
+    assert hours == [4, 5]
+    house.store = there
+    assert house.back_up()
+    assert [hour for hour in (4, 23, 24) if house.due(timedelta(hours=hour))] == [24]

@@ -202,6 +202,20 @@ class BackupRepository:
         )
         return dict(rows.tuples().all())
 
+    def failures(self, container_ids: Sequence[int]) -> Mapping[int, Sequence[datetime]]:
+        """When those were begun that failed and are still kept, by container; the backups of updates and restores are none."""
+        rows = self._session.execute(
+            select(ContainerBackup.container_id, func.array_agg(ContainerBackup.created_at))
+            .where(
+                any_of(ContainerBackup.container_id, container_ids),
+                ContainerBackup.status == BackupStatus.FAILED,
+                ContainerBackup.update_id.is_(None),
+                ContainerBackup.restores_id.is_(None),
+            )
+            .group_by(ContainerBackup.container_id)
+        )
+        return dict(rows.tuples().all())
+
     def listing(
         self,
         *,
