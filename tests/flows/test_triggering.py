@@ -27,7 +27,7 @@ BLOCKS = re.findall(r"```sh\n(.*?)```", PAGE.read_text(), re.DOTALL)
 CALLS = re.findall(r"^\| .*?\| `(uptainer_run .*?)` \|", PAGE.read_text(), re.MULTILINE)
 FUNCTIONS = [block for block in BLOCKS if "export " in block or "() {" in block]
 PREFECT_CALLS = [line for block in BLOCKS for line in block.splitlines() if line.startswith("prefect ")]
-SWEEPS = ("discover", "check", "scan", "maintain", "health", "notify", "recover", "prune", "report")
+SWEEPS = re.findall(r"`(.*?)`", PAGE.read_text().partition("A sweep (")[2].partition(")")[0])
 
 
 @pytest.fixture(scope="module")

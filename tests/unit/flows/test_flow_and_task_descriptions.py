@@ -1,11 +1,14 @@
 import importlib
 import pkgutil
+import re
 from collections.abc import Iterator
+from pathlib import Path
 from types import ModuleType
 from typing import Any
 
 import pytest
 from prefect import Flow, Task
+from prefect.client.schemas.objects import ConcurrencyLimitStrategy
 
 import flows
 import tasks
@@ -64,3 +67,11 @@ def test_each_parameter_of_a_flow_is_explained_where_it_is_filled_in(name: str) 
     assert isinstance(flow, Flow)
     for parameter, schema in flow.parameters.properties.items():
         assert schema.get("description"), f"{parameter}: Prefect shows what the docstring's Args say of it"
+
+
+def test_the_page_names_each_flow_that_is_cancelled_while_it_runs_already() -> None:
+    page = (Path(__file__).parents[3] / "docs" / "triggering.md").read_text()
+    named = re.findall(r"`(.*?)`", page.partition("A sweep (")[2].partition(")")[0])
+    limits = {each.name: each.concurrency_limit for each in definition.read()}
+    cancel = ConcurrencyLimitStrategy.CANCEL_NEW
+    assert named == [name for name, limit in limits.items() if limit and limit.collision_strategy is cancel]
