@@ -33,7 +33,7 @@ def default_data_dir() -> Path:
 class Settings(BaseModel):
     """Read once where a process starts, and handed on; nothing below asks the environment again."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    model_config = ConfigDict(frozen=True, extra="forbid", hide_input_in_errors=True)
 
     data_dir: Path = Field(
         default_factory=default_data_dir,
@@ -112,14 +112,14 @@ class Settings(BaseModel):
     def _must_be_postgresql(cls, value: SecretStr | None) -> SecretStr | None:
         if value and _scheme(value) not in {"postgresql", "postgres"}:
             raise ValueError("it must begin with postgresql://")
-        return value
+        return _parsed(value)
 
     @field_validator("prefect_database_url")
     @classmethod
     def _must_be_known_to_prefect(cls, value: SecretStr | None) -> SecretStr | None:
         if value and _scheme(value) not in {"postgresql", "postgres", "sqlite"}:
             raise ValueError("it must begin with postgresql:// or sqlite://")
-        return value
+        return _parsed(value)
 
     @cached_property
     def listens_on_loopback(self) -> bool:
@@ -142,6 +142,21 @@ class Settings(BaseModel):
 
 def _scheme(url: SecretStr) -> str:
     return url.get_secret_value().partition(":")[0].partition("+")[0]
+
+
+def _parsed(url: SecretStr | None) -> SecretStr | None:
+    """Read here as it is read later on: what is said there would repeat a part of it, and that may be the password."""
+    from sqlalchemy import make_url  # noqa: PLC0415 -- slow to import, and most have no database of theirs
+    from sqlalchemy.exc import ArgumentError  # noqa: PLC0415 -- as above
+
+    try:
+        if url:
+            make_url(url.get_secret_value())
+    except (ArgumentError, ValueError):
+        raise ValueError(
+            "it is not a URL: write postgresql://user:password@host:port/name, with an @ in the password as %40"
+        ) from None
+    return url
 
 
 def _sentence(error: ValidationError) -> str:

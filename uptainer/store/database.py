@@ -32,10 +32,11 @@ def create_engine_for(url: str, *, pooled: bool = True) -> Engine:
     """
     try:
         address = make_url(url.replace("postgres://", "postgresql://", 1))
-    except ArgumentError as error:
+    except (ArgumentError, ValueError):
+        # What the parser says repeats a part of the URL, which may be the password.
         raise InvalidInputError(
-            "the database's URL is not a URL: write postgresql://user@host/name"
-        ) from error
+            "the database's URL is not a URL: write postgresql://user:password@host:port/name"
+        ) from None
     if address.drivername not in _DIALECTS:
         raise InvalidInputError(f"the database must be a PostgreSQL, and {address.drivername}:// is not one")
     return create_engine(

@@ -156,11 +156,16 @@ def test_a_database_that_a_newer_uptainer_was_at_is_refused(database: Database) 
 
 @pytest.mark.parametrize(
     ("url", "sentence"),
-    [("sqlite:///x.db", "must be a PostgreSQL, and sqlite"), ("not a url", "is not a URL")],
+    [
+        ("sqlite:///x.db", "must be a PostgreSQL, and sqlite"),
+        ("not a url", "is not a URL"),
+        ("postgresql://u:hunter2/x", "is not a URL"),
+    ],
 )
 def test_only_a_postgresql_will_do(url: str, sentence: str) -> None:
-    with pytest.raises(InvalidInputError, match=sentence):
+    with pytest.raises(InvalidInputError, match=sentence) as refused:
         schema.upgrade(url)
+    assert "hunter2" not in str(refused.value)
 
 
 def test_a_database_that_does_not_answer_is_unreachable() -> None:

@@ -1,4 +1,5 @@
 import re
+import traceback
 from pathlib import Path
 
 import pytest
@@ -41,10 +42,20 @@ def test_a_wrong_value_is_refused_by_its_name(variable: str, value: str, says: s
         Settings.read({variable: value})
 
 
-def test_a_refused_url_is_not_repeated_with_its_password() -> None:
-    with pytest.raises(InvalidInputError) as refused:
-        Settings.read({"UPTAINER_DATABASE_URL": "mysql://user:hunter2@host/name"})
-    assert "hunter2" not in str(refused.value)
+@pytest.mark.parametrize("variable", ["UPTAINER_DATABASE_URL", "UPTAINER_PREFECT_DATABASE_URL"])
+@pytest.mark.parametrize(
+    ("url", "says"),
+    [
+        ("mysql://user:hunter2@host/name", "it must begin with postgresql://"),
+        ("postgresql://user:hunter2/name", "write postgresql://user:password@host:port/name"),
+        ("postgresql://user:p@hunter2:x/name", "write postgresql://user:password@host:port/name"),
+        ("postgresql:hunter2", "write postgresql://user:password@host:port/name"),
+    ],
+)
+def test_a_refused_url_is_not_repeated_with_its_password(variable: str, url: str, says: str) -> None:
+    with pytest.raises(InvalidInputError, match=says) as refused:
+        Settings.read({variable: url})
+    assert "hunter2" not in "".join(traceback.format_exception(refused.value))
 
 
 @pytest.mark.parametrize(
