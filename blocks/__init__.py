@@ -38,6 +38,7 @@ BLOCKS: tuple[type[Block], ...] = (
     Notifier,
     BackupStore,
     Database,
+    WebhookSource,
 )
 
 __all__ = [

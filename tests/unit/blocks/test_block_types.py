@@ -9,6 +9,7 @@ from prefect.types import SecretDict
 from pydantic import SecretStr, ValidationError
 from pyrage import x25519
 
+import blocks
 from blocks import (
     BLOCKS,
     AdviceModel,
@@ -54,6 +55,10 @@ GOOGLE_KEY = json.dumps(
 )
 CA = Authority("lan").certificate
 AZURE = {"registry": "shop.azurecr.io", "tenant": "t", "client_id": "c"}
+
+
+def test_every_kind_of_block_is_one_that_a_server_is_told_of() -> None:
+    assert set(blocks.__all__) - {"BLOCKS"} == {each.__name__ for each in BLOCKS}
 
 
 @pytest.mark.parametrize("block", BLOCKS, ids=lambda block: block.__name__)
