@@ -59,10 +59,19 @@ def _bounds() -> Bounds:
 
 
 def _layer(session: Session, text: str) -> tuple[Key, Mapping[str, Any]]:
-    scope, *words = shlex.split(text) or [""]
+    scope, *words = _words(text) or [""]
     if scope not in set(PolicyScope):
         raise InvalidInputError(
             f"{text!r} is no layer of policy: begin with one of {', '.join(PolicyScope)}, as in 'default mode=auto'"
         )
     target, settings = as_if_set(session, PolicyScope(scope), words)
     return (PolicyScope(scope), target), settings
+
+
+def _words(text: str) -> list[str]:
+    try:
+        return shlex.split(text)
+    except ValueError:
+        raise InvalidInputError(
+            f"{text!r} has a quote that is not closed, or a backslash at its end"
+        ) from None

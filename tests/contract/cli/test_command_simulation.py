@@ -58,6 +58,7 @@ def test_another_policy_is_tried_without_being_set(stocked: Stocked) -> None:
         (("--until", "2001-01-01"), "is past"),
         (("--if", "everything mode=auto"), "is no layer of policy"),
         (("--if", "default mode=sometimes"), "mode"),
+        (("--if", "container alpha/bob's mode=auto"), "a quote that is not closed"),
         (("--if", "host gamma mode=auto"), "there is no host 'gamma'"),
     ],
 )
