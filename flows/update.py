@@ -32,14 +32,18 @@ from tasks.updates import (
 )
 from uptainer.core.clock import utc_now
 from uptainer.core.enums import UpdateStatus
+from uptainer.core.errors import BusyError
 from uptainer.core.transitions import CLOSED
 from uptainer.fleet.gates import Gate
 from uptainer.fleet.situations import Situation
 from uptainer.updates.markdown import plain
+from uptainer.updates.steps import READY
 
 UpdateId = Annotated[int, Field(ge=1)]
 Reason = Annotated[str, Field(max_length=1000)]
 By = Annotated[str, Field(max_length=200)]
+
+TAKEN_UP = "`maintain` takes it up within a quarter of an hour"
 
 _ENDS = {
     UpdateStatus.SUCCEEDED: Completed,
@@ -128,9 +132,23 @@ async def _go_on(update_id: int) -> State[Any]:
         if not ready.go:
             when = f" It opens at {ready.opens_at:%Y-%m-%d %H:%M %Z}." if ready.opens_at else ""
             return Completed(name="Waiting", message=f"{situation.title}: {ready.reason}.{when}")
-        async with shown(update_id, situation.title), start_told(update_id):
-            await apply_update(update_id, situation.to_reference)
+        try:
+            async with shown(update_id, situation.title), start_told(update_id):
+                await apply_update(update_id, situation.to_reference)
+        except BusyError as busy:
+            return put_off(await read_update(update_id), busy)
     return await _end(update_id)
+
+
+def put_off(situation: Situation, busy: BusyError) -> State[Any]:
+    """What was not begun, for others were at work there, has not failed: it is still approved.
+
+    Raises:
+        BusyError: it was begun.
+    """
+    if situation.status not in READY:
+        raise busy
+    return Completed(name="Waiting", message=f"{situation.title}: {busy}. {TAKEN_UP}")
 
 
 async def _end(update_id: int) -> State[Any]:
