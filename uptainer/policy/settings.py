@@ -158,7 +158,8 @@ class EffectivePolicy(_Model):
     `level` is the farthest change that is offered, `auto_level` the farthest that is applied without a person
     in an automatic mode. The allowed counts are of vulnerabilities that a candidate brings (`new_...`) or has at all;
     "any" switches the check off. `vex` are names of stored documents. `stop_timeout` None: the container's own.
-    `backup_every` None or zero: only before updates. `soak` is how long it must run without a restart.
+    `backup_every` None or zero: only before updates. `soak` is how long it must run without a restart; the built-in one
+    is for what has neither probes nor a health check.
     """
 
     enabled: bool = True

@@ -21,8 +21,9 @@ _ENDED = {ContainerStatus.EXITED, ContainerStatus.DEAD, ContainerStatus.REMOVING
 class HealthPlan(BaseModel):
     """How a workload proves itself.
 
-    Its own HEALTHCHECK where it has one and `use_healthcheck`; every probe; and where there is neither, running for
-    `soak` without a restart. Not proved after `deadline` is not healthy.
+    Its own HEALTHCHECK where it has one and `use_healthcheck`, and every probe, have to pass. Where there is neither, or
+    with `soaks`, it has to run for `soak` without a restart, and they have to pass at the end of that. What is not well
+    for `deadline` on end, from the start or since it last was, is not healthy.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -30,6 +31,7 @@ class HealthPlan(BaseModel):
     probes: tuple[Probe, ...] = ()
     use_healthcheck: bool = True
     soak: timedelta = timedelta(seconds=15)
+    soaks: bool = False
     deadline: timedelta = timedelta(minutes=3)
     interval: timedelta = timedelta(seconds=1)
 
@@ -48,12 +50,15 @@ class Judgement:
 
 @dataclass(frozen=True, slots=True)
 class Look:
-    """What one look saw, `elapsed` after the first; one start that became another is a restart."""
+    """What one look saw, `elapsed` after the first; one start that became another is a restart. `well` is when all that
+    is asked of it last passed, counted as `elapsed`.
+    """
 
     elapsed: timedelta
     state: WorkloadState
     restarted: bool = False
     probes: tuple[ProbeResult, ...] = ()
+    well: timedelta = timedelta(0)
 
 
 def judge(plan: HealthPlan, look: Look) -> Judgement:
@@ -61,23 +66,15 @@ def judge(plan: HealthPlan, look: Look) -> Judgement:
     ended = _ending(look)
     if ended:
         return Judgement(Proof.UNHEALTHY, ended)
-    has_healthcheck = plan.use_healthcheck and look.state.health is not Health.NONE
-    waiting = [
-        *(_healthcheck_doubts(look.state) if has_healthcheck else ()),
-        *(f"probe: {result.text}" for result in look.probes if not result.passed),
-        *(_soak_doubts(plan, look) if not has_healthcheck and not plan.probes else ()),
-    ]
-    if look.state.status is not ContainerStatus.RUNNING:
-        waiting.append(f"it is {look.state.status}")
-    if not waiting:
-        return Judgement(Proof.HEALTHY, _praise(plan, look, has_healthcheck=has_healthcheck))
-    soaks = not has_healthcheck and not plan.probes
-    limit = max(plan.deadline, plan.soak) if soaks else plan.deadline
-    if look.elapsed >= limit:
-        return Judgement(
-            Proof.UNHEALTHY, f"not healthy after {limit.total_seconds():g} s: {'; '.join(waiting)}"
-        )
-    return Judgement(Proof.PENDING, "; ".join(waiting))
+    if doubts := _doubts(plan, look):
+        if look.elapsed - look.well >= plan.deadline:
+            limit = f"{plan.deadline.total_seconds():g} s"
+            return Judgement(Proof.UNHEALTHY, f"not healthy for {limit}: {'; '.join(doubts)}")
+        return Judgement(Proof.PENDING, "; ".join(doubts))
+    if _soaks(plan, look) and look.elapsed < plan.soak:
+        soaked = f"{look.elapsed.total_seconds():.1f} s of {plan.soak.total_seconds():g} s"
+        return Judgement(Proof.PENDING, f"it has run for {soaked}")
+    return Judgement(Proof.HEALTHY, _praise(plan, look))
 
 
 def prove(
@@ -88,25 +85,29 @@ def prove(
     `image_id` is what must be running under the key, where that is known.
 
     Raises:
-        TemporaryError: the engine did not answer until the deadline, so nothing is known.
+        TemporaryError: the engine did not answer for as long as the deadline, so nothing is known.
     """
     begun = clock.monotonic()
+    answered = timedelta(0)
     watch = _Watch(runtime, key, plan, image_id)
     while True:
         elapsed = timedelta(seconds=clock.monotonic() - begun)
         try:
             judgement = watch.look(elapsed)
         except TemporaryError:
-            if elapsed >= plan.deadline:
+            if elapsed - answered >= plan.deadline:
                 raise
         else:
+            answered = elapsed
             if judgement.proof is not Proof.PENDING:
                 return judgement
         clock.sleep(plan.interval.total_seconds())
 
 
 class _Watch:
-    """What is remembered between looks: the first state, and of each probe its last answer and when it is due again."""
+    """What is remembered between looks: the first state, when it was last well, and of each probe its last answer and when
+    it is due again.
+    """
 
     def __init__(self, runtime: Runtime, key: str, plan: HealthPlan, image_id: str | None) -> None:
         self._runtime = runtime
@@ -114,6 +115,7 @@ class _Watch:
         self._plan = plan
         self._image_id = image_id
         self._first: WorkloadState | None = None
+        self._well = timedelta(0)
         self._answers: dict[int, ProbeResult] = {}
         self._due: dict[int, timedelta] = {}
 
@@ -129,21 +131,27 @@ class _Watch:
                 self._ask(state, elapsed)
         except NotFoundError as error:
             return Judgement(Proof.UNHEALTHY, str(error))
-        return judge(self._plan, Look(elapsed, state, restarted, tuple(self._answers.values())))
+        look = Look(elapsed, state, restarted, tuple(self._answers.values()), self._well)
+        if not _doubts(self._plan, look):
+            self._well = elapsed
+        return judge(self._plan, look)
 
     def _ask(self, state: WorkloadState, elapsed: timedelta) -> None:
-        """Those that have not passed, each when its own interval is over."""
+        """Those that have not passed, each when its own interval is over; at the end of a soak the others once more."""
         due = [
             number
             for number in range(len(self._plan.probes))
             if elapsed >= self._due.get(number, timedelta(0))
-            and not (number in self._answers and self._answers[number].passed)
         ]
         ports = ports_of(self._runtime, self._key, [self._plan.probes[number] for number in due])
         for number in due:
             probe = self._plan.probes[number]
-            self._answers[number] = run_probe(probe, self._runtime, self._key, state=state, ports=ports)
-            self._due[number] = elapsed + probe.interval
+            answer = run_probe(probe, self._runtime, self._key, state=state, ports=ports)
+            self._answers[number] = answer
+            self._due[number] = self._due_after_pass(elapsed) if answer.passed else elapsed + probe.interval
+
+    def _due_after_pass(self, elapsed: timedelta) -> timedelta:
+        return self._plan.soak if self._plan.soaks and elapsed < self._plan.soak else timedelta.max
 
 
 def _is_restarted(first: WorkloadState, now: WorkloadState) -> bool:
@@ -171,24 +179,30 @@ def _ending(look: Look) -> str:
     return ""
 
 
-def _healthcheck_doubts(state: WorkloadState) -> tuple[str, ...]:
-    if state.health is Health.HEALTHY:
-        return ()
-    return (f"its health check is {state.health}{_said(state)}",)
+def _doubts(plan: HealthPlan, look: Look) -> tuple[str, ...]:
+    """What does not pass now, and may yet."""
+    state = look.state
+    unchecked = _has_healthcheck(plan, look) and state.health is not Health.HEALTHY
+    return (
+        *((f"its health check is {state.health}{_said(state)}",) if unchecked else ()),
+        *(f"probe: {result.text}" for result in look.probes if not result.passed),
+        *((f"it is {state.status}",) if state.status is not ContainerStatus.RUNNING else ()),
+    )
 
 
-def _soak_doubts(plan: HealthPlan, look: Look) -> tuple[str, ...]:
-    if look.elapsed >= plan.soak:
-        return ()
-    return (f"it has run for {look.elapsed.total_seconds():.1f} s of {plan.soak.total_seconds():g} s",)
+def _has_healthcheck(plan: HealthPlan, look: Look) -> bool:
+    return plan.use_healthcheck and look.state.health is not Health.NONE
 
 
-def _praise(plan: HealthPlan, look: Look, *, has_healthcheck: bool) -> str:
-    reasons = [
-        *(["its health check passes"] if has_healthcheck else []),
-        *(result.text for result in look.probes),
-    ]
-    return "; ".join(reasons) or f"it ran for {plan.soak.total_seconds():g} s without a restart"
+def _soaks(plan: HealthPlan, look: Look) -> bool:
+    return plan.soaks or not (plan.probes or _has_healthcheck(plan, look))
+
+
+def _praise(plan: HealthPlan, look: Look) -> str:
+    checked = ("its health check passes",) if _has_healthcheck(plan, look) else ()
+    seconds = plan.soak.total_seconds()
+    soaked = (f"it ran for {seconds:g} s without a restart",) if _soaks(plan, look) else ()
+    return "; ".join((*checked, *(result.text for result in look.probes), *soaked))
 
 
 def _said(state: WorkloadState) -> str:

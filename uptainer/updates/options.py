@@ -9,7 +9,7 @@ from pydantic import BaseModel, ConfigDict, Field
 from uptainer.backups.hooks import Hooks
 from uptainer.core.workloads import Mount
 from uptainer.policy.fields import GitOps
-from uptainer.policy.settings import EffectivePolicy
+from uptainer.policy.settings import EffectivePolicy, Source
 from uptainer.updates.health import HealthPlan
 
 
@@ -40,7 +40,7 @@ class UpdateOptions(BaseModel):
             backup_store=policy.backup_store,
             back_up_volumes=policy.backup_volumes,
             hooks=hooks_of(policy),
-            health=HealthPlan(probes=policy.probes, soak=policy.soak, deadline=policy.health_deadline),
+            health=health_of(policy),
             stop_timeout=policy.stop_timeout,
             keep_old=policy.keep_old_container > timedelta(0),
             overrule_gitops=policy.gitops is GitOps.UPDATE,
@@ -48,6 +48,16 @@ class UpdateOptions(BaseModel):
             host_slots=host_slots,
             server_slots=server_slots,
         )
+
+
+def health_of(policy: EffectivePolicy) -> HealthPlan:
+    """The built-in soak is for what has no other proof; one that somebody set is waited for in any case."""
+    return HealthPlan(
+        probes=policy.probes,
+        soak=policy.soak,
+        soaks=policy.source("soak") != Source(),
+        deadline=policy.health_deadline,
+    )
 
 
 def hooks_of(policy: EffectivePolicy) -> Hooks:

@@ -5,16 +5,20 @@ from typing import Any
 import pytest
 
 from uptainer.core.clock import Clock
-from uptainer.core.enums import ContainerStatus, Health
+from uptainer.core.enums import ContainerStatus, Health, PolicyScope
 from uptainer.core.errors import NotFoundError, UnreachableError
 from uptainer.policy.probes import ExecProbe, TcpProbe
+from uptainer.policy.settings import EffectivePolicy, Source
 from uptainer.runtimes.port import ExecResult, WorkloadState
 from uptainer.updates.health import HealthPlan, Judgement, Look, Proof, judge, prove
+from uptainer.updates.options import health_of
 from uptainer.updates.probes import ProbeResult
 
 STARTED = datetime(2026, 5, 1, tzinfo=UTC)
 SOAK = HealthPlan(soak=timedelta(seconds=10), deadline=timedelta(seconds=60))
 PROBED = SOAK.model_copy(update={"probes": (TcpProbe(port=80),)})
+ASKED = SOAK.model_copy(update={"soaks": True})
+ASKED_PROBED = PROBED.model_copy(update={"soaks": True})
 PASSES = ProbeResult(passed=True, text="80 accepts connections")
 FAILS = ProbeResult(passed=False, text="80: Connection refused")
 
@@ -47,7 +51,7 @@ RUNNING = ContainerStatus.RUNNING
         (SOAK, 1, state(ContainerStatus.RESTARTING), (), Proof.UNHEALTHY, "crashed"),
         (SOAK, 30, state(restarts=2), (), Proof.UNHEALTHY, "restarted 2 times"),
         (SOAK, 30, state(ContainerStatus.PAUSED), (), Proof.PENDING, "paused"),
-        (SOAK, 60, state(ContainerStatus.PAUSED), (), Proof.UNHEALTHY, "not healthy after 60 s"),
+        (SOAK, 60, state(ContainerStatus.PAUSED), (), Proof.UNHEALTHY, "not healthy for 60 s"),
         (SOAK, 30, state(health=Health.STARTING), (), Proof.PENDING, "starting"),
         (SOAK, 60, state(health=Health.STARTING, log="no db"), (), Proof.UNHEALTHY, "no db"),
         (SOAK, 0, state(health=Health.HEALTHY), (), Proof.HEALTHY, "health check passes"),
@@ -59,6 +63,28 @@ RUNNING = ContainerStatus.RUNNING
         (PROBED, 30, state(health=Health.STARTING), (PASSES,), Proof.PENDING, "starting"),
         (PROBED, 30, state(health=Health.HEALTHY), (FAILS,), Proof.PENDING, "refused"),
         (PROBED, 30, state(health=Health.HEALTHY), (PASSES,), Proof.HEALTHY, "passes; 80 accepts"),
+        (ASKED_PROBED, 0, state(), (PASSES,), Proof.PENDING, "0.0 s of 10 s"),
+        (
+            ASKED_PROBED,
+            10,
+            state(),
+            (PASSES,),
+            Proof.HEALTHY,
+            "connections; it ran for 10 s without a restart",
+        ),
+        (ASKED_PROBED, 10, state(), (FAILS,), Proof.PENDING, "refused"),
+        (
+            ASKED_PROBED,
+            60,
+            state(),
+            (FAILS,),
+            Proof.UNHEALTHY,
+            "not healthy for 60 s: probe: 80: Connection refused",
+        ),
+        (ASKED_PROBED, 5, state(restarts=1), (PASSES,), Proof.UNHEALTHY, "restarted 1 times"),
+        (ASKED, 9.9, state(health=Health.HEALTHY), (), Proof.PENDING, "9.9 s of 10 s"),
+        (ASKED, 10, state(health=Health.HEALTHY), (), Proof.HEALTHY, "passes; it ran for 10 s"),
+        (ASKED, 10, state(health=Health.STARTING), (), Proof.PENDING, "starting"),
     ],
 )
 def test_what_a_look_proves(  # noqa: PLR0917 -- a row of the table
@@ -88,6 +114,25 @@ def test_a_soak_that_is_longer_than_the_deadline_can_still_be_passed() -> None:
 def test_a_probe_that_fails_does_not_wait_for_a_soak_that_is_not_asked_for() -> None:
     plan = PROBED.model_copy(update={"soak": timedelta(hours=1)})
     assert judge(plan, Look(timedelta(seconds=60), state(), probes=(FAILS,))).proof is Proof.UNHEALTHY
+
+
+@pytest.mark.parametrize(
+    ("source", "soaks"),
+    [
+        (Source(), False),
+        (Source(name="default"), True),
+        (Source(scope=PolicyScope.LABEL, name="uptainer.probe.soak"), True),
+        (Source(scope=PolicyScope.CONTAINER, name="nas/web"), True),
+    ],
+    ids=str,
+)
+def test_a_soak_that_somebody_set_counts_beside_probes_and_the_built_in_one_does_not(
+    source: Source, *, soaks: bool
+) -> None:
+    policy = EffectivePolicy(probes=PROBED.probes, sources={"soak": source})
+    assert health_of(policy) == HealthPlan(
+        probes=PROBED.probes, soak=policy.soak, soaks=soaks, deadline=policy.health_deadline
+    )
 
 
 class Engine:
@@ -150,6 +195,42 @@ def test_an_engine_that_does_not_answer_for_a_moment_is_asked_again() -> None:
 def test_an_engine_that_never_answers_leaves_it_unknown() -> None:
     with pytest.raises(UnreachableError):
         Engine(UnreachableError("gone")).prove(SOAK)
+
+
+READY = ExecProbe(command=("ready",), interval=timedelta(seconds=4))
+
+
+def test_a_probe_that_passed_is_asked_again_at_the_end_of_a_soak() -> None:
+    engine = Engine(state(), exits=(0, 1, 0))
+    judgement = engine.prove(ASKED.model_copy(update={"probes": (READY,)}))
+    assert judgement.proof is Proof.HEALTHY
+    assert engine.seconds == 14
+
+
+def test_a_soak_is_waited_for_beyond_the_deadline_and_what_never_passed_is_not() -> None:
+    """At its end the deadline counts from when it was last well."""
+    long = HealthPlan(probes=(READY,), soak=timedelta(minutes=5), soaks=True, deadline=timedelta(minutes=1))
+    engine = Engine(state(), exits=(0, 1, 0))
+    assert engine.prove(long).proof is Proof.HEALTHY
+    assert engine.seconds == 304
+    failing = Engine(state(), exits=(1,) * 16)
+    assert failing.prove(long).proof is Proof.UNHEALTHY
+    assert failing.seconds == 60
+
+
+def test_one_that_goes_bad_in_its_soak_has_the_deadline_to_be_well_again() -> None:
+    well, bad = state(health=Health.HEALTHY), state(health=Health.UNKNOWN)
+    engine = Engine(well, well, bad, well)
+    assert engine.prove(ASKED).proof is Proof.HEALTHY
+    never = Engine(well, well, bad)
+    assert never.prove(ASKED).proof is Proof.UNHEALTHY
+    assert never.seconds == 61
+
+
+def test_an_engine_that_does_not_answer_for_a_moment_of_a_long_soak_is_asked_again() -> None:
+    long = HealthPlan(soak=timedelta(seconds=10), deadline=timedelta(seconds=2))
+    engine = Engine(*[state()] * 5, UnreachableError("gone"), state())
+    assert engine.prove(long).proof is Proof.HEALTHY
 
 
 def test_a_probe_is_asked_at_its_own_interval_until_it_passes() -> None:
