@@ -3,7 +3,7 @@
 from collections.abc import Callable, Sequence
 from datetime import datetime
 
-from uptainer.backups.backup import Backup, back_up, read, verify
+from uptainer.backups.backup import Backup, back_up, prove_store, read, verify
 from uptainer.backups.store import Location
 from uptainer.core.enums import ContainerStatus
 from uptainer.core.errors import RefusedError, UnfinishedError, UptainerError
@@ -68,6 +68,7 @@ def restore_on_request(
         runtime.check_mount(key, archive.mount)
     if ran := runtime.state(key).status in UP:
         runtime.check_stop(key)
+    prove_store(safety)
     try:
         if ran:
             runtime.stop(key)
