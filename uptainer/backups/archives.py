@@ -10,7 +10,7 @@ import zstandard
 
 from uptainer.backups.files import Draft, Sink, Source
 from uptainer.backups.sealing import Cipher
-from uptainer.core.errors import InvalidInputError, PermanentError
+from uptainer.core.errors import DamagedError, InvalidInputError
 from uptainer.core.workloads import Mount
 
 CHUNK = 1 << 20
@@ -83,7 +83,7 @@ def verify_archive(archive: Archive, source: Source, cipher: Cipher | None = Non
     Where it is encrypted to keys that are not here, the first half of that is all that can be said.
 
     Raises:
-        PermanentError: the file is not what was written.
+        DamagedError: the file is not what was written.
     """
     if cipher is None or cipher.opens:
         for _ in read_archive(archive, source, cipher):
@@ -93,19 +93,20 @@ def verify_archive(archive: Archive, source: Source, cipher: Cipher | None = Non
 
 
 def verify_stored(file: str, size: int, sha256: str, source: Source) -> None:
-    """Raises: PermanentError, where what lies in the file is not what was written."""
+    """Raises: DamagedError, where what lies in the file is not what was written."""
     stored = Tally()
     while chunk := source.read(CHUNK):
         stored.add(chunk)
     if (stored.size, stored.sha256.hexdigest()) != (size, sha256):
-        raise PermanentError(f"the backup file {file} is not what was written: its size or checksum differs")
+        raise DamagedError(f"the backup file {file} is not what was written: its size or checksum differs")
 
 
 def read_archive(archive: Archive, source: Source, cipher: Cipher | None = None) -> Iterator[bytes]:
     """The tar stream that went in.
 
     Raises:
-        PermanentError: the file is damaged, or none of the cipher's keys opens it.
+        DamagedError: the file is not what was written.
+        PermanentError: none of the cipher's keys opens it.
     """
     stored, content = Tally(), Tally()
     counted = _CountedSource(source, stored)
@@ -115,19 +116,19 @@ def read_archive(archive: Archive, source: Source, cipher: Cipher | None = None)
         while counted.read(CHUNK):
             pass
     except zstandard.ZstdError as error:
-        raise PermanentError(f"the backup file {archive.file} is damaged: {error}") from error
+        raise DamagedError(f"the backup file {archive.file} is damaged: {error}") from error
     _compare(archive, stored, content)
 
 
 def _compare(archive: Archive, stored: Tally, content: Tally) -> None:
     if (stored.size, stored.sha256.hexdigest()) != (archive.bytes, archive.sha256):
-        raise PermanentError(
+        raise DamagedError(
             f"the backup file {archive.file} is not what was written: its size or checksum differs"
         )
     if content.size != archive.content_bytes or (
         archive.content_sha256 and content.sha256.hexdigest() != archive.content_sha256
     ):
-        raise PermanentError(f"the backup file {archive.file} does not hold what was backed up")
+        raise DamagedError(f"the backup file {archive.file} does not hold what was backed up")
 
 
 def _compressed(tar: Iterable[bytes], content: Tally) -> Iterator[bytes]:

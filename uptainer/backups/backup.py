@@ -16,7 +16,7 @@ from uptainer.backups.files import Draft, safe_name
 from uptainer.backups.manifest import exists, is_sealed, names_of, read_manifest, read_stored, write_manifest
 from uptainer.backups.sealing import SUFFIX, Cipher
 from uptainer.backups.store import Location
-from uptainer.core.errors import InvalidInputError, PermanentError
+from uptainer.core.errors import DamagedError, InvalidInputError, PermanentError
 from uptainer.core.workloads import Mount
 from uptainer.runtimes.port import Runtime
 
@@ -73,7 +73,8 @@ class Backup:
         """Read a backup's manifest.
 
         Raises:
-            PermanentError: there is no backup, its manifest is damaged, or it is encrypted and no key opens it.
+            DamagedError: there is no backup, or its manifest is damaged.
+            PermanentError: it is encrypted and no key opens it, or the store refuses.
             UnreachableError: the store does not answer.
         """
         document, cipher = read_manifest(location)
@@ -82,7 +83,7 @@ class Backup:
             document["archives"] = tuple(Archive.from_json(each) for each in document["archives"])
             return cls(**document, location=location, cipher=cipher)
         except (KeyError, TypeError, ValueError, AttributeError, InvalidInputError) as error:
-            raise PermanentError(f"the manifest of the backup in {location} is damaged: {error}") from error
+            raise DamagedError(f"the manifest of the backup in {location} is damaged: {error}") from error
 
     @classmethod
     def read_recorded(
@@ -92,11 +93,12 @@ class Backup:
         decide what is unpacked on a host, or what a container is made of.
 
         Raises:
-            PermanentError: as `read`, or it is another one than was written down.
+            DamagedError: as `read`, or it is another one than was written down.
+            PermanentError: as `read`.
         """
         found = cls.read(location)
         if found.archives != tuple(map(Archive.from_json, archives)):
-            raise PermanentError(
+            raise DamagedError(
                 f"the backup in {location} is not the one that was made: its manifest says otherwise than the database"
             )
         return replace(found, configuration=configuration)
@@ -169,11 +171,12 @@ def verify(backup: Backup) -> None:
     """Read every archive again.
 
     Raises:
-        PermanentError: something is missing or is not what was written.
+        DamagedError: something is missing or is not what was written.
+        PermanentError: the store refuses, or no key opens it.
         UnreachableError: the store does not answer.
     """
     if Backup.read(backup.location).archives != backup.archives:
-        raise PermanentError(f"the backup in {backup.location} is not the one that was written")
+        raise DamagedError(f"the backup in {backup.location} is not the one that was written")
     for archive in backup.archives:
         for _ in read(backup, archive):
             pass
@@ -183,7 +186,8 @@ def is_closed(location: Location) -> bool:
     """Whether its store keeps backups that it is not meant to open, and this is one.
 
     Raises:
-        PermanentError: there is no backup, or its manifest is damaged.
+        DamagedError: there is no backup, or its manifest is damaged.
+        PermanentError: the store refuses.
         UnreachableError: the store does not answer.
     """
     return not location.store.opens and is_sealed(location)
@@ -193,7 +197,8 @@ def verify_files(location: Location) -> int:
     """Read what lies there again, and compare it with what was written; needs no key. Returns how many archives.
 
     Raises:
-        PermanentError: something is missing or is not what was written.
+        DamagedError: something is missing or is not what was written.
+        PermanentError: the store refuses.
         UnreachableError: the store does not answer.
     """
     stored = read_stored(location)
@@ -207,14 +212,15 @@ def read(backup: Backup, archive: Archive) -> Iterator[bytes]:
     """The tar stream that went into this archive.
 
     Raises:
-        PermanentError: the file is missing or damaged.
+        DamagedError: the file is missing or damaged.
+        PermanentError: the store refuses, or no key opens it.
         UnreachableError: the store does not answer.
     """
     with backup.location.store.files.read(backup.location.place, archive.file) as source:
         try:
             yield from read_archive(archive, source, backup.cipher)
         except PermanentError as error:
-            raise PermanentError(f"{error} (in {backup.location})") from error
+            raise type(error)(f"{error} (in {backup.location})") from error
 
 
 def delete(location: Location) -> None:

@@ -10,7 +10,7 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import IO, Self, cast
 
-from uptainer.core.errors import PermanentError
+from uptainer.core.errors import ProtocolError
 from uptainer.runtimes.engine.tars import PIECE, Source, forget
 
 NAMED = 5
@@ -44,7 +44,7 @@ class Comparison:
         """Note every entry of one side; how many there are.
 
         Raises:
-            PermanentError: this is no whole tar.
+            ProtocolError: this is no whole tar.
         """
         count = 0
         source = cast(IO[bytes], Source(tar))
@@ -55,7 +55,7 @@ class Comparison:
                     count += 1
                     forget(read)
         except tarfile.TarError as error:
-            raise PermanentError(f"what was kept is no whole archive: {error}") from error
+            raise ProtocolError(f"what was {side} is no whole archive: {error}") from error
         for _ in tar:
             pass
         return count
@@ -75,7 +75,9 @@ class Comparison:
                 (side, _plain(entry.linkname)),
             ).fetchone()
             if row is None:
-                raise PermanentError(f"what was kept is damaged: {name} is a link to what is not in it")
+                raise ProtocolError(
+                    f"what was {side} is no whole archive: {name} is a link to what is not in it"
+                )
             self._database.execute(_ADD, (side, name, *row))
             return
         digest = _digest(read, entry)

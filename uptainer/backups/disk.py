@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from uptainer.core.errors import AccessDeniedError, PermanentError
+from uptainer.core.errors import AccessDeniedError, DamagedError, PermanentError
 
 _FULL = {
     errno.ENOSPC: "the disk is full",
@@ -48,10 +48,18 @@ def sync_directory(directory: Path) -> None:
 
 @contextmanager
 def reading_errors(path: Path) -> Iterator[None]:
-    """Raises: PermanentError, where the file is missing or cannot be read."""
+    """Turn what the operating system says of reading `path` into an error of ours.
+
+    Raises:
+        DamagedError: it is gone.
+        AccessDeniedError: this account may not read it.
+        PermanentError: it cannot be read, which may be the file's fault or the disk's.
+    """
     try:
         yield
     except FileNotFoundError as error:
-        raise PermanentError(f"the backup file {path} is not there any more") from error
+        raise DamagedError(f"the backup file {path} is not there any more") from error
+    except PermissionError as error:
+        raise AccessDeniedError(f"no permission to read the backup file {path}: {error.strerror}") from error
     except OSError as error:
         raise PermanentError(f"the backup file {path} cannot be read: {error.strerror or error}") from error

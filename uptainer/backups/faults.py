@@ -6,6 +6,7 @@ from contextlib import contextmanager
 
 from uptainer.core.errors import (
     AccessDeniedError,
+    DamagedError,
     NotFoundError,
     PermanentError,
     UnreachableError,
@@ -24,7 +25,8 @@ def store_errors(root: str, path: str = "") -> Iterator[None]:
         UnreachableError: it does not answer, or not as it should: what nobody knows may pass.
         AccessDeniedError: it does not take our keys, or does not allow this.
         NotFoundError: there is no such bucket, share or directory.
-        PermanentError: it is full, the options are none of its, or what is read is gone.
+        DamagedError: what is read is gone.
+        PermanentError: it is full, or the options are none of its.
     """
     try:
         yield
@@ -32,7 +34,7 @@ def store_errors(root: str, path: str = "") -> Iterator[None]:
         raise
     except FileNotFoundError as error:
         if path:
-            raise PermanentError(f"the backup file {path} is not there any more") from error
+            raise DamagedError(f"the backup file {path} is not there any more") from error
         raise NotFoundError(f"the backup store {root} is not there: {_words(error)}") from error
     except Exception as error:
         raise _translated(root, error) from error

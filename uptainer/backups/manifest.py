@@ -13,7 +13,7 @@ from uptainer.backups.archives import Archive
 from uptainer.backups.files import Draft, Source
 from uptainer.backups.sealing import KEY_FILE, SUFFIX, Cipher
 from uptainer.backups.store import Location
-from uptainer.core.errors import PermanentError
+from uptainer.core.errors import DamagedError, PermanentError
 
 MANIFEST = "manifest.json"
 PLAIN = 1
@@ -48,7 +48,8 @@ def read_manifest(location: Location) -> tuple[dict[str, Any], Cipher | None]:
     """What `write_manifest` was given, and the keys that open the archives.
 
     Raises:
-        PermanentError: there is no backup, it is damaged, or it is encrypted and the store's keys do not open it.
+        DamagedError: there is no backup, or it is damaged.
+        PermanentError: it is encrypted and the store's keys do not open it, or another version wrote it.
         UnreachableError: the store does not answer.
     """
     document = _outer(location)
@@ -58,7 +59,7 @@ def read_manifest(location: Location) -> tuple[dict[str, Any], Cipher | None]:
     try:
         opened = json.loads(cipher.decrypt_bytes(_read(location, document["contents"])))
     except PermanentError as error:
-        raise PermanentError(f"the backup in {location} cannot be opened: {error}") from error
+        raise type(error)(f"the backup in {location} cannot be opened: {error}") from error
     except (KeyError, ValueError) as error:
         raise _damaged(location, error) from error
     if not isinstance(opened, dict):
@@ -107,7 +108,7 @@ def exists(location: Location) -> bool:
 
 def _outer(location: Location) -> dict[str, Any]:
     if not exists(location):
-        raise PermanentError(f"there is no backup in {location}")
+        raise DamagedError(f"there is no backup in {location}")
     try:
         document = json.loads(_read(location, MANIFEST))
         if document["format"] not in {PLAIN, SEALED}:
@@ -129,11 +130,11 @@ def _cipher(location: Location, document: Json) -> Cipher:
     try:
         return seal.open(_read(location, key) if isinstance(key, str) else None)
     except PermanentError as error:
-        raise PermanentError(f"the backup in {location} cannot be opened: {error}") from error
+        raise type(error)(f"the backup in {location} cannot be opened: {error}") from error
 
 
-def _damaged(location: Location, fault: object) -> PermanentError:
-    return PermanentError(f"the manifest of the backup in {location} is damaged: {fault}")
+def _damaged(location: Location, fault: object) -> DamagedError:
+    return DamagedError(f"the manifest of the backup in {location} is damaged: {fault}")
 
 
 def _encoded(document: Json) -> bytes:

@@ -15,7 +15,7 @@ import pyrage
 from pyrage import x25519
 
 from uptainer.backups.files import Sink, Source
-from uptainer.core.errors import InvalidInputError, PermanentError
+from uptainer.core.errors import DamagedError, InvalidInputError, PermanentError
 
 KEY_FILE = "key.age"
 SUFFIX = ".age"
@@ -54,7 +54,8 @@ class Cipher:
         """What was encrypted, as it comes: to be read to its end, for only there it is known to be whole.
 
         Raises:
-            PermanentError: it is damaged, or none of the keys opens it.
+            DamagedError: it is not what was encrypted.
+            PermanentError: none of the keys opens it.
         """
         reader = _Reader(iter(partial(source.read, _PIECE), b""))
         inward, outward = os.pipe()
@@ -66,14 +67,14 @@ class Cipher:
         finally:
             worker.join()
         if worker.fault is not None:
-            raise reader.fault or PermanentError(_why(worker.fault)) from worker.fault
+            raise reader.fault or _fault(worker.fault) from worker.fault
 
     def decrypt_bytes(self, content: bytes) -> bytes:
-        """Raises: PermanentError, as `decrypt`."""
+        """Raises: as `decrypt`."""
         try:
             return bytes(pyrage.decrypt(content, self.identities))
         except _REFUSED as error:
-            raise PermanentError(_why(error)) from error
+            raise _fault(error) from error
 
 
 @dataclass(frozen=True, slots=True, repr=False)
@@ -155,10 +156,10 @@ def _decrypt(reader: "_Reader", outward: int, identities: Sequence[x25519.Identi
         pyrage.decrypt_io(reader, plain, identities)
 
 
-def _why(error: BaseException) -> str:
+def _fault(error: BaseException) -> PermanentError:
     if "No matching keys" in str(error):
-        return "none of the store's keys opens it, or its first bytes are damaged"
-    return f"it does not decrypt, so it is damaged: {error}"
+        return PermanentError("none of the store's keys opens it, or its first bytes are damaged")
+    return DamagedError(f"it does not decrypt, so it is damaged: {error}")
 
 
 class _Worker(threading.Thread):

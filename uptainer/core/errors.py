@@ -7,6 +7,7 @@
     │   ├── AccessDeniedError   credentials are missing, wrong, or do not allow this
     │   ├── RefusedError        it could be done, and must not be: the message says which rule says so
     │   │   └── SupersededError it is not what was planned for any more: somebody else was there meanwhile
+    │   ├── DamagedError        a backup is gone, is not what was written, or does not come back as it was
     │   ├── ProtocolError       the other side's answer is malformed, too large, or contradicts itself
     │   ├── UnsupportedError    this runtime, engine or machine has no such operation
     │   └── UnfinishedError     it was left in the middle, and recovery goes on with it
@@ -47,6 +48,10 @@ class RefusedError(PermanentError):
 
 
 class SupersededError(RefusedError):
+    pass
+
+
+class DamagedError(PermanentError):
     pass
 
 

@@ -8,7 +8,7 @@ from collections.abc import Iterator
 import pytest
 
 from uptainer.backups.content import Comparison
-from uptainer.core.errors import PermanentError
+from uptainer.core.errors import ProtocolError
 from uptainer.runtimes.engine.tars import placed_in
 
 Files = dict[str, str]
@@ -75,5 +75,5 @@ def test_of_hard_links_either_may_be_the_file() -> None:
 
 @pytest.mark.parametrize("broken", [SAME[:700], b"\1" * 5000, tar_of({}, links={"a": "gone"})])
 def test_what_is_no_whole_archive_is_refused(broken: bytes) -> None:
-    with Comparison() as comparison, pytest.raises(PermanentError, match="what was kept is"):
-        comparison.read("one", pieces(broken))
+    with Comparison() as comparison, pytest.raises(ProtocolError, match="what was kept is no whole archive"):
+        comparison.read("kept", pieces(broken))
