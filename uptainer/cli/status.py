@@ -2,18 +2,18 @@
 
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any
 
-import httpx
 import typer
 from sqlalchemy import ColumnElement, func, select
 from sqlalchemy.orm import Session
 
+from uptainer.cli import next_runs
+from uptainer.cli.next_runs import NextRun
 from uptainer.cli.output import print_json, print_table
 from uptainer.cli.rows import cell
-from uptainer.console import prefect_server, record
+from uptainer.console import record
 from uptainer.core.enums import UpdateStatus
-from uptainer.core.errors import AccessDeniedError
+from uptainer.core.errors import UptainerError
 from uptainer.core.settings import Settings
 from uptainer.scanning.server import TrivyServer
 from uptainer.store.database import Database
@@ -39,30 +39,35 @@ class Counts:
 
 
 @dataclass(frozen=True, slots=True)
-class NextRun:
-    deployment: str
-    at: datetime
-
-
-@dataclass(frozen=True, slots=True)
 class Status:
+    """`next_runs` is None where the Prefect server did not say."""
+
     url: str
     since: datetime
     processes: list[Process]
     counts: Counts
-    next_runs: list[NextRun]
+    next_runs: list[NextRun] | None
 
 
 def show(settings: Settings, *, as_json: bool) -> None:
-    """Print the state of the running system.
+    """Print the state of the running system; what its Prefect server does not say is said at the end.
 
     Raises:
         UnreachableError: none is running on this data directory.
+        UptainerError: as `next_runs.read`, when all else was printed.
     """
-    found = read(settings)
+    running = record.read(settings.data_dir)
+    runs, fault = _next_runs(running.url)
+    found = _read(running, settings, runs)
     if as_json:
         print_json(found)
-        return
+    else:
+        _print(found)
+    if fault:
+        raise fault
+
+
+def _print(found: Status) -> None:
     counts = found.counts
     typer.echo(f"Uptainer is up since {found.since:%Y-%m-%d %H:%M} UTC; its page is {found.url}")
     typer.echo(
@@ -71,18 +76,26 @@ def show(settings: Settings, *, as_json: bool) -> None:
         f"Updates that wait for an answer: {counts.awaiting_approval}\n"
     )
     print_table(["process", "pid"], [(each.name, str(each.pid)) for each in found.processes])
-    typer.echo()
-    print_table(["next run", "at (UTC)"], [(each.deployment, cell(each.at)) for each in found.next_runs])
+    if found.next_runs is not None:
+        typer.echo()
+        print_table(["next run", "at (UTC)"], [(each.deployment, cell(each.at)) for each in found.next_runs])
 
 
-def read(settings: Settings) -> Status:
-    running = record.read(settings.data_dir)
+def _read(running: record.Record, settings: Settings, runs: list[NextRun] | None) -> Status:
     database = Database(running.database_url.get_secret_value())
-    with database.session() as session:
-        counts = _counts(session)
-    return Status(
-        running.url, running.started_at, _processes(running, settings), counts, _next_runs(running.url)
-    )
+    try:
+        with database.session() as session:
+            counts = _counts(session)
+    finally:
+        database.dispose()
+    return Status(running.url, running.started_at, _processes(running, settings), counts, runs)
+
+
+def _next_runs(url: str) -> tuple[list[NextRun] | None, UptainerError | None]:
+    try:
+        return next_runs.read(url), None
+    except UptainerError as error:
+        return None, error
 
 
 def _processes(running: record.Record, settings: Settings) -> list[Process]:
@@ -106,27 +119,3 @@ def _counts(session: Session) -> Counts:
         containers=count(Container.vanished_at.is_(None)),
         awaiting_approval=count(Update.status.in_(WAITING)),
     )
-
-
-def _next_runs(url: str) -> list[NextRun]:
-    """The next run of each deployment that has a schedule, the soonest first."""
-    with prefect_server.client() as client:
-        deployments = _answer(client.post(f"{url}/api/deployments/filter", json={}))
-        names = {each["id"]: each["name"] for each in deployments}
-        wanted = {"state": {"type": {"any_": ["SCHEDULED"]}}, "deployment_id": {"any_": list(names)}}
-        runs = _answer(
-            client.post(
-                f"{url}/api/flow_runs/filter", json={"flow_runs": wanted, "sort": "EXPECTED_START_TIME_ASC"}
-            )
-        )
-    soonest: dict[str, datetime] = {}
-    for run in runs:
-        soonest.setdefault(names[run["deployment_id"]], datetime.fromisoformat(run["expected_start_time"]))
-    return [NextRun(name, at) for name, at in soonest.items()]
-
-
-def _answer(response: httpx.Response) -> list[dict[str, Any]]:
-    """Raises AccessDeniedError where the server wants a login that the environment does not give."""
-    if response.status_code == httpx.codes.UNAUTHORIZED:
-        raise AccessDeniedError("the Prefect server wants a login: set PREFECT_API_AUTH_STRING=user:password")
-    return list(response.raise_for_status().json())
