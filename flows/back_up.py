@@ -28,7 +28,7 @@ Reason = Annotated[str, Field(max_length=500)]
 async def back_up(
     workload: str | None = None,
     by: By = "uptainer",
-    reason: Reason = "on request",
+    reason: Reason = "",
     consistency: Consistency | None = None,
 ) -> State[Any]:
     """One workload, or all whose regular backup is due.
@@ -36,14 +36,15 @@ async def back_up(
     Args:
         workload: As `host/name`; empty for those whose regular backup is due.
         by: Your name. It goes into the audit log, as typed.
-        reason: Goes into the audit log, and is kept with the backup.
+        reason: Kept with the backup; empty for whether it was on request or a regular one.
         consistency: How it is held still meanwhile; empty for what its policy says. `stop`, `pause`, or `live`: then what it
             writes meanwhile may be half in the backup.
     """
 
     async def keep(address: str) -> Kept | None:
-        call = back_up_workload if workload else back_up_if_due
-        return await call(address, by, reason, consistency)
+        if workload:
+            return await back_up_workload(address, by, reason or "on request", consistency)
+        return await back_up_if_due(address, by, reason or "regular", consistency)
 
     swept = await sweep([workload] if workload else await due_for_backup(), keep, at_once=2)
     return conclude(swept, regular=not workload)
