@@ -209,8 +209,11 @@ class Runtime(Replaces, Protocol):
         """Say before anything is touched whether it can be stopped and started again; raises RefusedError if not."""
         ...
 
-    def check_mount(self, key: str, mount: Mount) -> None:
-        """Say before anything is touched whether the mount can be read and restored; raises RefusedError if not."""
+    def check_mount(self, key: str, mount: Mount, *, alone: bool = True) -> None:
+        """Say before anything is touched whether the mount can be read and restored; raises RefusedError if not.
+
+        It is the one thing that is stopped for that when it is `alone`; else all that depends on it is too, as in an update.
+        """
         ...
 
     def left_out(self, key: str, mount: Mount) -> str:

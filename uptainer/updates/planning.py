@@ -83,7 +83,7 @@ def make_plan(
     replacement = runtime.plan_replacement(subject.request(options, None))
     mounts = choose_mounts(facts.mounts, options)
     for mount in mounts:
-        runtime.check_mount(subject.key, mount)
+        runtime.check_mount(subject.key, mount, alone=False)
     hooks = _hooks(facts, runtime, options, replacement)
     store = stores(options.backup_store)
     _refuse_unreadable(store, mounts)

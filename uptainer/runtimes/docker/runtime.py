@@ -166,8 +166,8 @@ class DockerRuntime:
         if not is_service(key):
             operations.check_stop(self._engine, key)
 
-    def check_mount(self, key: str, mount: Mount) -> None:
-        volumes.check_mount(self._engine, key, mount)
+    def check_mount(self, key: str, mount: Mount, *, alone: bool = True) -> None:
+        volumes.check_mount(self._engine, key, mount, alone=alone)
 
     def left_out(self, key: str, mount: Mount) -> str:
         return volumes.left_out(self._engine, key, mount)

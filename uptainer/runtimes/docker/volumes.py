@@ -32,15 +32,13 @@ Json = Mapping[str, Any]
 LEFT_OUT = "extended attributes but for file capabilities, access control lists among them, and fractions of a second in times"
 
 
-def check_mount(engine: Engine, key: str, mount: Mount) -> None:
+def check_mount(engine: Engine, key: str, mount: Mount, *, alone: bool) -> None:
     """Raises RefusedError, in plain words, where the mount could not be restored; touches nothing that runs."""
     owner = owner_of(engine, key)
     place = _place(engine, key, mount)
     containers = discovery.inspect_all(engine)
-    own = [each for each in containers if each["Id"] in owner.containers]
-    dependants = [each.container["Id"] for one in own for each in find_dependants(one, containers)]
-    stopped_with_it = owner.containers.union(dependants)
-    others = [each for each in containers if each["Id"] not in stopped_with_it]
+    stopped = owner.containers if alone else _with_dependants(owner.containers, containers)
+    others = [each for each in containers if each["Id"] not in stopped]
     _refuse_shared(others, key, replace(mount, source=place.whole))
     with _helper(engine, key, _bind(place, read_only=True)) as helper:
         way = _way(engine, helper, place)
@@ -98,6 +96,11 @@ def _place(engine: Engine, key: str, mount: Mount) -> archives.Place:
     return archives.place_of(
         key, mount, lambda name: engine.get(f"/volumes/{name}", about=archives.words(key, mount))
     )
+
+
+def _with_dependants(ids: frozenset[str], containers: Sequence[Json]) -> frozenset[str]:
+    own = (each for each in containers if each["Id"] in ids)
+    return ids.union(each.container["Id"] for one in own for each in find_dependants(one, containers))
 
 
 def _refuse_shared(containers: Sequence[Json], key: str, mount: Mount) -> None:

@@ -125,7 +125,7 @@ class KubernetesRuntime:
     def check_stop(self, key: str) -> None:
         """It is scaled down, and up again."""
 
-    def check_mount(self, key: str, mount: Mount) -> None:  # noqa: ARG002 -- none of them can be read
+    def check_mount(self, key: str, mount: Mount, *, alone: bool = True) -> None:  # noqa: ARG002 -- none of them can be read
         operations.require(Capability.BACK_UP_VOLUMES, Key.parse(key))
 
     def left_out(self, key: str, mount: Mount) -> str:  # noqa: ARG002 -- as above

@@ -133,8 +133,8 @@ class PodmanRuntime:
     def check_stop(self, key: str) -> None:
         operations.check_stop(self._podman, key)
 
-    def check_mount(self, key: str, mount: Mount) -> None:
-        volumes.check_mount(self._podman, key, mount)
+    def check_mount(self, key: str, mount: Mount, *, alone: bool = True) -> None:
+        volumes.check_mount(self._podman, key, mount, alone=alone)
 
     def left_out(self, key: str, mount: Mount) -> str:  # noqa: ARG002 -- what would leave anything out is refused
         return ""

@@ -22,15 +22,16 @@ from uptainer.runtimes.podman.dependants import find_dependants
 Json = Mapping[str, Any]
 
 
-def check_mount(podman: Podman, key: str, mount: Mount) -> None:
+def check_mount(podman: Podman, key: str, mount: Mount, *, alone: bool) -> None:
     """Raises RefusedError, in plain words, where the mount could not be restored; touches nothing that runs."""
     place = _place(podman, key, mount)
     containers = discovery.inspect_all(podman)
     own = next((each for each in containers if inspection.key(each) == key), None)
     if own is None:
         raise NotFoundError(f"there is no container named {key}")
-    stopped_with_it = {each.container["Id"] for each in find_dependants(own, containers)} | {own["Id"]}
-    others = [each for each in containers if each["Id"] not in stopped_with_it]
+    dependants = () if alone else find_dependants(own, containers)
+    stopped = {own["Id"], *(each.container["Id"] for each in dependants)}
+    others = [each for each in containers if each["Id"] not in stopped]
     _refuse_shared(others, key, replace(mount, source=place.whole))
     with _helper(podman, key, place, "ro") as helper:
         _tar(podman, helper, place).refuse_mounts()
