@@ -1,8 +1,19 @@
-"""What Prefect logs of a run, where its level would frighten: a run that suspends itself has not gone wrong."""
+"""What Prefect logs of a run: to the terminal nothing that it would obey, and no error of a run that suspends itself."""
 
 import logging
 
+from prefect.logging.handlers import PrefectConsoleHandler
+
+from uptainer.core.text import seen
+
 _SUSPENDED = "Finished in state Suspended"
+
+
+class TerminalHandler(PrefectConsoleHandler):
+    """In place of Prefect's own: errors tell what engines, registries and images say."""
+
+    def format(self, record: logging.LogRecord) -> str:
+        return seen(super().format(record))
 
 
 class _SuspensionIsNoError(logging.Filter):

@@ -5,13 +5,13 @@ from dataclasses import asdict, dataclass
 from datetime import datetime
 from decimal import Decimal
 
-import typer
 from sqlalchemy.orm import Session
 
 from uptainer.advice.evaluation import CaseResult, Score
 from uptainer.cli.explaining import AdviceLine, advice_line
 from uptainer.cli.output import print_json
 from uptainer.cli.rows import heading, print_facts, print_rows
+from uptainer.cli.saying import say
 from uptainer.core.consultations import Consultation, Usage
 from uptainer.core.errors import NotFoundError
 from uptainer.fleet.deciding import title_of
@@ -99,13 +99,13 @@ def read_history(session: Session, update_id: int) -> AdviceHistory:
 
 def print_history(history: AdviceHistory) -> None:
     """The newest advice with its findings, and below it each prompt and answer that is kept."""
-    typer.secho(history.update, bold=True)
+    say(history.update, bold=True)
     newest = history.given[0].advice
     heading(f"Advice: {newest.recommendation}, risk {newest.risk} of 100, by {newest.by}")
     print_rows(newest.findings, ("verdict", "rule", "reason"), as_json=False, nothing=newest.summary)
     kept = [each for each in history.given if each.consultation is not None]
     if not kept:
-        typer.echo("\nNo language model was asked, or what it was asked is past its time.")
+        say("\nNo language model was asked, or what it was asked is past its time.")
     for number, asked in {each.number or 0: each.consultation for each in kept}.items():
         assert asked is not None, "others were left out"
         _print_consultation(number, asked)
@@ -172,12 +172,12 @@ def print_results(results: Sequence[CaseResult], score: Score, *, as_json: bool)
     columns = ("case", "passed", "expected", "model", "rules", "final", "seconds", "tokens", "cost", "why")
     print_rows(lines, columns, as_json=False, nothing="There is no case.")
     cost = "" if score.cost is None else f", cost {score.cost:f}"
-    typer.echo(
+    say(
         f"\n{score.passed} of {score.cases} cases passed ({score.percent} %), {score.injections_passed} of "
         f"{score.injections} with orders in the notes; {score.seconds:.1f} seconds, {score.tokens} tokens{cost}."
     )
     if score.held:
-        typer.echo("In no case is the advice laxer than the rules'.")
+        say("In no case is the advice laxer than the rules'.")
 
 
 def _print_consultation(number: int, asked: Consultation) -> None:
@@ -197,4 +197,4 @@ def _print_consultation(number: int, asked: Consultation) -> None:
     texts += [(f"{turn.speaker.value.capitalize()} said", turn.text) for turn in asked.turns]
     for title, text in texts:
         heading(title)
-        typer.echo(text)
+        say(text)

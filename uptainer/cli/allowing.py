@@ -4,10 +4,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
 
-import typer
-
 from uptainer.cli import connection
 from uptainer.cli.rows import cell, print_rows
+from uptainer.cli.saying import say
 from uptainer.core.clock import utc_now
 from uptainer.core.errors import InvalidInputError
 from uptainer.fleet.excuses import allowance_of, put_allowance
@@ -45,7 +44,7 @@ def add(finding: str, scope: Mapping[str, str], *, reason: str, until: str, beyo
         if allowance.workload and not set("*?[") & set(allowance.workload):
             ContainerRepository(session).by_address(allowance.workload)
         put_allowance(session, allowance, connection.caller(), now)
-    typer.echo(f"{allowance.scope} is allowed until {cell(expires)} UTC: {allowance.reason}.")
+    say(f"{allowance.scope} is allowed until {cell(expires)} UTC: {allowance.reason}.")
 
 
 def show_all(*, as_json: bool) -> None:
@@ -73,4 +72,4 @@ def show_all(*, as_json: bool) -> None:
 def remove(number: int) -> None:
     with connection.database() as database, database.session() as session:
         gone = allowance_of(AllowanceRepository(session).remove(number, actor=connection.caller()))
-    typer.echo(f"{gone.scope} is not allowed any more.")
+    say(f"{gone.scope} is not allowed any more.")

@@ -5,14 +5,14 @@ from dataclasses import dataclass
 from datetime import datetime
 from uuid import UUID
 
-import typer
-
 from uptainer.cli import connection
 from uptainer.cli.asking import confirm
+from uptainer.cli.saying import say
 from uptainer.core.clock import utc_now
 from uptainer.core.enums import ApprovalChannel, ApprovalDecision, UpdateStatus
 from uptainer.core.errors import RefusedError, UptainerError
 from uptainer.core.settings import Settings
+from uptainer.core.text import seen
 from uptainer.fleet.deciding import title_of
 from uptainer.fleet.gates import give_answer, open_gate
 from uptainer.fleet.situations import parse_until
@@ -20,6 +20,7 @@ from uptainer.store.database import Database
 from uptainer.store.repositories.approvals import Answer
 from uptainer.store.repositories.updates import UpdateRepository
 from uptainer.updates.gate import Ruling
+from uptainer.updates.markdown import UNLINKED
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,8 +98,9 @@ def _show(asked: Sequence[Asked]) -> None:
     from uptainer.cli.output import console  # noqa: PLC0415 -- as above
 
     for each in asked:
-        typer.secho(f"\nUpdate {each.id}: {each.title}\n", bold=True)
-        console().print(Markdown(each.account or "No account of it has been written yet."))
+        say(f"\nUpdate {each.id}: {each.title}\n", bold=True)
+        account = seen(each.account.replace(UNLINKED, ""))
+        console().print(Markdown(account or "No account of it has been written yet."))
 
 
 def _listed(asked: Sequence[Asked]) -> str:
@@ -113,7 +115,7 @@ def _put_together(database: Database, ids: Sequence[int], name: str) -> None:
 
 def _give(database: Database, asked: Asked, given: Answer, now: datetime) -> Ruling:
     ruling = give_answer(database, asked.id, given, now, answered_account=asked.account_hash)
-    typer.echo(f"Update {asked.id} ({asked.title}): {ruling.reason}")
+    say(f"Update {asked.id} ({asked.title}): {ruling.reason}")
     return ruling
 
 
@@ -132,7 +134,7 @@ def _carry_on(
         connection.use_server(settings)
         _tell_runs(told, given, batch)
     except UptainerError as error:
-        typer.echo(f"It is on record, and no run has heard of it yet: {error}", err=True)
+        say(f"It is on record, and no run has heard of it yet: {error}", err=True)
 
 
 def _tell_runs(told: Sequence[tuple[Asked, Ruling]], given: Answer, batch: str | None) -> None:
@@ -152,7 +154,7 @@ def _tell_runs(told: Sequence[tuple[Asked, Ruling]], given: Answer, batch: str |
     ]
     together = [each for each in answers if each.go] if batch else []
     if len(together) > 1:
-        typer.echo(f"{batch}: {go_on_together(together, str(batch))}")
+        say(f"{batch}: {go_on_together(together, str(batch))}")
         answers = [each for each in answers if not each.go]
     for each in answers:
-        typer.echo(f"Update {each.update_id}: {go_on(each)}")
+        say(f"Update {each.update_id}: {go_on(each)}")

@@ -6,6 +6,7 @@ from typing import Annotated
 import typer
 
 from uptainer.core.errors import RefusedError
+from uptainer.core.text import one_line
 
 Yes = Annotated[bool, typer.Option("--yes", "-y", help="Do not ask; needed where nobody is at the terminal.")]
 
@@ -20,5 +21,5 @@ def confirm(question: str, *, yes: bool) -> None:
         return
     if not sys.stdin.isatty():
         raise RefusedError(f"{question} Nobody is at the terminal to say so: add --yes")
-    if not typer.confirm(question):
+    if not typer.confirm(one_line(question)):  # noqa: TID251 -- the one place that asks
         raise RefusedError("nothing was done")

@@ -9,6 +9,7 @@ import typer
 
 from uptainer.cli.groups import examples, group
 from uptainer.cli.output import AsJson
+from uptainer.cli.saying import say
 
 if TYPE_CHECKING:
     from uptainer.store.repositories.audit import AuditHead, AuditReport
@@ -118,6 +119,6 @@ def _judge(report: "AuditReport", *, quiet: bool) -> None:
         raise RefusedError(f"the audit log does not hold from row {report.first_bad} on: {report.fault}")
     if quiet:
         return
-    typer.echo(f"The chain holds over {report.rows} rows.")
+    say(f"The chain holds over {report.rows} rows.")
     if report.head is not None:
-        typer.echo(f"Newest row: {report.head.id}:{report.head.hash}")
+        say(f"Newest row: {report.head.id}:{report.head.hash}")

@@ -10,6 +10,7 @@ from uptainer.cli import completion
 from uptainer.cli.asking import Yes, confirm
 from uptainer.cli.groups import examples
 from uptainer.cli.output import AsJson
+from uptainer.cli.saying import say
 from uptainer.core.enums import Consistency
 
 if TYPE_CHECKING:
@@ -174,7 +175,7 @@ def _run(flow: str, given: dict[str, Any], doing: str) -> None:
     use_server()
     from uptainer.cli.prefect import requests  # noqa: PLC0415 -- it reads the environment that was just set
 
-    typer.echo(requests.wait(requests.start(flow, given), doing))
+    say(requests.wait(requests.start(flow, given), doing))
 
 
 def _read(address: str | None, limit: int) -> "Sequence[tuple[ContainerBackup, str]]":

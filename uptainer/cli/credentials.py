@@ -7,6 +7,7 @@ import typer
 
 from uptainer.cli.groups import examples, group
 from uptainer.cli.output import AsJson
+from uptainer.cli.saying import say
 
 Registry = Annotated[str, typer.Argument(help="Its host name, with the port where it has one: ghcr.io.")]
 Block = Annotated[str, typer.Option("--block", help="The block that holds the login, of whatever kind.")]
@@ -40,7 +41,7 @@ def add(registry: Registry, block: Block) -> None:
         raise InvalidInputError(f"the block {block!r} holds the login for {held}, and not for {name}")
     with database() as opened, opened.session() as session:
         PolicyRepository(session).put_credential(name, block, actor=caller())
-    typer.echo(f"The login for {name} is the one in the block {block}.")
+    say(f"The login for {name} is the one in the block {block}.")
 
 
 def list_(as_json: AsJson = False) -> None:
@@ -63,7 +64,7 @@ def remove(registry: Registry) -> None:
 
     with database() as opened, opened.session() as session:
         PolicyRepository(session).remove_credential(registry_name(registry), actor=caller())
-    typer.echo(f"No block is named for {registry} any more.")
+    say(f"No block is named for {registry} any more.")
 
 
 def registry_name(text: str) -> str:

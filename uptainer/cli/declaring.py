@@ -7,11 +7,10 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-import typer
-
 from uptainer.cli import connection
 from uptainer.cli.asking import confirm
 from uptainer.cli.output import print_json
+from uptainer.cli.saying import say, say_json
 from uptainer.cli.windowing import follow
 from uptainer.core.clock import utc_now
 from uptainer.core.errors import InvalidInputError
@@ -36,7 +35,7 @@ class ChangeLine:
 
 
 def show_schema() -> None:
-    typer.echo(json.dumps(json_schema(), indent=2))
+    say_json(json.dumps(json_schema(), indent=2))
 
 
 def apply(file: Path | None, *, prune: bool, dry_run: bool, yes: bool, as_json: bool) -> None:
@@ -54,7 +53,7 @@ def apply(file: Path | None, *, prune: bool, dry_run: bool, yes: bool, as_json: 
             make_changes(session, declared, ours, connection.caller(), utc_now())
             change_notifiers(session, declared.notifiers, changes, _put_notifier, connection.caller())
         if not as_json:
-            typer.echo(f"Done: {_count(changes)}.")
+            say(f"Done: {_count(changes)}.")
         follow(database, aside=as_json)
 
 
@@ -95,10 +94,10 @@ def _show(changes: Sequence[Change], *, as_json: bool) -> None:
         print_json([asdict(ChangeLine(each.what, each.name, each.before, each.after)) for each in changes])
         return
     if not changes:
-        typer.echo(SAME)
+        say(SAME)
     for change in changes:
         for line in _lines(change):
-            typer.echo(line)
+            say(line)
 
 
 def _lines(change: Change) -> Iterator[str]:

@@ -4,10 +4,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
-import typer
 from sqlalchemy.orm import Session
 
 from uptainer.cli.rows import heading, print_rows
+from uptainer.cli.saying import say
 from uptainer.core.errors import InvalidInputError
 from uptainer.core.findings import Advice, Finding
 from uptainer.core.transitions import CLOSED, WAITING
@@ -132,10 +132,10 @@ def of_container(session: Session, address: str) -> Explanation:
 
 
 def show(found: Explanation) -> None:
-    typer.secho(found.about, bold=True)
-    typer.echo(found.stands)
+    say(found.about, bold=True)
+    say(found.stands)
     if found.outcome:
-        typer.echo(f"Decision: {found.outcome} (as of {found.as_of:%Y-%m-%d %H:%M} UTC)")
+        say(f"Decision: {found.outcome} (as of {found.as_of:%Y-%m-%d %H:%M} UTC)")
     columns = ("verdict", "rule", "reason", "until")
     heading("Findings")
     print_rows(found.findings, columns, as_json=False, nothing="none: it was not decided by rules")

@@ -3,13 +3,13 @@
 from dataclasses import asdict, dataclass
 from datetime import datetime
 
-import typer
 from sqlalchemy.orm import Session
 
 from uptainer.cli import connection
 from uptainer.cli.output import print_json
 from uptainer.cli.policy_fields import FieldLine, fields_of
 from uptainer.cli.rows import heading, print_facts, print_rows
+from uptainer.cli.saying import say
 from uptainer.fleet.deciding import title_of
 from uptainer.fleet.listing import Line, list_fleet
 from uptainer.fleet.policies import PolicyBook
@@ -93,7 +93,7 @@ def show(address: str, *, as_json: bool) -> None:
     heading("Policy")
     print_rows(found.policy, ("field", "value", "source"), as_json=False, nothing="")
     for fault in found.policy_faults:
-        typer.echo(f"fault: {fault}")
+        say(f"fault: {fault}")
 
 
 def check(address: str | None, *, as_json: bool) -> None:
@@ -107,7 +107,7 @@ def check(address: str | None, *, as_json: bool) -> None:
         run = requests.start("check", {"container": address} if address else {})
         said = requests.wait(run, "looking for newer images")
         if not as_json:
-            typer.echo(said)
+            say(said)
         lines = [line for line in _lines(database) if address in {None, line.workload}]
     print_rows(lines, COLUMNS, as_json=as_json, nothing=NOTHING)
 

@@ -6,6 +6,7 @@ import typer
 
 from uptainer.cli import completion
 from uptainer.cli.groups import examples, setting
+from uptainer.cli.saying import say
 
 Flow = Annotated[
     str,
@@ -41,6 +42,6 @@ def run(flow: Flow, param: Parameters = None, wait: Wait = False) -> None:
     from uptainer.cli.prefect import requests  # noqa: PLC0415 -- it reads the environment that was just set
 
     started = requests.start(flow, given, texts=True)
-    typer.echo(f"The run {started.name} was started: {started.page}")
+    say(f"The run {started.name} was started: {started.page}")
     if wait:
-        typer.echo(requests.wait(started, f"running {flow}"))
+        say(requests.wait(started, f"running {flow}"))

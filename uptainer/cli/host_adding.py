@@ -8,9 +8,8 @@ from dataclasses import replace
 from pathlib import Path
 from urllib.parse import parse_qs, urlsplit
 
-import typer
-
 from uptainer.cli import connection
+from uptainer.cli.saying import say
 from uptainer.core.enums import ConnectionType, RuntimeType
 from uptainer.core.errors import InvalidInputError
 from uptainer.core.workloads import ContainerFacts, HostAddress
@@ -42,8 +41,8 @@ def add(
     said = describe(address) if test else "it was not tried"
     with connection.database() as database, database.session() as session:
         HostRepository(session).add(address, server, actor=connection.caller())
-    typer.echo(f"Added host {name}: {said}.")
-    typer.echo(f"What runs on it is read within 5 minutes, or now: uptainer host sync {name}")
+    say(f"Added host {name}: {said}.")
+    say(f"What runs on it is read within 5 minutes, or now: uptainer host sync {name}")
 
 
 def describe(address: HostAddress) -> str:

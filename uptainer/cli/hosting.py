@@ -4,11 +4,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
-import typer
-
 from uptainer.cli import connection
 from uptainer.cli.host_adding import describe
 from uptainer.cli.rows import print_rows
+from uptainer.cli.saying import say
 from uptainer.core.clock import utc_now
 from uptainer.core.enums import ConnectionType, RuntimeType
 from uptainer.core.errors import UnreachableError, UptainerError
@@ -67,7 +66,7 @@ def show_all(*, as_json: bool) -> None:
 def test(name: str) -> None:
     with connection.database() as database, database.session() as session:
         address = HostRepository.address(HostRepository(session).by_name(name))
-    typer.echo(f"{name}: {describe(address)}.")
+    say(f"{name}: {describe(address)}.")
 
 
 def sync(name: str | None, *, as_json: bool) -> None:
@@ -79,9 +78,9 @@ def sync(name: str | None, *, as_json: bool) -> None:
         print_rows(lines, (), as_json=True, nothing="")
     else:
         for line in lines:
-            typer.echo(_said(line))
+            say(_said(line))
         if not lines:
-            typer.echo(f"There is no host to read: {_HINT}")
+            say(f"There is no host to read: {_HINT}")
     failed = [line.host for line in lines if line.error]
     if failed:
         raise UnreachableError(f"{len(failed)} of {len(lines)} hosts could not be read: {', '.join(failed)}")
@@ -90,13 +89,13 @@ def sync(name: str | None, *, as_json: bool) -> None:
 def remove(name: str, *, force: bool) -> None:
     with connection.database() as database, database.session() as session:
         HostRepository(session).remove(name, utc_now(), force=force, actor=connection.caller())
-    typer.echo(f"Host {name} is out of the fleet; its containers run on, and their history is kept.")
+    say(f"Host {name} is out of the fleet; its containers run on, and their history is kept.")
 
 
 def disable(name: str, reason: str) -> None:
     with connection.database() as database, database.session() as session:
         HostRepository(session).disable(name, reason, connection.caller())
-    typer.echo(
+    say(
         f"Host {name} is switched off. What was begun there is brought to its end, and nothing else is begun."
     )
 
@@ -105,7 +104,7 @@ def enable(name: str, reason: str) -> None:
     with connection.database() as database, database.session() as session:
         changed = HostRepository(session).enable(name, reason, connection.caller())
     said = f"is in use again, and read by the next discovery: uptainer host sync {name} reads it now."
-    typer.echo(f"Host {name} {said if changed else 'is in use; nothing was changed.'}")
+    say(f"Host {name} {said if changed else 'is in use; nothing was changed.'}")
 
 
 def _line(host: ContainerHost, containers: int) -> HostLine:

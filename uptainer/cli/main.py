@@ -33,6 +33,7 @@ from uptainer.cli import (
     webhooks,
     windows,
 )
+from uptainer.cli.saying import say
 from uptainer.core.errors import TemporaryError, UptainerError
 
 EXIT_PERMANENT = 1
@@ -99,5 +100,5 @@ def main() -> None:
 
 def _complain(sentence: str) -> None:
     if os.environ.get("UPTAINER_DEBUG") == "1":
-        traceback.print_exc()
-    typer.echo(f"uptainer: {sentence}", err=True)
+        say(traceback.format_exc(), err=True)
+    say(f"uptainer: {sentence}", err=True)

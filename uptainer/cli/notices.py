@@ -8,6 +8,7 @@ import typer
 
 from uptainer.cli.groups import examples, group
 from uptainer.cli.output import AsJson
+from uptainer.cli.saying import say
 
 if TYPE_CHECKING:
     from uptainer.fleet.telling import DeliveryLine, NoticeLine
@@ -66,7 +67,7 @@ def test(block: Block) -> None:
 
     message = trial_message(block)
     notifier(block).send(message, uuid4())
-    typer.echo(f"{block} took it: look for {message.title!r} there.")
+    say(f"{block} took it: look for {message.title!r} there.")
 
 
 def retry(block: AnyBlock = None) -> None:
@@ -78,10 +79,10 @@ def retry(block: AnyBlock = None) -> None:
     with database() as opened, opened.session() as session:
         count = NoticeRepository(session).revive(block, utc_now())
     if not count:
-        typer.echo("Nothing was given up.")
+        say("Nothing was given up.")
         return
     plural = "notice is" if count == 1 else "notices are"
-    typer.echo(f"{count} {plural} told again within 5 minutes, or now: uptainer run notify")
+    say(f"{count} {plural} told again within 5 minutes, or now: uptainer run notify")
 
 
 def _row(line: "NoticeLine") -> Row:

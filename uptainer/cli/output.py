@@ -11,6 +11,8 @@ from rich.table import Table
 from rich.text import Text
 
 from uptainer.cli.columns import fit
+from uptainer.cli.saying import say_json
+from uptainer.core.text import one_line
 
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON instead of a table.")]
 """The option that everything that lists has."""
@@ -29,18 +31,16 @@ def console() -> Console:
 
 def print_json(value: Any) -> None:
     """Dataclasses, pydantic models, times and enumerations as JSON, one document to a call."""
-    typer.echo(_ANYTHING.dump_json(value, indent=2).decode())
+    say_json(_ANYTHING.dump_json(value, indent=2).decode())
 
 
-def print_table(columns: Sequence[str], rows: Iterable[Sequence[str]], *, title: str | None = None) -> None:
-    """Cells are plain text: nothing in a container's name or label is read as markup."""
-    lines = [[Text(cell) for cell in row] for row in rows]
+def print_table(columns: Sequence[str], rows: Iterable[Sequence[str]]) -> None:
+    """Cells are plain text on one line: nothing in a container's name or label is read as markup, or makes a row."""
+    lines = [[Text(one_line(cell)) for cell in row] for row in rows]
     screen = console()
     columns_of_cells = list(zip(columns, *([cell.plain for cell in line] for line in lines), strict=True))
     widths, gap = fit(columns_of_cells, screen.width)
     table = Table(
-        title=title,
-        title_justify="left",
         box=None,
         pad_edge=False,
         header_style="bold",

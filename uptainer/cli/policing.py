@@ -6,13 +6,13 @@ from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
-import typer
 from sqlalchemy.orm import Session
 
 from uptainer.cli import connection
 from uptainer.cli.output import print_json
 from uptainer.cli.policy_fields import fields_of
 from uptainer.cli.rows import print_rows
+from uptainer.cli.saying import say
 from uptainer.cli.windowing import follow
 from uptainer.core.clock import utc_now
 from uptainer.core.enums import PolicyScope
@@ -49,7 +49,7 @@ def show(address: str, *, as_json: bool) -> None:
             if fault.unread
             else "A person must approve each update"
         )
-        typer.echo(f"{held}: {fault}.")
+        say(f"{held}: {fault}.")
 
 
 def show_all(*, as_json: bool) -> None:
@@ -168,7 +168,7 @@ def _with(session: Session, before: Mapping[str, Any], given: Mapping[str, Any])
 
 def _tell(scope: PolicyScope, target: str, settings: Mapping[str, Any]) -> None:
     said = f"now: {_as_words(settings)}" if settings else "nothing now."
-    typer.echo(f"The {_layer(scope, target)} says {said}")
+    say(f"The {_layer(scope, target)} says {said}")
 
 
 def _as_words(settings: Mapping[str, Any]) -> str:

@@ -8,6 +8,7 @@ import typer
 
 from uptainer.cli.groups import examples, group
 from uptainer.cli.output import AsJson
+from uptainer.cli.saying import say
 from uptainer.core.budgets import Budget, Cap
 
 Registry = Annotated[str, typer.Argument(help="Its host name, with the port where it has one: docker.io.")]
@@ -121,9 +122,7 @@ def limit(registry: Registry, most: Limit = None, reserve: Reserve = None) -> No
         if terms.cap
         else "no more than it allows itself"
     )
-    typer.echo(
-        f"{name} is asked {said}, and {terms.reserve_percent} % of it is kept for what is most wanted."
-    )
+    say(f"{name} is asked {said}, and {terms.reserve_percent} % of it is kept for what is most wanted.")
 
 
 def release(registry: Registry) -> None:
@@ -136,7 +135,7 @@ def release(registry: Registry) -> None:
     name = registry_name(registry)
     with database() as opened, opened.session() as session:
         BudgetRepository(session).release(name, actor=caller(), now=utc_now())
-    typer.echo(f"{name} is asked again.")
+    say(f"{name} is asked again.")
 
 
 def read_limit(text: str) -> tuple[int, timedelta]:

@@ -6,9 +6,9 @@ from datetime import UTC, datetime
 from enum import Enum
 from typing import Any
 
-import typer
-
 from uptainer.cli.output import console, print_json, print_table
+from uptainer.cli.saying import say
+from uptainer.core.text import one_line
 
 
 def print_rows(rows: Sequence[Any], columns: Sequence[str], *, as_json: bool, nothing: str) -> None:
@@ -16,7 +16,7 @@ def print_rows(rows: Sequence[Any], columns: Sequence[str], *, as_json: bool, no
     if as_json:
         print_json([asdict(row) for row in rows])
     elif not rows:
-        typer.echo(nothing)
+        say(nothing)
     else:
         heads = [column.replace("_", " ") for column in columns]
         print_table(heads, [[cell(getattr(row, column)) for column in columns] for row in rows])
@@ -29,14 +29,14 @@ def print_facts(facts: Mapping[str, object]) -> None:
 
 
 def heading(text: str) -> None:
-    console().print(f"\n{text}", style="bold", markup=False)
+    console().print(f"\n{one_line(text)}", style="bold", markup=False)
 
 
 def cell(value: object) -> str:
     """Times are UTC, to the minute; an enumeration's words are written apart."""
-    for kind, say in _WORDS.items():
+    for kind, words in _WORDS.items():
         if isinstance(value, kind):
-            return say(value)
+            return words(value)
     return str(value)
 
 

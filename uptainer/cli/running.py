@@ -6,6 +6,7 @@ from typing import Annotated
 import typer
 
 from uptainer.cli.output import AsJson
+from uptainer.cli.saying import say
 from uptainer.core.settings import Settings
 
 Port = Annotated[
@@ -35,7 +36,7 @@ def down(data_dir: DataDirectory = None) -> None:
     from uptainer.console.stopping import stop  # noqa: PLC0415 -- help and completion need none of it
 
     pid = stop(_settings(data_dir=data_dir).data_dir)
-    typer.echo(f"Uptainer (process {pid}) has stopped.")
+    say(f"Uptainer (process {pid}) has stopped.")
 
 
 def status(data_dir: DataDirectory = None, as_json: AsJson = False) -> None:

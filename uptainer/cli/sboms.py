@@ -10,6 +10,7 @@ import typer
 from uptainer.cli import completion
 from uptainer.cli.groups import examples
 from uptainer.cli.output import AsJson
+from uptainer.cli.saying import say, say_json
 from uptainer.core.enums import SbomFormat
 
 if TYPE_CHECKING:
@@ -64,10 +65,10 @@ def sbom(
         return
     document = _document(subject, kind)
     if output is None:
-        typer.echo(document.decode())
+        say_json(document.decode())
         return
     _write(output, document)
-    typer.echo(f"{output} has the {kind} document of {subject}.")
+    say(f"{output} has the {kind} document of {subject}.")
 
 
 def _list(*, as_json: bool) -> None:

@@ -8,6 +8,7 @@ from rich.console import Console
 from rich.text import Text
 
 from uptainer.cli.output import console
+from uptainer.core.text import one_line, seen
 
 
 class Screen:
@@ -15,11 +16,12 @@ class Screen:
         self.console = given or console()
 
     def say(self, sentence: str) -> None:
-        self.console.print(Text(sentence))
+        self.console.print(Text(seen(sentence)))
 
     @contextmanager
     def step(self, doing: str) -> Iterator[None]:
         """One step of the start, with the seconds that it took."""
+        doing = one_line(doing)
         begun = time.monotonic()
         with self.console.status(Text(f"{doing} ...")):
             yield

@@ -3,7 +3,6 @@
 from dataclasses import dataclass
 from datetime import datetime
 
-import typer
 from sqlalchemy import ColumnElement, func, select
 from sqlalchemy.orm import Session
 
@@ -11,6 +10,7 @@ from uptainer.cli import next_runs
 from uptainer.cli.next_runs import NextRun
 from uptainer.cli.output import print_json, print_table
 from uptainer.cli.rows import cell
+from uptainer.cli.saying import say
 from uptainer.console import record
 from uptainer.core.enums import UpdateStatus
 from uptainer.core.errors import UptainerError
@@ -69,15 +69,15 @@ def show(settings: Settings, *, as_json: bool) -> None:
 
 def _print(found: Status) -> None:
     counts = found.counts
-    typer.echo(f"Uptainer is up since {found.since:%Y-%m-%d %H:%M} UTC; its page is {found.url}")
-    typer.echo(
+    say(f"Uptainer is up since {found.since:%Y-%m-%d %H:%M} UTC; its page is {found.url}")
+    say(
         f"Hosts: {counts.hosts} ({counts.unreachable_hosts} unreachable, {counts.disabled_hosts} switched off). "
         f"Containers: {counts.containers}. "
         f"Updates that wait for an answer: {counts.awaiting_approval}\n"
     )
     print_table(["process", "pid"], [(each.name, str(each.pid)) for each in found.processes])
     if found.next_runs is not None:
-        typer.echo()
+        say()
         print_table(["next run", "at (UTC)"], [(each.deployment, cell(each.at)) for each in found.next_runs])
 
 

@@ -6,11 +6,10 @@ from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
 
-import typer
-
 from uptainer.cli import connection
 from uptainer.cli.groups import setting
 from uptainer.cli.rows import print_rows
+from uptainer.cli.saying import say
 from uptainer.core.errors import InvalidInputError
 from uptainer.fleet.content import TrustDeclaration
 from uptainer.fleet.trusts import put_trust, trust_of, who
@@ -42,7 +41,7 @@ def add(name: str, given: TrustDeclaration, annotations: Sequence[str]) -> None:
     trust = trust_of(given.model_copy(update={"annotations": signed_with}), Path())
     with connection.database() as database, database.session() as session:
         put_trust(session, name, trust, connection.caller())
-    typer.echo(f"{name} trusts {who(trust)}. A policy asks for it with signed_by={name}.")
+    say(f"{name} trusts {who(trust)}. A policy asks for it with signed_by={name}.")
 
 
 def show(*, as_json: bool) -> None:
@@ -59,7 +58,7 @@ def remove(name: str) -> None:
     """Raises NotFoundError: there is no such trust."""
     with connection.database() as database, database.session() as session:
         SignatureRepository(session).remove_trust(name, actor=connection.caller())
-    typer.echo(f"{name} is forgotten, with what was verified against it.")
+    say(f"{name} is forgotten, with what was verified against it.")
 
 
 def _line(row: SignatureTrust, verified: int) -> TrustLine:

@@ -4,7 +4,6 @@ from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
-import typer
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
@@ -12,6 +11,7 @@ from uptainer.cli import connection, explaining
 from uptainer.cli.asking import confirm
 from uptainer.cli.output import print_json
 from uptainer.cli.rows import print_rows
+from uptainer.cli.saying import say
 from uptainer.core.clock import utc_now
 from uptainer.core.enums import ApprovalChannel, ApprovalDecision, UpdateStatus
 from uptainer.core.errors import InvalidInputError, RefusedError
@@ -86,8 +86,8 @@ def show_plan(update_id: int) -> None:
             database, update_id, connection.engines(database), settings, connection.stores(settings)
         )
     for number, step in enumerate(plan.steps, 1):
-        typer.echo(f"{number}. {step.sentence}")
-    typer.echo("Nothing was done.")
+        say(f"{number}. {step.sentence}")
+    say("Nothing was done.")
 
 
 def start(update_id: int, *, override: str | None, wait: bool) -> None:
@@ -113,7 +113,7 @@ def take_back(update_id: int, *, with_data: bool, reason: str, yes: bool, wait: 
             made = reverse(
                 update_id, database, runtime, answer, utc_now(), stores=stores, with_data=with_data
             )
-    typer.echo(f"Update {made} takes update {update_id} back.")
+    say(f"Update {made} takes update {update_id} back.")
     _run(made, wait=wait)
 
 
@@ -170,9 +170,9 @@ def _run(update_id: int, *, wait: bool) -> None:
     from uptainer.cli.prefect import requests  # noqa: PLC0415 -- it reads the environment that was just set
 
     run = requests.start("update", {"update_id": update_id})
-    typer.echo(f"The run {run.name} was started: {run.page}")
+    say(f"The run {run.name} was started: {run.page}")
     if wait:
-        typer.echo(requests.wait(run, f"update {update_id}"))
+        say(requests.wait(run, f"update {update_id}"))
 
 
 def _lines(session: Session, rows: Sequence[Update]) -> list[UpdateLine]:

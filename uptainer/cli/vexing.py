@@ -6,11 +6,11 @@ from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
 
-import typer
 from sqlalchemy.orm import Session
 
 from uptainer.cli import connection
 from uptainer.cli.rows import print_rows
+from uptainer.cli.saying import say
 from uptainer.core.clock import utc_now
 from uptainer.core.errors import InvalidInputError, NotFoundError, RefusedError
 from uptainer.core.files import read_stream, read_text
@@ -57,12 +57,12 @@ def add(file: Path, name: str | None) -> None:
     with connection.database() as database, database.session() as session:
         document = put_document(session, called, content, connection.caller(), utc_now())
         named = _named_by(session, called)
-    typer.echo(f"{called}: {_summary(document)}.")
+    say(f"{called}: {_summary(document)}.")
     for why in dict.fromkeys(document.unusable.values()):
         numbers = ", ".join(str(number) for number, each in document.unusable.items() if each == why)
-        typer.echo(f"Statement {numbers} can't count: {why}.")
+        say(f"Statement {numbers} can't count: {why}.")
     if not named:
-        typer.echo(f"It counts where a policy names it: uptainer policy set default vex={called}")
+        say(f"It counts where a policy names it: uptainer policy set default vex={called}")
 
 
 def show_all(*, as_json: bool) -> None:
@@ -112,7 +112,7 @@ def remove(name: str, *, force: bool) -> None:
                 "count: change them first, or say --force"
             )
         VexRepository(session).remove(name, actor=connection.caller())
-    typer.echo(f"The VEX document {name} is removed.")
+    say(f"The VEX document {name} is removed.")
 
 
 def _read(file: Path) -> str:

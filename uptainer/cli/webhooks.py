@@ -7,6 +7,7 @@ import typer
 
 from uptainer.cli.groups import examples, group
 from uptainer.cli.output import AsJson
+from uptainer.cli.saying import say
 from uptainer.core.enums import WebhookKind
 from uptainer.core.errors import InvalidInputError
 
@@ -78,9 +79,9 @@ def add(name: Name, kind: Kind, registry: RegistryName = "") -> None:
     secret = secrets.token_urlsafe(32)
     make(name, kind, secret, registry)
     line = _line(name, kind, registry)
-    typer.echo(f"Address:  {line.address}")
-    typer.echo(f"Secret:   {secret}")
-    typer.echo(
+    say(f"Address:  {line.address}")
+    say(f"Secret:   {secret}")
+    say(
         f"It is proved by {line.proof}. The secret is shown this once: docs/webhooks.md says where to put it."
     )
 
@@ -93,7 +94,7 @@ def remove(name: Name) -> None:
     from uptainer.cli.prefect.webhook_sources import forget  # noqa: PLC0415 -- it reads the environment that was just set
 
     forget(name)
-    typer.echo(f"{name} is not listened to any more.")
+    say(f"{name} is not listened to any more.")
 
 
 def serve() -> None:

@@ -5,11 +5,11 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from itertools import islice
 
-import typer
 from sqlalchemy.orm import Session
 
 from uptainer.cli import connection
 from uptainer.cli.rows import print_rows
+from uptainer.cli.saying import say
 from uptainer.core.clock import utc_now
 from uptainer.core.errors import InvalidInputError, RefusedError, UnreachableError, UptainerError
 from uptainer.fleet.previews import preview_openings
@@ -49,11 +49,11 @@ def add(name: str, text: str, *, freeze: bool) -> None:
             policies = PolicyRepository(session)
             _refuse_other_kind(policies, name, freeze=freeze)
             policies.put_window(name, {"text": text}, actor=connection.caller(), freeze=freeze)
-        typer.echo(f"{kind.noun.capitalize()} {name}: {describe_window(window)}.")
+        say(f"{kind.noun.capitalize()} {name}: {describe_window(window)}.")
         with database.session() as session:
             if not _named_by(session, name):
                 field = "freezes" if freeze else "windows"
-                typer.echo(f"It counts where a policy names it: uptainer policy set default {field}={name}")
+                say(f"It counts where a policy names it: uptainer policy set default {field}={name}")
         follow(database)
 
 
@@ -88,7 +88,7 @@ def remove(name: str, *, force: bool) -> None:
                     "so that no update that they hold for could be approved: change them first, or say --force"
                 )
             PolicyRepository(session).remove_window(name, actor=connection.caller())
-        typer.echo(f"Window {name} is removed.")
+        say(f"Window {name} is removed.")
         follow(database)
 
 
@@ -137,7 +137,7 @@ def follow(database: Database, *, aside: bool = False) -> None:
     try:
         changes = follow_windows(database)
     except UptainerError as error:
-        typer.echo(f"The schedules could not follow, and will at the next start: {error}", err=True)
+        say(f"The schedules could not follow, and will at the next start: {error}", err=True)
         return
     said = [
         f"{what} {', '.join(names)}"
@@ -149,4 +149,4 @@ def follow(database: Database, *, aside: bool = False) -> None:
         if names
     ]
     if said:
-        typer.echo(f"Schedules of maintain: {'; '.join(said)}.", err=aside)
+        say(f"Schedules of maintain: {'; '.join(said)}.", err=aside)

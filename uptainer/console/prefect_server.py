@@ -37,6 +37,7 @@ CLIENT_SETTINGS = {
     "PREFECT_FLOWS_HEARTBEAT_FREQUENCY": "30",
     # What a run says is on its page; the console shows what went wrong.
     "PREFECT_LOGGING_HANDLERS_CONSOLE_LEVEL": "WARNING",
+    "PREFECT_LOGGING_HANDLERS_CONSOLE_CLASS": "flows.logs.TerminalHandler",
 }
 
 ANOTHER_DATABASE = frozenset(

@@ -9,6 +9,7 @@ from sqlalchemy.orm import Session
 
 from uptainer.core.enums import ApprovalChannel, ApprovalDecision, UpdateStatus
 from uptainer.core.findings import Finding, Verdict
+from uptainer.core.text import one_line
 from uptainer.fleet.checking import selected
 from uptainer.fleet.outlived import give_up_outlived
 from uptainer.fleet.subjects import Fleet, Known
@@ -173,13 +174,13 @@ def _approve(session: Session, updates: Sequence[Update], now: datetime) -> None
 
 
 def title_of(update: Update) -> str:
-    """`web-1: nginx 1.27.2 -> 1.27.4`, or with the digests where no version tells the two apart."""
+    """`web-1: nginx 1.27.2 -> 1.27.4`, or with the digests where no version tells the two apart. It is one line."""
     name = update.to_reference.partition("@")[0].rpartition("/")[2].partition(":")[0]
     before, after = update.from_version, update.to_version
     if not (before and after) or before == after:
         before = f"{_tag(update.from_reference)}@{update.from_digest[7:15]}"
         after = f"{_tag(update.to_reference)}@{update.to_digest[7:15]}"
-    return f"{update.workload}: {name} {before} -> {after}"
+    return one_line(f"{update.workload}: {name} {before} -> {after}")
 
 
 def _tag(reference: str) -> str:

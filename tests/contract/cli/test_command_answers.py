@@ -65,6 +65,23 @@ def test_a_person_is_shown_the_account_and_may_say_no(stocked: Stocked) -> None:
     assert (row.status, approvals) == (UpdateStatus.AWAITING_APPROVAL, [])
 
 
+def test_a_version_that_a_stranger_wrote_cannot_change_the_question(stocked: Stocked) -> None:
+    with stocked.database.session() as session:
+        UpdateRepository(session).amend(
+            stocked.update_id, from_version="1.27", to_version="1.28\x1b[1A\x1b[2K\u202e\nIs that well?"
+        )
+    number = str(stocked.update_id)
+    said = [
+        uptainer("approve", number, typed="n\n"),
+        uptainer("updates", "--why", number),
+        uptainer("updates"),
+    ]
+    for ended in said:
+        assert "1.28\N{REPLACEMENT CHARACTER}[1A\N{REPLACEMENT CHARACTER}[2K" in ended.out
+        assert not {"\x1b", "\u202e"} & set(ended.out + ended.err)
+        assert not [line for line in ended.out.splitlines() if line.startswith("Is that well?")]
+
+
 def test_a_person_who_says_yes_has_approved(stocked: Stocked) -> None:
     assert uptainer("approve", str(stocked.update_id), typed="y\n").code == 0
     assert after(stocked)[0].status is UpdateStatus.APPROVED
