@@ -1,5 +1,6 @@
 """One update, from its gate to its end. The run reads the update's state and does what is next."""
 
+from datetime import datetime
 from typing import Annotated, Any
 from uuid import UUID
 
@@ -33,7 +34,7 @@ from tasks.updates import (
 from uptainer.core.clock import utc_now
 from uptainer.core.enums import UpdateStatus
 from uptainer.core.errors import BusyError
-from uptainer.core.transitions import CLOSED
+from uptainer.core.transitions import CLOSED, WAITING
 from uptainer.fleet.gates import Gate
 from uptainer.fleet.situations import Situation
 from uptainer.updates.markdown import plain
@@ -130,14 +131,20 @@ async def _go_on(update_id: int) -> State[Any]:
         await verify_updates([update_id])
         ready = await ask_readiness(update_id)
         if not ready.go:
-            when = f" It opens at {ready.opens_at:%Y-%m-%d %H:%M %Z}." if ready.opens_at else ""
-            return Completed(name="Waiting", message=f"{situation.title}: {ready.reason}.{when}")
+            return _waiting(situation, ready.reason, ready.opens_at)
         try:
             async with shown(update_id, situation.title), start_told(update_id):
-                await apply_update(update_id, situation.to_reference)
+                outcome = await apply_update(update_id, situation.to_reference)
         except BusyError as busy:
             return put_off(await read_update(update_id), busy)
+        if outcome.status in WAITING:
+            return _waiting(situation, outcome.reason, (await ask_readiness(update_id)).opens_at)
     return await _end(update_id)
+
+
+def _waiting(situation: Situation, reason: str, opens_at: datetime | None) -> State[Any]:
+    when = f" It opens at {opens_at:%Y-%m-%d %H:%M %Z}." if opens_at else ""
+    return Completed(name="Waiting", message=f"{situation.title}: {reason}.{when}")
 
 
 def put_off(situation: Situation, busy: BusyError) -> State[Any]:

@@ -10,7 +10,7 @@ from sqlalchemy.orm import Session
 
 from uptainer.core.enums import UpdateStatus
 from uptainer.core.findings import Verdict
-from uptainer.fleet.durations import durations
+from uptainer.fleet.durations import durations, rest_of
 from uptainer.fleet.scope import left_alone
 from uptainer.fleet.subjects import Fleet, Known
 from uptainer.policy.decisions import Decision, Outcome, decide
@@ -91,6 +91,23 @@ def readiness_of(session: Session, updates: Sequence[Update], now: datetime) -> 
         found = _find_hindrance(update, container, row or _as_offered(update), expected[update.id], now)
         answers[update.id] = _answer(session, update, container, found, now)
     return answers
+
+
+def find_hindrance(database: Database, update_id: int, now: datetime) -> str:
+    """Why an approved update may not begin now, marked as `readiness` does, or why one that is prepared may not touch its
+    workload, of which nothing is written; "" where it may.
+    """
+    with database.session() as session:
+        update = UpdateRepository(session).by_id(update_id, lock=True)
+        if update.status in APPROVED:
+            return readiness_of(session, [update], now)[update_id].reason
+        if update.reverses_id is not None:
+            return ""
+        known = _without_overridden_windows([update], known_of_all(session, [update]))
+        container, row = known[update_id]
+        rest = rest_of(session, update)
+        found = _find_hindrance(update, container, row or _as_offered(update), rest, now)
+    return found.reason if found else ""
 
 
 def _without_overridden_windows(

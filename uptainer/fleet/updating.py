@@ -5,9 +5,11 @@ from contextlib import AbstractContextManager, closing, contextmanager
 from pathlib import Path
 
 from uptainer.backups.store import Stores
+from uptainer.core.clock import Clock
 from uptainer.core.settings import Settings
 from uptainer.core.workloads import HostAddress
 from uptainer.fleet.discovery import look_again
+from uptainer.fleet.readiness import find_hindrance
 from uptainer.policy.settings import EffectivePolicy
 from uptainer.runtimes.port import Runtime
 from uptainer.store.database import Database
@@ -47,14 +49,26 @@ def carry_out(
     stores: Stores,
     *,
     registry_auth: Mapping[str, str] | None = None,
+    clock: Clock | None = None,
 ) -> Outcome:
     """Apply an approved update, or go on with one that was left in the middle; see `uptainer.updates.engine.apply`.
 
+    Its policy and its window are asked at each try, and once more when all is prepared: a pull may take hours.
     What runs afterwards is recorded at once: else the next check would speak of the container that was replaced.
     """
     host, options = _host_and_options(database, update_id, settings)
+    timing = clock or Clock()
     with opens(host) as runtime:
-        outcome = apply(update_id, database, runtime, options, stores, registry_auth=registry_auth)
+        outcome = apply(
+            update_id,
+            database,
+            runtime,
+            options,
+            stores,
+            clock=timing,
+            registry_auth=registry_auth,
+            ask_hindrance=lambda: find_hindrance(database, update_id, timing.now()),
+        )
         look_again(database, host, runtime)
     return outcome
 

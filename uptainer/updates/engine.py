@@ -28,7 +28,7 @@ from uptainer.updates.locks import claim_workload, take_slots
 from uptainer.updates.options import UpdateOptions
 from uptainer.updates.planning import Subject, find_subject, make_plan
 from uptainer.updates.rollback import roll_back
-from uptainer.updates.run import Outcome, Run
+from uptainer.updates.run import Ask, Outcome, Run, unhindered
 from uptainer.updates.steps import (
     FORWARD,
     IN_FLIGHT,
@@ -57,8 +57,11 @@ def apply(
     *,
     clock: Clock | None = None,
     registry_auth: Mapping[str, str] | None = None,
+    ask_hindrance: Ask = unhindered,
 ) -> Outcome:
     """Carry an approved update out, or go on with one that was left in the middle; a closed one is only told of.
+
+    What may not begin, or not go on once it is prepared, is untouched and waits as before; the outcome says why.
 
     Raises:
         RefusedError: nobody approved it, or not this digest.
@@ -75,6 +78,8 @@ def apply(
         if record.status not in READY:
             return resume(journal, subject, runtime, stores, clock=timing, registry_auth=registry_auth)
         _check_approved(journal, subject)
+        if why_not := ask_hindrance():
+            return Outcome(update_id, journal.read().status, why_not)
         with journal.transaction() as session:
             BackupRepository(session).refuse_unsettled(subject.update.container_id)
         take_slots(connection, subject.host, options.host_slots, subject.server, options.server_slots)
@@ -84,7 +89,7 @@ def apply(
         except PermanentError as error:
             return _decline(journal, subject, error)
         journal.plan(plan)
-        return _forward(Run(journal, runtime, subject, plan, stores, timing, registry_auth))
+        return _forward(Run(journal, runtime, subject, plan, stores, timing, registry_auth, ask_hindrance))
 
 
 def resume(
@@ -150,9 +155,13 @@ def _forward(run: Run, again: Collection[str] = ()) -> Outcome:
         if step.stage is not Stage.PREPARE and not touched(record.journal):
             try:
                 run.check_before_touch(record)
+                why_not = run.ask_hindrance()
             except Exception as error:  # noqa: BLE001 -- whatever it is, the preparations are taken back
                 run.journal.turn_back(str(error), end=_end_of_preparation(run, error))
                 return _undo(run, error)
+            if why_not:
+                run.journal.turn_back(why_not, end=UpdateStatus.APPROVED, counted=False)
+                return roll_back(replace(run, plan=run.journal.read().plan or run.plan))
         run.journal.intend(step, position)
         try:
             result = run.perform(step, record)

@@ -88,9 +88,10 @@ class Journal:
             JournalRepository(session).failed(self._update_id, step.name, error, self._now())
             UpdateRepository(session).amend(self._update_id, status_reason=f"{step.sentence}: {error}")
 
-    def turn_back(self, reason: str, *, end: UpdateStatus) -> None:
+    def turn_back(self, reason: str, *, end: UpdateStatus, counted: bool = True) -> None:
+        """The undo begins; not `counted`, what follows is no further try."""
         with self.transaction() as session:
-            self._turn(session, reason, end)
+            self._turn(session, reason, end, tries=0 if counted else -1)
 
     def undoing(self, name: str) -> None:
         with self.transaction() as session:
@@ -133,9 +134,10 @@ class Journal:
                 self._move(session, (record.status,), UpdateStatus.ROLLING_BACK, record.update.status_reason)
             return plan
 
-    def _turn(self, session: Session, reason: str, end: UpdateStatus) -> None:
+    def _turn(self, session: Session, reason: str, end: UpdateStatus, *, tries: int = 0) -> None:
         plan = _read(session, self._update_id).update.plan
-        self._move(session, FORWARD, UpdateStatus.ROLLING_BACK, reason, plan={**plan, "end": end})
+        turned = {**plan, "end": end, "recoveries": plan.get("recoveries", 0) + tries}
+        self._move(session, FORWARD, UpdateStatus.ROLLING_BACK, reason, plan=turned)
 
     def _move(
         self,

@@ -1,6 +1,6 @@
 """One update under way: what its steps are done with, and which code does which."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -15,6 +15,14 @@ from uptainer.updates.journal import Journal, Record
 from uptainer.updates.keeping import Keeper
 from uptainer.updates.planning import Subject, options_of
 from uptainer.updates.steps import Entry, Plan, PlannedStep
+
+Ask = Callable[[], str]
+"""Says why an update may not begin now, or, once it is prepared, not touch its workload; "" where it may."""
+
+
+def unhindered() -> str:
+    """Where somebody else asks."""
+    return ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,6 +45,7 @@ class Run:
     stores: Stores
     clock: Clock
     registry_auth: Mapping[str, str] | None = None
+    ask_hindrance: Ask = unhindered
 
     @property
     def request(self) -> ReplacementRequest:
