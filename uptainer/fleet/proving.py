@@ -5,12 +5,20 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
+from uptainer.backups.archives import Archive
 from uptainer.backups.backup import Backup, is_closed, read, verify, verify_files
 from uptainer.backups.content import Comparison
 from uptainer.backups.copying import fill, mount_in, plan_trial, reach
 from uptainer.backups.store import Location, Stores
 from uptainer.core.clock import Clock, utc_now
-from uptainer.core.errors import BusyError, NotFoundError, PermanentError, RefusedError
+from uptainer.core.errors import (
+    BusyError,
+    DamagedError,
+    NotFoundError,
+    PermanentError,
+    ProtocolError,
+    RefusedError,
+)
 from uptainer.fleet.backing_up import policy_of
 from uptainer.fleet.restoring import check_whole, view_of
 from uptainer.fleet.updating import Opens
@@ -74,8 +82,10 @@ def try_backup(
             else:
                 backup = read_backup(row, stores)
                 said, passed = _try(database, view, runtime, backup, backup_id, start=start), True
-        except PermanentError as error:
+        except DamagedError as error:
             said, passed = str(error), False
+        except PermanentError as error:  # the store's, the engine's or the disk's
+            said, passed = str(error), None
     _note(database, view, backup_id, actor, passed=passed, said=said)
     return Trial(backup_id, view.address, passed, said)
 
@@ -104,7 +114,7 @@ def _try(
     *,
     start: bool,
 ) -> str:
-    """Raises: PermanentError, with what is wrong."""
+    """Raises: DamagedError, with what is wrong with the backup; PermanentError, with what was in the way of trying it."""
     verify(backup)
     can = runtime.capabilities(view.container.workload_kind)
     if not isinstance(runtime, Copies) or not can.can(Capability.COPY):
@@ -134,7 +144,7 @@ def _read_alone(backup: Backup, why: str) -> str:
     files = 0
     for archive in backup.archives:
         with Comparison() as comparison:
-            files += comparison.read(KEPT, read(backup, archive))
+            files += _read_kept(comparison, backup, archive)
     return f"{files} files were read whole, and not restored: {why}"
 
 
@@ -145,22 +155,29 @@ def _check_alone(location: Location) -> str:
 
 
 def _compare(backup: Backup, runtime: Runtime, copy: Copy) -> int:
-    """Raises: PermanentError, naming what differs."""
+    """Raises: DamagedError, naming what differs; PermanentError, the engine's."""
     files = 0
     for archive in backup.archives:
         with Comparison() as comparison:
-            files += comparison.read(KEPT, read(backup, archive))
+            files += _read_kept(comparison, backup, archive)
             with runtime.read_mount(copy.name, mount_in(archive.mount, copy)) as tar:
                 comparison.read(RESTORED, tar)
             if differs := comparison.differences(KEPT, RESTORED):
-                raise PermanentError(
+                raise DamagedError(
                     f"{archive.mount.destination} does not come back as it was kept: {', '.join(differs)}"
                 )
     return files
 
 
+def _read_kept(comparison: Comparison, backup: Backup, archive: Archive) -> int:
+    try:
+        return comparison.read(KEPT, read(backup, archive))
+    except ProtocolError as error:
+        raise DamagedError(str(error)) from error
+
+
 def _start(database: Database, view: ContainerView, runtime: Runtime, backup: Backup, copy: Copy) -> str:
-    """Raises: PermanentError, where it is not well."""
+    """Raises: DamagedError, where it is not well; PermanentError, the engine's."""
     if why := reach(backup):
         return f"it was not started, for it would reach {why}"
     policy = policy_of(database, view)
@@ -168,16 +185,19 @@ def _start(database: Database, view: ContainerView, runtime: Runtime, backup: Ba
     plan = HealthPlan(soak=policy.soak, deadline=policy.health_deadline)
     judgement = prove(runtime, copy.name, plan, Clock(), image_id=runtime.state(copy.name).image_id)
     if judgement.proof is Proof.UNHEALTHY:
-        raise PermanentError(f"what was restored does not run well: {judgement.reason}")
+        raise DamagedError(f"what was restored does not run well: {judgement.reason}")
     return f"started without a network, {judgement.reason}"
 
 
 def _note(
     database: Database, view: ContainerView, backup_id: int, actor: Actor, *, passed: bool | None, said: str
 ) -> None:
+    """What could not be tried leaves one that failed before as bad as it was."""
     now = utc_now()
     with database.session() as session:
-        BackupRepository(session).tested(backup_id, now, passed=passed, said=said)
+        backups = BackupRepository(session)
+        if passed is not None or backups.by_id(backup_id).test_passed is not False:
+            backups.tested(backup_id, now, passed=passed, said=said)
         details = {"backup": backup_id, "passed": passed, "said": said}
         AuditRepository(session).append(actor, "backup.tested", f"workload/{view.address}", details)
         if passed is False:
