@@ -71,6 +71,15 @@ class ReplacementRequest:
 
 
 @dataclass(frozen=True, slots=True)
+class Affected:
+    """Another workload that is restarted or recreated with the one that is replaced, as it was when it was looked at."""
+
+    key: str
+    runtime_id: str
+    running: bool
+
+
+@dataclass(frozen=True, slots=True)
 class ReplacementPlan:
     """The steps in order, and the document that they read: JSON, stored with the update before the first act.
 
@@ -81,8 +90,8 @@ class ReplacementPlan:
     key: str
     steps: tuple[Step, ...]
     document: Json
-    affected: tuple[str, ...] = ()
-    """Keys of the other workloads that will be restarted or recreated with it, in order."""
+    affected: tuple[Affected, ...] = ()
+    """The others that go down and up with it, in the order in which they start again."""
     same_identity: bool = True
     """Undoing brings back the very same `runtime_id`; False where it brings back one that is like the old one."""
 
@@ -126,10 +135,12 @@ class Replaces(Protocol):
     def plan_replacement(self, request: ReplacementRequest) -> ReplacementPlan:
         """Read what is there and say what would be done; touches nothing.
 
-        Raises:
-            RefusedError: it can't be replaced without losing something; the message says what.
-            NotFoundError, UnreachableError.
+        Raises: RefusedError, where something would be lost, and the message says what; NotFoundError, UnreachableError.
         """
+        ...
+
+    def affected_by(self, key: str) -> Sequence[Affected]:
+        """Who would go down and up with it if its replacement was planned now. Raises: NotFoundError, UnreachableError."""
         ...
 
     def perform(

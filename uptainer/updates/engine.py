@@ -3,7 +3,7 @@
 `apply` may be called again at any time, by any process: it reads the update's state and journal, and does what is next.
 """
 
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import replace
 
@@ -19,10 +19,16 @@ from uptainer.core.errors import (
     TemporaryError,
     UptainerError,
 )
-from uptainer.runtimes.port import Runtime
+from uptainer.runtimes.port import Affected, Runtime
 from uptainer.store.database import Database
 from uptainer.store.models import CLOSED, Approval
 from uptainer.store.repositories.backups import BackupRepository
+from uptainer.updates.dependants import (
+    claim_dependants,
+    find_dependants,
+    refuse_changed,
+    refuse_unfinished,
+)
 from uptainer.updates.journal import Journal, Record
 from uptainer.updates.locks import claim_workload, take_slots
 from uptainer.updates.options import UpdateOptions
@@ -65,7 +71,7 @@ def apply(
 
     Raises:
         RefusedError: nobody approved it, or not this digest.
-        BusyError: another run works on the workload, a restore of it was cut off and is not put right yet, or as many updates as may run on the host or server.
+        BusyError: another run works on the workload or on what is stopped with it, an update or a restore was cut off and is not put right yet, or as many updates as may run on the host or server.
         TemporaryError: the registry, engine or database did not answer. Nothing was touched and it is APPROVED again,
             or it was left in the middle, and recovery goes on with it: calling again helps in both cases.
     """
@@ -76,6 +82,8 @@ def apply(
         if record.status in CLOSED:
             return Outcome(update_id, record.status, record.update.status_reason)
         if record.status not in READY:
+            if record.plan is not None:
+                claim_dependants(connection, subject, record.plan.dependants)
             return resume(journal, subject, runtime, stores, clock=timing, registry_auth=registry_auth)
         _check_approved(journal, subject)
         if why_not := ask_hindrance():
@@ -85,9 +93,11 @@ def apply(
         take_slots(connection, subject.host, options.host_slots, subject.server, options.server_slots)
         tries = record.plan.recoveries + 1 if record.plan else 0
         try:
+            others = _claim_others(connection, journal, subject, runtime)
             plan = make_plan(subject, runtime, options, stores, tries)
         except PermanentError as error:
             return _decline(journal, subject, error)
+        refuse_changed(subject, plan.dependants, others)
         journal.plan(plan)
         return _forward(Run(journal, runtime, subject, plan, stores, timing, registry_auth, ask_hindrance))
 
@@ -101,7 +111,7 @@ def resume(
     clock: Clock,
     registry_auth: Mapping[str, str] | None = None,
 ) -> Outcome:
-    """Go on with an update whose process is dead: the caller holds its lock, so nobody is at it.
+    """Go on with an update whose process is dead: the caller holds its locks, so nobody is at it.
 
     Raises:
         TemporaryError: as `apply`.
@@ -252,6 +262,17 @@ def _claimed(database: Database, update_id: int) -> Iterator[tuple[Connection, S
         subject = find_subject(session, update_id)
     with claim_workload(database, subject.host, subject.key) as connection:
         yield connection, subject
+
+
+def _claim_others(
+    connection: Connection, journal: Journal, subject: Subject, runtime: Runtime
+) -> Sequence[Affected]:
+    """Before the plan is made, so that it is not made of what is stopped for a moment by somebody else's work on it."""
+    others = find_dependants(runtime, subject)
+    claim_dependants(connection, subject, others)
+    with journal.transaction() as session:
+        refuse_unfinished(session, subject, others)
+    return others
 
 
 def _words(error: Exception) -> str:

@@ -6,11 +6,12 @@ nothing any more, and a process that died is told from one that works by trying 
 A pooler between us and PostgreSQL must pool by session (pgbouncer: `pool_mode = session`).
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager, suppress
 
 from sqlalchemy import Connection, func, select, text
 from sqlalchemy.exc import DBAPIError
+from sqlalchemy.orm import Session
 
 from uptainer.core.errors import BusyError
 from uptainer.store.database import Database, create_engine_for, lock_number, plain_errors
@@ -36,7 +37,8 @@ def claim_workload(database: Database, host: str, key: str) -> Iterator[Connecti
         BusyError: another run works on it.
         UnreachableError: the database did not answer.
     """
-    workload = _workload_of(database, host, key)
+    with database.session() as session:
+        workload = _workload_of(session, host, key)
     engine = create_engine_for(database.url, pooled=False)
     with plain_errors():
         connection = engine.connect()
@@ -55,15 +57,29 @@ def claim_workload(database: Database, host: str, key: str) -> Iterator[Connecti
         engine.dispose()
 
 
-def _workload_of(database: Database, host: str, key: str) -> str:
+def claim_others(connection: Connection, host: str, keys: Iterable[str], reason: str) -> None:
+    """Hold these as well, for as long as the connection lives; `reason` says what they are wanted for.
+
+    Raises:
+        BusyError: another run works on one of them.
+        UnreachableError: the database did not answer.
+    """
+    with plain_errors():
+        with Session(connection) as session, session.begin():
+            workloads = {_workload_of(session, host, key) for key in keys}
+        for workload in sorted(workloads):
+            key = workload_lock(host, workload)
+            _take(connection, key, f"{workload} on {host}, {reason}, is being worked on by another run")
+
+
+def _workload_of(session: Session, host: str, key: str) -> str:
     """A container that was never recorded stands for itself."""
     wanted = (
         select(Container.workload)
         .join(ContainerHost, ContainerHost.id == Container.host_id)
         .where(ContainerHost.name == host, Container.key == key)
     )
-    with database.session() as session:
-        return session.scalars(wanted).one_or_none() or key
+    return session.scalars(wanted).one_or_none() or key
 
 
 def take_slots(connection: Connection, host: str, host_slots: int, server: str, server_slots: int) -> None:

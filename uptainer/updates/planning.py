@@ -92,7 +92,8 @@ def make_plan(
             replacement, mounts, subject.key, restores=options.restore_from is not None, hooks=hooks
         ),
         document=dict(replacement.document),
-        affected=running_among(runtime, replacement),
+        affected=tuple(each.key for each in replacement.affected if each.running),
+        dependants=replacement.affected,
         same_identity=replacement.same_identity,
         mounts=mounts,
         backup_location=str(store.new(subject.host, subject.key, f"update-{subject.update.id}")),
@@ -148,11 +149,6 @@ def _is_image_of(facts: ContainerFacts, update: Update) -> bool:
     return facts.image_id == update.from_image_id or any(
         each.endswith(f"@{update.from_digest}") for each in facts.repo_digests
     )
-
-
-def running_among(runtime: Runtime, replacement: ReplacementPlan) -> tuple[str, ...]:
-    """Those of the affected that run now, and have to run afterwards."""
-    return tuple(key for key in replacement.affected if runtime.state(key).status in RUNS)
 
 
 def options_of(plan: Plan) -> UpdateOptions:

@@ -19,6 +19,7 @@ from uptainer.runtimes.port import Runtime
 from uptainer.store.database import Database
 from uptainer.store.models import Container, ContainerHost, Update
 from uptainer.store.repositories.updates import UpdateRepository
+from uptainer.updates.dependants import claim_dependants
 from uptainer.updates.engine import MAX_TRIES, resume
 from uptainer.updates.gate import expire
 from uptainer.updates.journal import Journal
@@ -35,7 +36,9 @@ MADE_FOR_AN_UPDATE = "new"
 
 
 class Found(StrEnum):
-    """What became of one update. WORKING: a living process is at it. LEFT: not now; it is tried again next time."""
+    """What became of one update. WORKING: a living process is at it, or at what goes with it. LEFT: not now; it is tried
+    again next time.
+    """
 
     FINISHED = "finished"
     UNDONE = "undone"
@@ -127,10 +130,12 @@ def _recover(
             tries = record.plan.recoveries if record.plan else 0
             if record.status is UpdateStatus.ROLLBACK_FAILED and tries >= MAX_TRIES and not insist:
                 return _told(subject, Found.NEEDS_A_PERSON, record.status, record.update.status_reason)
+            if record.plan is not None:
+                claim_dependants(connection, subject, record.plan.dependants)
             with connect(subject.host) as runtime:
                 outcome = resume(journal, subject, runtime, stores, clock=clock)
-    except BusyError:
-        return _told(subject, Found.WORKING, status, "a living process works on it")
+    except BusyError as error:
+        return _told(subject, Found.WORKING, status, str(error))
     except TemporaryError as error:
         return _told(subject, Found.LEFT, status, str(error))
     except UptainerError as error:

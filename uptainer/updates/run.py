@@ -11,6 +11,7 @@ from uptainer.core.errors import NotFoundError, RefusedError, SupersededError
 from uptainer.core.images import ImageFacts
 from uptainer.runtimes.port import ReplacementRequest, Runtime
 from uptainer.updates import steps
+from uptainer.updates.dependants import refuse_changed
 from uptainer.updates.journal import Journal, Record
 from uptainer.updates.keeping import Keeper
 from uptainer.updates.planning import Subject, options_of
@@ -94,6 +95,7 @@ class Run:
             SupersededError: the workload was replaced or recreated since it was planned.
             RefusedError: what was pulled and created is not the digest that was approved, or data would be put back into
                 volumes that it does not have any more.
+            TemporaryError: what goes down and up with it is not what it was planned for any more.
         """
         key = self.subject.key
         state = self.runtime.state(key)
@@ -113,6 +115,7 @@ class Run:
         restored = options_of(self.plan).restore_from
         if restored is not None:
             self.keeper.check_restore(restored)
+        refuse_changed(self.subject, self.plan.dependants, self.runtime.affected_by(key))
 
     def new_image(self) -> ImageFacts:
         """By its digest in the registry, or by its id where it came from no registry."""

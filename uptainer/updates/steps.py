@@ -9,7 +9,7 @@ from typing import Any, Self
 from uptainer.backups.hooks import Hooks
 from uptainer.core.enums import StepStatus, UpdateStatus
 from uptainer.core.workloads import Mount
-from uptainer.runtimes.port import Phase, ReplacementPlan, Step
+from uptainer.runtimes.port import Affected, Phase, ReplacementPlan, Step
 
 SAVE_CONFIGURATION = "save_configuration"
 BACK_UP_VOLUMES = "back_up_volumes"
@@ -74,9 +74,10 @@ class Entry:
 class Plan:
     """What was planned before the first act, as it is stored with the update: another process needs nothing else.
 
-    `runtime_id`, `image_id` and `ran` are the workload's when it was planned. `end` is where undoing leads, once it
-    was decided. `recoveries` counts how often another process took the update up. `same_identity` is the runtime's
-    word that undoing brings the same `runtime_id` back, and not just one that is like it.
+    `runtime_id`, `image_id` and `ran` are the workload's when it was planned. `dependants` are the others that are
+    stopped and started with it, and `affected` those of them that ran, and have to run afterwards. `end` is where
+    undoing leads, once it was decided. `recoveries` counts how often another process took the update up.
+    `same_identity` is the runtime's word that undoing brings the same `runtime_id` back, and not just one that is like it.
     """
 
     steps: tuple[PlannedStep, ...]
@@ -91,6 +92,7 @@ class Plan:
     end: UpdateStatus | None = None
     recoveries: int = 0
     same_identity: bool = True
+    dependants: tuple[Affected, ...] = ()
 
     def as_json(self) -> dict[str, Any]:
         return asdict(self)
@@ -104,6 +106,7 @@ class Plan:
                 "steps": tuple(_step(each) for each in document["steps"]),
                 "affected": tuple(document["affected"]),
                 "mounts": tuple(Mount(**each) for each in document["mounts"]),
+                "dependants": tuple(Affected(**each) for each in document.get("dependants", ())),
                 "end": UpdateStatus(end) if end else None,
             }
         )

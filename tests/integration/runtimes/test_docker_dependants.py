@@ -1,6 +1,6 @@
 """What depends on a container is stopped before it and is right again after it, whether it was replaced or put back."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from datetime import timedelta
 
 import pytest
@@ -17,8 +17,8 @@ from tests.lab.replacing import (
     revert_all,
     run_docker,
 )
-from uptainer.core.errors import RefusedError
-from uptainer.runtimes.port import ReplacementRequest, Runtime
+from uptainer.core.errors import RefusedError, SupersededError
+from uptainer.runtimes.port import ReplacementPlan, ReplacementRequest, Runtime
 
 PROJECT = ("--label", "com.docker.compose.project=shop")
 
@@ -80,7 +80,7 @@ def test_a_dependant_is_made_again_on_the_new_container(
     run(clean_engine, "sidecar", images[0], *options, "--env", "A=1", "--restart", "always")
     before, before_id = dependant(runtime, "sidecar", "db"), runtime.inspect("sidecar")["Id"]
     plan, _ = perform_all(runtime, request_db)
-    assert plan.affected == ("sidecar",)
+    assert [each.key for each in plan.affected] == ["sidecar"]
     assert runtime.inspect("sidecar")["Id"] != before_id
     assert without_pid(dependant(runtime, "sidecar", "db")) == without_pid(before)
     assert runtime.inspect("db")["Config"]["Labels"]["build"] == "2"
@@ -122,7 +122,7 @@ def test_a_chain_is_taken_down_and_up_in_order(
     run(clean_engine, "stranger", images[0])
     stranger = runtime.inspect("stranger")["State"]
     plan, _ = perform_all(runtime, request_db)
-    assert plan.affected == ("one", "two", "three")
+    assert [each.key for each in plan.affected] == ["one", "two", "three"]
     assert {each.key: each.status for each in runtime.containers()} == dict.fromkeys(
         ("db", "one", "two", "three", "stranger"), "running"
     )
@@ -149,7 +149,7 @@ def test_compose_says_who_is_restarted(
     plan, _ = perform_all(runtime, request_db)
     after = runtime.inspect("shop-web-1")
     assert after["Id"] == before["Id"]
-    assert (plan.affected == ("shop-web-1",)) is restarted
+    assert [each.key for each in plan.affected] == ["shop-web-1"] * restarted
     assert (after["State"]["StartedAt"] != before["State"]["StartedAt"]) is restarted
     assert after["State"]["Status"] == "running"
     facts = next(each for each in runtime.containers() if each.key == "shop-web-1")
@@ -213,4 +213,66 @@ def test_doing_and_undoing_the_dependants_twice_is_doing_it_once(
             runtime.revert(step.name, request_db, plan.document, results)
             runtime.revert(step.name, request_db, plan.document, results)
     assert {each.key: each.runtime_id for each in runtime.containers()} == ids
+    assert runtime.state("sidecar").status == "running"
+
+
+def share_network(engine: DockerEngine, image: str, *names: str) -> None:
+    for name in names:
+        run(engine, name, image, "--network", "container:db", "--stop-timeout", "1")
+
+
+def undo(
+    runtime: Runtime, request: ReplacementRequest, plan: ReplacementPlan, results: Mapping[str, Json]
+) -> list[str]:
+    """Every step is taken back, as an update does; returns what was told of somebody else's."""
+    told = []
+    for step in reversed(plan.steps):
+        try:
+            runtime.revert(step.name, request, plan.document, results)
+        except SupersededError as error:
+            told.append(str(error))
+    return told
+
+
+@pytest.mark.parametrize("gone_before", ["stop_dependants", "dependants"])
+def test_one_dependant_that_somebody_removed_does_not_keep_the_others_down(
+    clean_engine: DockerEngine,
+    runtime: Runtime,
+    images: tuple[str, str, str],
+    request_db: ReplacementRequest,
+    gone_before: str,
+) -> None:
+    share_network(clean_engine, images[0], "sidecar", "second")
+    plan = runtime.plan_replacement(request_db)
+    gone, _ = (each.key for each in plan.affected)
+    ids = {each.key: each.runtime_id for each in runtime.containers() if each.key != gone}
+    results: dict[str, Json] = {}
+    for step in plan.steps[: [each.name for each in plan.steps].index(gone_before)]:
+        results[step.name] = dict(runtime.perform(step.name, request_db, plan.document, results))
+    run_docker(clean_engine, "rm", "--force", gone)
+    with pytest.raises(SupersededError, match=f"{gone} is not the container any more"):
+        runtime.perform(gone_before, request_db, plan.document, results)
+    told = undo(runtime, request_db, plan, results)
+    assert told
+    assert all(gone in each for each in told)
+    assert {each.key: each.runtime_id for each in runtime.containers()} == ids
+    assert {each.status for each in runtime.containers()} == {"running"}
+
+
+def test_what_another_update_put_in_the_place_of_a_dependant_is_not_taken_for_ones_own(
+    clean_engine: DockerEngine,
+    runtime: Runtime,
+    images: tuple[str, str, str],
+    request_db: ReplacementRequest,
+) -> None:
+    share_network(clean_engine, images[0], "sidecar")
+    plan = runtime.plan_replacement(request_db)
+    theirs = request_for("sidecar", images[1], images[2], stop_timeout=timedelta(seconds=1))
+    perform_all(runtime, theirs, finish=False)
+    ids = {each.key: each.runtime_id for each in runtime.containers()}
+    with pytest.raises(SupersededError, match="sidecar is not the container any more"):
+        runtime.perform("dependants", request_db, plan.document, {})
+    assert undo(runtime, request_db, plan, {})
+    assert {each.key: each.runtime_id for each in runtime.containers()} == ids
+    assert {each.status for each in runtime.containers()} == {"running", "exited"}
     assert runtime.state("sidecar").status == "running"

@@ -16,6 +16,7 @@ from uptainer.core.platform import Platform
 from uptainer.core.workloads import ContainerFacts, EngineFacts, HostAddress, Mount
 from uptainer.runtimes.capabilities import Capabilities
 from uptainer.runtimes.port import (
+    Affected,
     ExecResult,
     Json,
     Phase,
@@ -201,6 +202,9 @@ class MemoryRuntime:
             "aside": f"old-{request.key}",
         }
         return ReplacementPlan(request.key, steps, document)
+
+    def affected_by(self, key: str) -> Sequence[Affected]:
+        return ()
 
     def perform(
         self, step: str, request: ReplacementRequest, document: Json, results: Mapping[str, Json]

@@ -10,11 +10,11 @@ from uptainer.core.reference import Reference
 from uptainer.runtimes.docker import discovery, pulling
 from uptainer.runtimes.docker.dependants import Dependant, find_dependants
 from uptainer.runtimes.docker.exchange import find
-from uptainer.runtimes.docker.swap import Surroundings, Swap, swap_of
+from uptainer.runtimes.docker.swap import RUNS, Surroundings, Swap, swap_of
 from uptainer.runtimes.engine import inspection
 from uptainer.runtimes.engine.client import Engine
 from uptainer.runtimes.engine.own_container import refuse_this_process
-from uptainer.runtimes.port import Phase, ReplacementPlan, ReplacementRequest, Step
+from uptainer.runtimes.port import Affected, Phase, ReplacementPlan, ReplacementRequest, Step
 
 Json = Mapping[str, Any]
 
@@ -77,8 +77,18 @@ def plan_replacement(engine: Engine, request: ReplacementRequest) -> Replacement
         key=request.key,
         steps=tuple(_steps(document, request)),
         document=document.write(),
-        affected=tuple(inspection.key(each.container) for each in dependants),
+        affected=tuple(_affected(each.container) for each in dependants),
     )
+
+
+def affected_by(engine: Engine, key: str) -> tuple[Affected, ...]:
+    """Raises: NotFoundError, UnreachableError. See the port."""
+    containers = discovery.inspect_all(engine)
+    return tuple(_affected(each.container) for each in find_dependants(_target(containers, key), containers))
+
+
+def _affected(container: Json) -> Affected:
+    return Affected(inspection.key(container), container["Id"], container["State"]["Status"] in RUNS)
 
 
 def _target(containers: Sequence[Json], key: str) -> Json:

@@ -29,7 +29,15 @@ from uptainer.runtimes.docker.capabilities import TABLE
 from uptainer.runtimes.docker.services import is_service
 from uptainer.runtimes.engine import operations
 from uptainer.runtimes.engine.client import Engine
-from uptainer.runtimes.port import Copy, ExecResult, Json, ReplacementPlan, ReplacementRequest, WorkloadState
+from uptainer.runtimes.port import (
+    Affected,
+    Copy,
+    ExecResult,
+    Json,
+    ReplacementPlan,
+    ReplacementRequest,
+    WorkloadState,
+)
 
 
 class DockerRuntime:
@@ -146,6 +154,9 @@ class DockerRuntime:
         if is_service(request.key):
             return service_planning.plan_replacement(self._engine, request)
         return planning.plan_replacement(self._engine, request)
+
+    def affected_by(self, key: str) -> Sequence[Affected]:
+        return () if is_service(key) else planning.affected_by(self._engine, key)
 
     def perform(
         self, step: str, request: ReplacementRequest, document: Json, results: Mapping[str, Json]

@@ -28,6 +28,7 @@ from uptainer.runtimes.kubernetes.capabilities import TABLE
 from uptainer.runtimes.kubernetes.client import Cluster
 from uptainer.runtimes.kubernetes.keys import Key
 from uptainer.runtimes.port import (
+    Affected,
     ExecResult,
     Json,
     PullLogins,
@@ -148,6 +149,9 @@ class KubernetesRuntime:
 
     def plan_replacement(self, request: ReplacementRequest) -> ReplacementPlan:
         return planning.plan_replacement(self._cluster, request)
+
+    def affected_by(self, key: str) -> Sequence[Affected]:  # noqa: ARG002 -- a pod has namespaces of its own
+        return ()
 
     def perform(
         self,

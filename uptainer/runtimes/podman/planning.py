@@ -20,7 +20,7 @@ from uptainer.runtimes.podman.unit_obstacles import (
     refuse_unnamed_volumes,
 )
 from uptainer.runtimes.podman.units import Units, unit_of
-from uptainer.runtimes.port import Phase, ReplacementPlan, ReplacementRequest, Step
+from uptainer.runtimes.port import Affected, Phase, ReplacementPlan, ReplacementRequest, Step
 
 Json = Mapping[str, Any]
 
@@ -122,8 +122,21 @@ def _by_swap(
         key=request.key,
         steps=tuple(_steps(document, request)),
         document=document.write(),
-        affected=tuple(each.key for each in document.dependants if each.init is None),
+        affected=tuple(_affected(each.container) for each in dependants),
     )
+
+
+def affected_by(podman: Podman, key: str) -> tuple[Affected, ...]:
+    """Raises: NotFoundError, UnreachableError. See the port."""
+    containers = {each["Id"]: each for each in discovery.inspect_all(podman)}
+    target = _target(containers, key)
+    if unit_of(target["Config"].get("Labels") or {}):
+        return ()
+    return tuple(_affected(each.container) for each in find_dependants(target, list(containers.values())))
+
+
+def _affected(container: Json) -> Affected:
+    return Affected(inspection.key(container), container["Id"], exchange.runs(container))
 
 
 def _infra_of(target: Json, containers: Mapping[str, Json]) -> str | None:

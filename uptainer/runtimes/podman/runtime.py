@@ -16,7 +16,15 @@ from uptainer.runtimes.engine import operations
 from uptainer.runtimes.podman import copying, discovery, facts, planning, replacement, restoring, volumes
 from uptainer.runtimes.podman.capabilities import TABLE, WITHOUT_CGROUPS
 from uptainer.runtimes.podman.client import Podman
-from uptainer.runtimes.port import Copy, ExecResult, Json, ReplacementPlan, ReplacementRequest, WorkloadState
+from uptainer.runtimes.port import (
+    Affected,
+    Copy,
+    ExecResult,
+    Json,
+    ReplacementPlan,
+    ReplacementRequest,
+    WorkloadState,
+)
 
 
 class PodmanRuntime:
@@ -119,6 +127,9 @@ class PodmanRuntime:
 
     def plan_replacement(self, request: ReplacementRequest) -> ReplacementPlan:
         return planning.plan_replacement(self._podman, request)
+
+    def affected_by(self, key: str) -> Sequence[Affected]:
+        return planning.affected_by(self._podman, key)
 
     def perform(
         self, step: str, request: ReplacementRequest, document: Json, results: Mapping[str, Json]

@@ -121,7 +121,7 @@ def test_who_depends_on_the_container_is_made_again_with_it(as_root: Ground) -> 
     needs = {each.key: each.depends_on for each in as_root.runtime.containers()}
     assert needs == {"web": (), "sidecar": ("web",), "second": ("sidecar",), "reader": ("web",)}
     plan, results = perform_all(as_root.runtime, as_root.request(), finish=False)
-    assert set(plan.affected) == {"sidecar", "second", "reader"}
+    assert {each.key for each in plan.affected} == {"sidecar", "second", "reader"}
     assert _dependencies(as_root) == {"sidecar": ["web"], "second": ["sidecar"], "reader": []}
     revert_all(as_root.runtime, as_root.request(), plan, results)
     assert _dependencies(as_root) == {"sidecar": ["web"], "second": ["sidecar"], "reader": []}
