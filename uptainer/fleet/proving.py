@@ -39,7 +39,7 @@ KEPT, RESTORED = "kept", "restored"
 
 @dataclass(frozen=True, slots=True)
 class Trial:
-    """What came of trying one backup. `said` is a sentence; `passed` is None where it could not be tried."""
+    """What came of trying one backup. `said` is a sentence; `passed` is None where it could not be restored to be tried."""
 
     backup_id: int
     workload: str
@@ -81,7 +81,7 @@ def try_backup(
                 said, passed = _check_alone(location), None
             else:
                 backup = read_backup(row, stores)
-                said, passed = _try(database, view, runtime, backup, backup_id, start=start), True
+                said, passed = _try(database, view, runtime, backup, backup_id, start=start)
         except DamagedError as error:
             said, passed = str(error), False
         except PermanentError as error:  # the store's, the engine's or the disk's
@@ -113,22 +113,27 @@ def _try(
     backup_id: int,
     *,
     start: bool,
-) -> str:
-    """Raises: DamagedError, with what is wrong with the backup; PermanentError, with what was in the way of trying it."""
+) -> tuple[str, bool | None]:
+    """What is said of it, and True where it was restored.
+
+    Raises:
+        DamagedError: with what is wrong with the backup.
+        PermanentError: with what was in the way of trying it.
+    """
     verify(backup)
     can = runtime.capabilities(view.container.workload_kind)
     if not isinstance(runtime, Copies) or not can.can(Capability.COPY):
-        return _read_alone(backup, can.refused.get(Capability.COPY, "there is no way here"))
+        return _read_alone(backup, can.refused.get(Capability.COPY, "there is no way here")), None
     copy = plan_trial(backup, backup_id)
     with claim_workload(database, view.host.name, copy.name), _cleared(runtime, copy):
         try:
             runtime.copy(backup.configuration, copy)
         except (RefusedError, NotFoundError) as error:
-            return _read_alone(backup, str(error))
+            return _read_alone(backup, str(error)), None
         fill(backup, runtime, copy)
         files = _compare(backup, runtime, copy)
         health = _start(database, view, runtime, backup, copy) if start else ""
-    return "; ".join(filter(None, (f"{files} files came back as they were kept", health)))
+    return "; ".join(filter(None, (f"{files} files came back as they were kept", health))), True
 
 
 @contextmanager
@@ -140,7 +145,7 @@ def _cleared(copies: Copies, copy: Copy) -> Iterator[None]:
 
 
 def _read_alone(backup: Backup, why: str) -> str:
-    """What can't be made aside (its image is gone, it shares another's volumes) says nothing of what was kept."""
+    """What can't be made aside (its image is gone, it shares another's volumes) proves nothing, and is no fault of the backup."""
     files = 0
     for archive in backup.archives:
         with Comparison() as comparison:
