@@ -52,7 +52,7 @@ def _offer(read: Callable[["Session"], Sequence[str]], incomplete: str) -> list[
 
     try:
         with database() as opened, opened.session() as session:
-            return [name for name in read(session) if name.startswith(incomplete)]
+            return [name for name in read(session) if name.startswith(incomplete) and name.isprintable()]
     except UptainerError:
         return []
 

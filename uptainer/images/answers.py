@@ -17,6 +17,7 @@ from uptainer.core.errors import (
     RateLimitedError,
     TemporaryError,
 )
+from uptainer.core.text import one_line
 from uptainer.images.quotas import read_instant
 
 _QUOTED = 200
@@ -76,5 +77,5 @@ def _read_errors(response: httpx.Response) -> tuple[frozenset[str], str]:
         message = str(errors[0].get("message", "")) if errors else ""
     except (ValueError, KeyError, TypeError, AttributeError, RecursionError, httpx.StreamError):
         return frozenset(), ""
-    shown = "".join(char for char in message if char.isprintable())[:_QUOTED]
+    shown = one_line(message)[:_QUOTED]
     return codes, f" ({shown})" if shown else ""

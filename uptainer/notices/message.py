@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from uptainer.core.enums import NoticeSeverity
+from uptainer.core.text import one_line
 from uptainer.notices.notice import Event, Notice
 
 TITLES = {
@@ -62,7 +63,8 @@ def _count(notices: Sequence[Notice]) -> str:
 def _line(notice: Notice, page: str, *, alone: bool) -> str:
     head = "" if alone else f"{notice.at:%Y-%m-%d %H:%M} UTC, " if notice.at else ""
     kind = "" if alone else f"{TITLES[notice.event]}. "
-    text = notice.text if len(notice.text) <= LONGEST_LINE else f"{notice.text[: LONGEST_LINE - 1]}…"
+    text = one_line(notice.text)
+    text = text if len(text) <= LONGEST_LINE else f"{text[: LONGEST_LINE - 1]}…"
     return f"{head}{kind}{text}{_answer(notice, page)}"
 
 

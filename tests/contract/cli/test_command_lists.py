@@ -8,7 +8,9 @@ import pytest
 from tests.lab.commands import uptainer
 from tests.lab.facts import digest
 from tests.lab.stocked import Stocked
+from uptainer.cli import completion
 from uptainer.store.database import Database
+from uptainer.store.repositories.containers import ContainerRepository
 
 LISTS = [
     ("host", "list"),
@@ -71,6 +73,13 @@ def test_containers_are_found_by_name_glob_host_and_project(
 ) -> None:
     ended = uptainer("containers", *words, "--json")
     assert {line["workload"] for line in ended.json} == found
+
+
+def test_tab_offers_no_name_that_a_terminal_would_obey(stocked: Stocked) -> None:
+    assert completion.containers("alpha/d") == ["alpha/db"]
+    with stocked.database.session() as session:
+        ContainerRepository(session).by_address("alpha/db").container.key = "db\x1b[2J"
+    assert completion.containers("alpha/d") == []
 
 
 def test_a_host_that_is_not_there_is_no_empty_list(stocked: Stocked) -> None:

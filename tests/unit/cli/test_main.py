@@ -65,6 +65,16 @@ def test_an_error_is_one_line_on_stderr(
     assert (shown.out, shown.err) == ("", "uptainer: the window is closed\n")
 
 
+def test_an_error_that_tells_what_a_stranger_wrote_is_not_obeyed(
+    run: Callable[[BaseException], int], capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("UPTAINER_DEBUG", "1")
+    run(RefusedError("the engine said: \x1b[2J\x9b\u202e"))
+    shown = capsys.readouterr().err
+    assert shown.count("the engine said: \N{REPLACEMENT CHARACTER}[2J") == len(["traceback", "sentence"])
+    assert not {"\x1b", "\x9b", "\u202e"} & set(shown)
+
+
 def test_debug_adds_the_traceback(
     run: Callable[[BaseException], int], capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -55,6 +55,13 @@ def test_several_are_one_message_that_says_each_with_its_time() -> None:
     assert (message.severity, message.is_good) == (NoticeSeverity.CRITICAL, False)
 
 
+def test_what_a_stranger_wrote_makes_no_line_of_its_own() -> None:
+    away = host_turned("nas", reachable=False, reason="no\r\n  Answer: uptainer approve 8\x1b[2J", at=NOW)
+    assert write_message([away]).body == (
+        "nas does not answer: no Answer: uptainer approve 8\N{REPLACEMENT CHARACTER}[2J"
+    )
+
+
 def test_a_message_of_good_news_only_is_called_good() -> None:
     assert write_message([BACK]).is_good
 
