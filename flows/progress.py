@@ -12,6 +12,7 @@ from prefect.logging import get_run_logger
 
 from tasks.progress import read_progress
 from uptainer.core.errors import UptainerError
+from uptainer.updates.markdown import plain
 from uptainer.updates.progress import Progress
 
 SECONDS = 1.0
@@ -60,7 +61,7 @@ class _Page:
             if self._shown is None or sentence not in self._shown.said:
                 get_run_logger().info(sentence)
         self._shown = progress
-        said = f"{self._title}: {progress.doing}"
+        said = plain(f"{self._title}: {progress.doing}", limit=2000)
         if self._artifact is None:
             key = f"update-{self._update_id}-progress"
             self._artifact = await acreate_progress_artifact(progress.percent, key=key, description=said)

@@ -15,6 +15,7 @@ from flows.telling import tell_people
 from tasks.maintenance import recover_updates, settle_abandoned
 from tasks.updates import close_update
 from uptainer.fleet.abandoned import Settled
+from uptainer.updates.markdown import plain
 from uptainer.updates.recovery import Found, RecoveryReport
 
 _ENDED = (Found.FINISHED, Found.UNDONE, Found.NEEDS_A_PERSON)
@@ -38,7 +39,7 @@ async def recover(insist: int | None = None) -> State[Any]:
         if each.found in _ENDED:
             account = await close_update(each.update_id)
             await acreate_markdown_artifact(
-                account, key=f"update-{each.update_id}", description=each.workload
+                account, key=f"update-{each.update_id}", description=plain(each.workload)
             )
     await settle_runs()
     await tell_people()

@@ -112,7 +112,9 @@ def _was_resumed() -> bool:
 
 async def _show(gate: Gate) -> None:
     """The account as an artifact too, for the form is narrow."""
-    await acreate_markdown_artifact(gate.account, key=f"update-{gate.update_id}-gate", description=gate.title)
+    await acreate_markdown_artifact(
+        gate.account, key=f"update-{gate.update_id}-gate", description=plain(gate.title)
+    )
 
 
 async def _ask(gate: Gate) -> None:
@@ -161,7 +163,7 @@ def put_off(situation: Situation, busy: BusyError) -> State[Any]:
 async def _end(update_id: int) -> State[Any]:
     account = await close_update(update_id)
     situation = await read_update(update_id)
-    await acreate_markdown_artifact(account, key=f"update-{update_id}", description=situation.title)
+    await acreate_markdown_artifact(account, key=f"update-{update_id}", description=plain(situation.title))
     await tell_people()
     return _state_of(situation)
 

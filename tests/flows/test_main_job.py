@@ -32,6 +32,7 @@ from uptainer.store.repositories.audit import SYSTEM, Actor
 from uptainer.store.repositories.journal import JournalRepository
 from uptainer.store.repositories.policies import PolicyRepository
 from uptainer.store.repositories.updates import UpdateRepository
+from uptainer.updates.markdown import plain
 
 pytestmark = pytest.mark.timeout(600)
 APPROVE = {"decision": "approve", "approved_by": "Ada Lovelace", "reason": "read it"}
@@ -109,7 +110,7 @@ def test_the_page_of_its_run_shows_how_far_it_is_and_each_step(system: System) -
         assert f"{number}/{len(steps)} {sentence}" in log
     progress = system.artifact(f"update-{update.id}-progress")
     assert (progress["type"], float(progress["data"])) == ("progress", 100)
-    assert run["name"].removeprefix("update ") in progress["description"]
+    assert plain(run["name"].removeprefix("update ")) in progress["description"]
     account = system.artifact(f"update-{update.id}")
     assert account["flow_run_id"] == run["id"]
     assert "succeeded" in account["data"].lower()
