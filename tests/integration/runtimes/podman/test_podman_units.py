@@ -4,22 +4,34 @@ import os
 import shlex
 from collections.abc import Iterator
 from dataclasses import dataclass
+from datetime import timedelta
+from pathlib import Path
 from typing import Any
 
 import pytest
 
+from tests.integration.updates.seeding import add_container, add_update
 from tests.lab.environment import lab_part
 from tests.lab.images import make_image
 from tests.lab.podman import PodmanEngine
 from tests.lab.registry import Registry
 from tests.lab.replacing import perform_all, request_for, revert_all
 from tests.lab.room import Room, wait_until
+from tests.lab.stands.releases import FOREVER
 from tests.lab.systemd import Systemd
-from uptainer.core.enums import ConnectionType, ContainerStatus, RuntimeType
+from uptainer.backups.local import local_stores
+from uptainer.core.enums import ConnectionType, ContainerStatus, RuntimeType, UpdateStatus
 from uptainer.core.errors import PermanentError, RefusedError
 from uptainer.core.workloads import HostAddress
+from uptainer.policy.probes import ExecProbe
 from uptainer.runtimes.connections import connect
 from uptainer.runtimes.port import ReplacementRequest, Runtime
+from uptainer.store import schema
+from uptainer.store.database import Database
+from uptainer.updates.engine import apply
+from uptainer.updates.health import HealthPlan
+from uptainer.updates.options import UpdateOptions
+from uptainer.updates.run import Outcome
 
 UNIT = """
 [Unit]
@@ -96,19 +108,46 @@ def test_a_unit_is_restarted_on_the_approved_digest_and_taken_back(ground: Groun
     assert facts["web"].details["unit"] == "web.service"
 
 
-def test_data_is_read_while_the_unit_is_stopped(ground: Ground) -> None:
-    request = ground.request(ground.release("2"))
-    mount = next(each for each in ground.runtime.containers() if each.key == "web").mounts[0]
-    ground.runtime.check_mount("web", mount)
-    plan = ground.runtime.plan_replacement(request)
-    results: dict[str, Any] = {}
-    for name in ("pull", "stop_unit"):
-        results[name] = ground.runtime.perform(name, request, plan.document, results)
-    with ground.runtime.read_mount("web", mount) as tar:
-        kept = b"".join(tar)
-    ground.runtime.write_mount("web", mount, iter([kept]))
-    revert_all(ground.runtime, request, plan, results)
-    assert ground.build() == "1"
+@pytest.fixture
+def database(postgres_url: str) -> Iterator[Database]:
+    schema.upgrade(postgres_url)
+    opened = Database(postgres_url)
+    yield opened
+    opened.dispose()
+
+
+def update(ground: Ground, database: Database, backups: Path, digest: str) -> Outcome:
+    """Carry out one that was approved; what does not write /data/well is not healthy."""
+    container = add_container(database, host=digest[-8:], url=f"unix:///{digest[-8:]}")
+    number = add_update(
+        database,
+        container,
+        host=digest[-8:],
+        to_digest=digest,
+        to_reference=ground.reference,
+        from_reference=ground.reference,
+        from_digest=ground.old,
+        from_image_id=ground.runtime.state("web").image_id,
+    )
+    probe = ExecProbe(command=("test", "-e", "/data/well"))
+    health = HealthPlan(probes=(probe,), deadline=timedelta(seconds=3))
+    options = UpdateOptions(back_up_volumes=True, health=health)
+    return apply(number, database, ground.runtime, options, local_stores(backups))
+
+
+def test_a_unit_is_updated_with_its_data_kept_which_comes_back_where_that_is_undone(
+    ground: Ground, database: Database, tmp_path: Path
+) -> None:
+    """Its container is gone while its data is read and written: the unit removes it."""
+    ground.engine.podman("exec", "web", "sh", "-c", "echo by 1 >/data/kept")
+    worse = ground.release("2", cmd=("/bin/sh", "-c", f"echo by 2 >/data/kept; {FOREVER}"))
+    outcome = update(ground, database, tmp_path, worse)
+    assert outcome.status is UpdateStatus.ROLLED_BACK, outcome.reason
+    assert (ground.build(), ground.engine.podman("exec", "web", "cat", "/data/kept")) == ("1", "by 1")
+    better = ground.release("3", cmd=("/bin/sh", "-c", f"touch /data/well; {FOREVER}"))
+    outcome = update(ground, database, tmp_path, better)
+    assert outcome.status is UpdateStatus.SUCCEEDED, outcome.reason
+    assert (ground.build(), ground.engine.podman("exec", "web", "cat", "/data/kept")) == ("3", "by 1")
 
 
 def test_a_unit_that_takes_another_image_is_found_out(ground: Ground) -> None:
