@@ -114,5 +114,5 @@ def use_server(settings: Settings | None = None) -> str:
         return elsewhere.removesuffix("/api")
     environment = prefect_server.environment(chosen, prefect_database_url=None)
     page = chosen.public_url or url
-    os.environ.update({**environment, "PREFECT_API_URL": f"{url}/api", "PREFECT_UI_URL": page})
+    prefect_server.adopt({**environment, "PREFECT_API_URL": f"{url}/api", "PREFECT_UI_URL": page})
     return url

@@ -66,7 +66,7 @@ def _start(settings: Settings, screen: Screen, started: ExitStack) -> None:
 
 def _set_environment(settings: Settings, prefect: dict[str, str]) -> None:
     """This process's own, and so that of every flow run that it starts."""
-    os.environ.update(prefect)
+    prefect_server.adopt(prefect)
     os.environ.update(settings.variables())
     os.environ["UPTAINER_DATA_DIR"] = str(
         settings.data_dir

@@ -73,6 +73,13 @@ def environment(settings: Settings, *, prefect_database_url: str | None) -> dict
     return {**SERVER_SETTINGS, **CLIENT_SETTINGS, **credentials, **inherited, **where}
 
 
+def adopt(environment: Mapping[str, str]) -> None:
+    """Make it this process's own, and so that of all that it starts."""
+    for name in ANOTHER_DATABASE - environment.keys():
+        os.environ.pop(name, None)
+    os.environ.update(environment)
+
+
 def _sqlite(settings: Settings) -> str:
     return f"sqlite+aiosqlite:///{settings.data_dir / 'prefect' / 'prefect.db'}"
 

@@ -1,10 +1,11 @@
+import os
 import socket
 from collections.abc import Mapping
 from pathlib import Path
 
 import pytest
 
-from uptainer.console.prefect_server import check_listening, environment, url
+from uptainer.console.prefect_server import adopt, check_listening, environment, url
 from uptainer.core.errors import InvalidInputError, RefusedError
 from uptainer.core.settings import Settings
 
@@ -80,7 +81,9 @@ def test_the_database_of_another_prefect_is_never_used(
             monkeypatch.setenv(f"PREFECT_{side}_DATABASE_{part}", "theirs")
     monkeypatch.setenv("PREFECT_SERVER_DATABASE_TIMEOUT", "20")
     told = environment(settings(data_dir=str(tmp_path)), prefect_database_url=ours)
-    assert {name: value for name, value in told.items() if "_DATABASE_" in name} == {
+    monkeypatch.setattr(os, "environ", dict(os.environ))
+    adopt(told)
+    assert {name: value for name, value in os.environ.items() if "_DATABASE_" in name} == {
         "PREFECT_SERVER_DATABASE_CONNECTION_URL": used.format(tmp_path),
         "PREFECT_SERVER_DATABASE_TIMEOUT": "20",
     }
