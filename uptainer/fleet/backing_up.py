@@ -154,18 +154,30 @@ def _require_hold(view: ContainerView, runtime: Runtime, hold: Hold) -> None:
 
 
 def _refuse_unsafe(runtime: Runtime, key: str, volumes: Sequence[Mount], hold: Hold) -> None:
-    """Holding this one still is not enough where another one that runs has the data too, and too much where it is gone then.
+    """Holding this one still is not enough where another one that runs has the data too, and too much where it is gone then,
+    or another one is cut off.
 
     Raises:
-        RefusedError: who it is, or what else would be in the way of restoring it.
+        RefusedError: who it is, or what else would be in the way of restoring it; and what can be done all the same.
     """
-    try:
-        if hold.stops or hold.pauses:
+    if hold.stops:
+        with _or_with("`pause` or `live`"):
             runtime.check_stop(key)
+    with _or_with("`live`"):
+        if hold.pauses:
+            runtime.check_pause(key)
         for mount in volumes:
             runtime.check_mount(key, mount)
+
+
+@contextmanager
+def _or_with(consistency: str) -> Iterator[None]:
+    try:
+        yield
     except RefusedError as error:
-        raise RefusedError(f"{error}. With the consistency `live` it is backed up all the same") from error
+        raise RefusedError(
+            f"{error}. With the consistency {consistency} it is backed up all the same"
+        ) from error
 
 
 def new_location(view: ContainerView, store: BackupStore) -> Location:

@@ -217,7 +217,11 @@ class Runtime(Replaces, Protocol):
 
     # data
     def check_stop(self, key: str) -> None:
-        """Say before anything is touched whether it can be stopped and started again; raises RefusedError if not."""
+        """Say before anything is touched whether it alone can be stopped and started again; raises RefusedError if not."""
+        ...
+
+    def check_pause(self, key: str) -> None:
+        """Say before anything is touched whether it can be paused and let go on; raises RefusedError if not."""
         ...
 
     def check_mount(self, key: str, mount: Mount, *, alone: bool = True) -> None:

@@ -24,16 +24,32 @@ def untouched(house: House) -> list[Any]:
     return [house.engine.client.containers.get(key).attrs["State"] for key in ("web", "neighbour")]
 
 
-def test_data_that_another_one_has_from_it_is_not_read_or_written_while_that_runs(house: House) -> None:
+CASES: list[tuple[dict[str, Any], str, str, Consistency]] = [
+    (
+        {"volumes_from": ["web"]},
+        "/data of web is in use by neighbour, which runs: stop it first",
+        "`live`",
+        Consistency.LIVE,
+    ),
+    (
+        {"network_mode": "container:web"},
+        r"would be cut off .*: neighbour \(its network\)\. Stop them first",
+        "`pause` or `live`",
+        Consistency.PAUSE,
+    ),
+]
+
+
+@pytest.mark.parametrize(("lives_with_it", "reason", "other", "works"), CASES, ids=["volumes", "network"])
+def test_what_others_live_with_is_not_stopped_alone(
+    house: House, lives_with_it: dict[str, Any], reason: str, other: str, works: Consistency
+) -> None:
     house.run(volumes=["data:/data"])
-    neighbour = house.run(key="neighbour", volumes_from=["web"])
+    house.run(key="neighbour", **lives_with_it)
     house.discover()
-    number, before = back_up(house, Consistency.LIVE), untouched(house)
-    reason = r"/data of web is in use by neighbour, which runs: stop it first"
-    with pytest.raises(RefusedError, match=f"{reason}.*`live`"):
+    number, before = back_up(house, works), untouched(house)
+    with pytest.raises(RefusedError, match=f"{reason}.*{other}"):
         back_up(house)
     with pytest.raises(RefusedError, match=reason):
         restore_backup(house.database, number, house.opens, house.stores, actor=ANN)
     assert untouched(house) == before
-    neighbour.stop(timeout=0)
-    back_up(house)

@@ -161,6 +161,9 @@ class MemoryRuntime:
     def check_stop(self, key: str) -> None:
         self._box(key)
 
+    def check_pause(self, key: str) -> None:
+        self._box(key)
+
     def check_mount(self, key: str, mount: Mount, *, alone: bool = True) -> None:
         self._box(key)
 

@@ -11,6 +11,7 @@ from typing import Any
 
 from uptainer.runtimes.docker import facts
 from uptainer.runtimes.engine import inspection, names
+from uptainer.runtimes.engine.namespaces import means, shared_namespace
 
 Json = Mapping[str, Any]
 
@@ -41,7 +42,7 @@ def find_dependants(target: Json, containers: Sequence[Json]) -> list[Dependant]
 
 def _dependant(container: Json, provider: Json, recreated: bool) -> Dependant | None:
     owner = inspection.key(provider)
-    if shared := _shared_namespace(container, provider):
+    if shared := shared_namespace(container, provider):
         return Dependant(container, recreated, f"it shares the {shared} of {owner}")
     if recreated and _has_volumes_of(container, provider):
         return Dependant(container, True, f"it has the volumes of {owner}")
@@ -52,23 +53,14 @@ def _dependant(container: Json, provider: Json, recreated: bool) -> Dependant | 
     return None
 
 
-def _shared_namespace(container: Json, provider: Json) -> str | None:
-    kinds = {"NetworkMode": "network", "IpcMode": "IPC namespace", "PidMode": "processes"}
-    for field, kind in kinds.items():
-        mode = container["HostConfig"].get(field) or ""
-        if mode.startswith("container:") and _means(mode.removeprefix("container:"), provider):
-            return kind
-    return None
-
-
 def _has_volumes_of(container: Json, provider: Json) -> bool:
     entries = container["HostConfig"].get("VolumesFrom") or ()
-    return any(_means(str(each).split(":")[0], provider) for each in entries)
+    return any(means(str(each).split(":")[0], provider) for each in entries)
 
 
 def _is_linked_to(container: Json, provider: Json) -> bool:
     links = container["HostConfig"].get("Links") or ()
-    return any(_means(facts.link_target(each), provider) for each in links)
+    return any(means(facts.link_target(each), provider) for each in links)
 
 
 def _restarts_with(container: Json, provider: Json) -> bool:
@@ -79,13 +71,6 @@ def _restarts_with(container: Json, provider: Json) -> bool:
         project is not None
         and labels.get(facts.COMPOSE_PROJECT) == project
         and any(each.restart and each.service == service for each in facts.compose_dependencies(labels))
-    )
-
-
-def _means(named: str, container: Json) -> bool:
-    short = names.short(container["Id"])
-    return named in (inspection.key(container), container["Id"]) or (
-        named.startswith(short) and container["Id"].startswith(named)
     )
 
 

@@ -175,7 +175,11 @@ class DockerRuntime:
 
     def check_stop(self, key: str) -> None:
         if not is_service(key):
-            operations.check_stop(self._engine, key)
+            operations.check_stop(self._engine, key, discovery.inspect_all(self._engine))
+
+    def check_pause(self, key: str) -> None:
+        if not is_service(key):
+            operations.check_pause(self._engine, key)
 
     def check_mount(self, key: str, mount: Mount, *, alone: bool = True) -> None:
         volumes.check_mount(self._engine, key, mount, alone=alone)

@@ -104,7 +104,7 @@ def _with_dependants(ids: frozenset[str], containers: Sequence[Json]) -> frozens
 
 
 def _refuse_shared(containers: Sequence[Json], key: str, mount: Mount) -> None:
-    running = (each for each in containers if each["State"].get("Running") or each["State"].get("Paused"))
+    running = filter(inspection.is_up, containers)
     users = ((inspection.key(each), other) for each in running for other in inspection.mounts(each))
     archives.refuse_users(users, key, mount)
 

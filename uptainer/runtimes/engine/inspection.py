@@ -20,6 +20,11 @@ def key(container: Json) -> str:
     return str(container["Name"]).removeprefix("/")
 
 
+def is_up(container: Json) -> bool:
+    """It runs, or is paused in the middle of that."""
+    return bool(container["State"].get("Running") or container["State"].get("Paused"))
+
+
 def moment(text: str | None) -> datetime | None:
     """An engine's times have nanoseconds, and year one stands for "never"."""
     if not text or text.startswith(_NEVER):

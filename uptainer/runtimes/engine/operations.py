@@ -1,13 +1,14 @@
 """What a person asks of one container, on Docker and on Podman alike: start, stop, pause, run a command, read its output."""
 
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime, timedelta
 from typing import Any
 
 from uptainer.core.errors import RefusedError, TemporaryError, UnreachableError
 from uptainer.runtimes.engine import output
 from uptainer.runtimes.engine.client import Engine
+from uptainer.runtimes.engine.namespaces import refuse_cutting_off
 from uptainer.runtimes.engine.own_container import refuse_this_process
 from uptainer.runtimes.port import ExecResult
 
@@ -31,12 +32,18 @@ def stop(engine: Engine, container: str, timeout: timedelta | None = None) -> No
     engine.post(f"/containers/{container}/stop", about=container, wait=seconds + 30, query=_grace(timeout))
 
 
-def check_stop(engine: Engine, container: str) -> None:
-    """Raises: RefusedError, where a stop removes it, or ends this very process."""
+def check_stop(engine: Engine, container: str, others: Iterable[Json]) -> None:
+    """Raises: RefusedError, where a stop removes it, ends this very process, or cuts off one of the others that run."""
     inspected = inspect(engine, container)
     if inspected["HostConfig"].get("AutoRemove"):
         raise RefusedError(f"{container} was started with --rm, so that stopping it removes it")
     refuse_this_process(container, inspected["Id"])
+    refuse_cutting_off(inspected, others)
+
+
+def check_pause(engine: Engine, container: str) -> None:
+    """Raises: RefusedError, where that halts this very process."""
+    refuse_this_process(container, inspect(engine, container)["Id"])
 
 
 def restart(engine: Engine, container: str, timeout: timedelta | None = None) -> None:

@@ -126,6 +126,9 @@ class KubernetesRuntime:
     def check_stop(self, key: str) -> None:
         """It is scaled down, and up again."""
 
+    def check_pause(self, key: str) -> None:
+        operations.require(Capability.PAUSE, Key.parse(key))
+
     def check_mount(self, key: str, mount: Mount, *, alone: bool = True) -> None:  # noqa: ARG002 -- none of them can be read
         operations.require(Capability.BACK_UP_VOLUMES, Key.parse(key))
 

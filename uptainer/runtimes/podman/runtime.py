@@ -142,7 +142,10 @@ class PodmanRuntime:
         replacement.revert(self._podman, step, request, document, results)
 
     def check_stop(self, key: str) -> None:
-        operations.check_stop(self._podman, key)
+        operations.check_stop(self._podman, key, discovery.inspect_all(self._podman))
+
+    def check_pause(self, key: str) -> None:
+        operations.check_pause(self._podman, key)
 
     def check_mount(self, key: str, mount: Mount, *, alone: bool = True) -> None:
         volumes.check_mount(self._podman, key, mount, alone=alone)

@@ -37,3 +37,7 @@ def test_what_lives_with_one_is_in_the_way_of_stopping_that_one_alone(runtime: R
     runtime.check_mount("web", mount, alone=False)
     with pytest.raises(RefusedError, match="/kept of web is in use by db, which runs"):
         runtime.check_mount("web", mount)
+    runtime.check_stop("web")
+    with pytest.raises(RefusedError, match=r"would be cut off .*: client \(its network\)"):
+        runtime.check_stop("alone")
+    runtime.check_pause("alone")
