@@ -11,7 +11,7 @@ from uptainer.core.enums import ApprovalChannel, ApprovalDecision, UpdateStatus
 from uptainer.core.findings import Finding, Verdict
 from uptainer.core.text import one_line
 from uptainer.fleet.checking import selected
-from uptainer.fleet.outlived import give_up_outlived
+from uptainer.fleet.outlived import give_up_outlived, give_up_withdrawn
 from uptainer.fleet.subjects import Fleet, Known
 from uptainer.policy.decisions import Decision, Outcome, choose, decide
 from uptainer.store.database import Database
@@ -50,7 +50,10 @@ def decide_fleet(
     """Decide on every container, and propose what may go ahead or must be asked for; one transaction."""
     with database.session() as session:
         give_up_outlived(session, now)
-        fleet = Fleet.load(session, selected(session, address, repository))
+        views = selected(session, address, repository)
+        fleet = Fleet.load(session, views)
+        if give_up_withdrawn(session, fleet, now):
+            fleet = Fleet.load(session, views)
         decisions = {known.view.container.id: decide_one(known, now) for known in fleet}
         CheckRepository(session).keep_decisions(
             {container: as_json(decision) for container, (decision, _) in decisions.items()}

@@ -11,6 +11,7 @@ from sqlalchemy.orm import Session
 from uptainer.core.enums import UpdateStatus
 from uptainer.core.findings import Verdict
 from uptainer.fleet.durations import durations, rest_of
+from uptainer.fleet.outlived import WITHDRAWN, is_withdrawn
 from uptainer.fleet.scope import left_alone
 from uptainer.fleet.subjects import Fleet, Known
 from uptainer.policy.decisions import Decision, Outcome, decide
@@ -150,6 +151,8 @@ def _find_hindrance(
     excluded = left_alone(known.view)
     if excluded is not None:
         return _Hindrance(excluded)
+    if known.by_policy and is_withdrawn(known, row):
+        return _Hindrance(WITHDRAWN)
     policy = known.policy.policy
     if decision.outcome is not Outcome.APPLY:
         never = _never_done(policy, duration, now) if decision.waits_for_window else ""

@@ -15,6 +15,7 @@ from sqlalchemy.orm import Session
 from uptainer.core.findings import Finding, Verdict
 from uptainer.fleet.deciding import decide_anew
 from uptainer.fleet.durations import durations_of
+from uptainer.fleet.outlived import WITHDRAWN, is_withdrawn
 from uptainer.fleet.policies import NOTHING, Key, PolicyBook
 from uptainer.fleet.readiness import APPROVED, changes_since
 from uptainer.fleet.subjects import Fleet, Known
@@ -120,6 +121,9 @@ def _decide(known: Known, at: datetime, *, anew: bool) -> _Case:
         return _Case(known, _standing(standing, row), row, at, anew)
     asked = known.at_any_time() if standing.window_override else known
     approved = _is_a_persons(known)
+    if not approved and row and is_withdrawn(known, row):
+        withdrawn = Finding("open_update", Verdict.BLOCK, WITHDRAWN)
+        return _Case(known, Decision(Outcome.BLOCKED, (withdrawn,), candidate_of(row)), row, at, anew)
     subject = asked.decision_subject(row, approved=approved, ignoring_open=True, chosen=True)
     decision = decide(subject, at)
     changed = changes_since(standing, known, row, decision) if approved and row else ()
