@@ -9,8 +9,9 @@ from typing import Any
 from uptainer.backups.backup import Backup, read
 from uptainer.core.errors import InvalidInputError, UnfinishedError, UptainerError
 from uptainer.core.workloads import Mount
+from uptainer.runtimes.copies import Copies, Copy
 from uptainer.runtimes.engine import names
-from uptainer.runtimes.port import Copies, Copy, Runtime
+from uptainer.runtimes.port import Runtime
 
 _NAME = re.compile(r"[a-zA-Z0-9][a-zA-Z0-9_.-]+")
 _MODES = ("PidMode", "IpcMode", "UTSMode", "UsernsMode")

@@ -12,7 +12,8 @@ from uptainer.fleet.discovery import look_again
 from uptainer.fleet.restoring import check_whole, left_out, view_of
 from uptainer.fleet.updating import Opens
 from uptainer.runtimes.capabilities import Capability
-from uptainer.runtimes.port import Copies, Copy, Runtime
+from uptainer.runtimes.copies import Copies, Copy
+from uptainer.runtimes.port import Runtime
 from uptainer.store.database import Database
 from uptainer.store.models import ContainerBackup
 from uptainer.store.repositories.audit import SYSTEM, Actor, AuditRepository

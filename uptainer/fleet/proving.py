@@ -24,7 +24,8 @@ from uptainer.fleet.restoring import check_whole, view_of
 from uptainer.fleet.updating import Opens
 from uptainer.notices.notice import backup_test_failed
 from uptainer.runtimes.capabilities import Capability
-from uptainer.runtimes.port import Copies, Copy, Runtime
+from uptainer.runtimes.copies import Copies, Copy
+from uptainer.runtimes.port import Runtime
 from uptainer.store.database import Database
 from uptainer.store.repositories.audit import Actor, AuditRepository
 from uptainer.store.repositories.backups import BackupRepository

@@ -23,7 +23,8 @@ from uptainer.fleet.backing_up import back_up_workload
 from uptainer.fleet.proving import Trial, try_backup
 from uptainer.fleet.pruning import prune_backups
 from uptainer.runtimes.capabilities import Capabilities
-from uptainer.runtimes.port import Copy, Runtime
+from uptainer.runtimes.copies import Copy
+from uptainer.runtimes.port import Runtime
 from uptainer.store.repositories.backups import BackupRepository
 from uptainer.store.repositories.notices import NoticeRepository
 

@@ -15,7 +15,7 @@ from uptainer.core.enums import ContainerStatus
 from uptainer.core.errors import NotFoundError, RefusedError, UnsupportedError
 from uptainer.core.workloads import Mount
 from uptainer.runtimes.capabilities import Capability
-from uptainer.runtimes.port import Copies, Copy
+from uptainer.runtimes.copies import Copies, Copy
 
 MINUTE = timedelta(minutes=1)
 SOON = timedelta(seconds=2)

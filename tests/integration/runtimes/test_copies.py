@@ -14,7 +14,8 @@ from uptainer.core.enums import ConnectionType, RuntimeType
 from uptainer.core.errors import NotFoundError, RefusedError
 from uptainer.core.workloads import HostAddress
 from uptainer.runtimes.connections import connect
-from uptainer.runtimes.port import Copies, Copy, Runtime
+from uptainer.runtimes.copies import Copies, Copy
+from uptainer.runtimes.port import Runtime
 
 IMAGE = "localhost/copies/web:1"
 COPY = Copy("twin", {"data": "twin-data"}, "twin 1")

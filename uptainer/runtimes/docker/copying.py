@@ -6,12 +6,12 @@ from dataclasses import replace
 from typing import Any
 
 from uptainer.core.errors import NotFoundError
+from uptainer.runtimes.copies import Copy
 from uptainer.runtimes.docker import exchange, restoring, volumes
 from uptainer.runtimes.docker.swap import Swap
 from uptainer.runtimes.engine import copies
 from uptainer.runtimes.engine.client import Engine
 from uptainer.runtimes.engine.names import Role, role
-from uptainer.runtimes.port import Copy
 
 Json = Mapping[str, Any]
 

@@ -11,6 +11,7 @@ from uptainer.core.images import ImageFacts
 from uptainer.core.secrets import HostSecret
 from uptainer.core.workloads import ContainerFacts, EngineFacts, HostAddress, Mount
 from uptainer.runtimes.capabilities import Capabilities, capabilities_of
+from uptainer.runtimes.copies import Copy
 from uptainer.runtimes.docker import (
     copying,
     discovery,
@@ -31,7 +32,6 @@ from uptainer.runtimes.engine import operations
 from uptainer.runtimes.engine.client import Engine
 from uptainer.runtimes.port import (
     Affected,
-    Copy,
     ExecResult,
     Json,
     ReplacementPlan,

@@ -3,7 +3,7 @@
 from collections.abc import Mapping, Sequence
 
 from uptainer.core.errors import RefusedError
-from uptainer.runtimes.port import Copy
+from uptainer.runtimes.copies import Copy
 
 _OF_OTHERS = ("com.docker.compose.", "io.podman.compose.", "com.docker.swarm.", "com.docker.stack.")
 _UNIT = "PODMAN_SYSTEMD_UNIT"

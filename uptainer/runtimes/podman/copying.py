@@ -6,12 +6,12 @@ from dataclasses import replace
 from typing import Any
 
 from uptainer.core.errors import NotFoundError, RefusedError
+from uptainer.runtimes.copies import Copy
 from uptainer.runtimes.engine import copies
 from uptainer.runtimes.engine.names import Role, role
 from uptainer.runtimes.podman import exchange, restoring, volumes
 from uptainer.runtimes.podman.client import Podman
 from uptainer.runtimes.podman.create_command import CreateCommand, parse, write
-from uptainer.runtimes.port import Copy
 
 Json = Mapping[str, Any]
 

@@ -12,13 +12,13 @@ from uptainer.core.images import ImageFacts
 from uptainer.core.secrets import HostSecret
 from uptainer.core.workloads import ContainerFacts, EngineFacts, HostAddress, Mount
 from uptainer.runtimes.capabilities import Capabilities, Capability, capabilities_of
+from uptainer.runtimes.copies import Copy
 from uptainer.runtimes.engine import operations
 from uptainer.runtimes.podman import copying, discovery, facts, planning, replacement, restoring, volumes
 from uptainer.runtimes.podman.capabilities import TABLE, WITHOUT_CGROUPS
 from uptainer.runtimes.podman.client import Podman
 from uptainer.runtimes.port import (
     Affected,
-    Copy,
     ExecResult,
     Json,
     ReplacementPlan,
