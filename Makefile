@@ -63,7 +63,7 @@ clean: ## Remove what was set up here; the data of `make run` lies elsewhere and
 	rm -rf .venv .uv build dist .pytest_cache .mypy_cache .ruff_cache .import_linter_cache .hypothesis
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
-setup:
+setup: ## Set up what `uptainer` needs, in .venv, and start nothing
 	@$(if $(PYTHON),$(PYTHON) scripts/bootstrap.py,echo "Uptainer needs Python 3.11 or newer, and there is none here: apt-get install python3" >&2; exit 1)
 
 setup-dev:
