@@ -67,7 +67,8 @@ def known_of_all(
     wanted = [update.candidate_id for update in updates if update.candidate_id is not None]
     found = session.scalars(select(CandidateRow).where(any_of(CandidateRow.id, wanted))).all()
     rows = {row.id: row for row in found}
-    views = ContainerRepository(session).by_ids([update.container_id for update in updates])
+    containers = [update.container_id for update in updates]
+    views = ContainerRepository(session).by_ids(containers, with_removed=True)
     fleet = Fleet.load(session, views, also=found)
     return {update.id: (fleet[update.container_id], rows.get(update.candidate_id or 0)) for update in updates}
 

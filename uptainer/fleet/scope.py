@@ -19,6 +19,8 @@ def left_alone(view: ContainerView) -> str | None:
 
 def switched_off(host: ContainerHost) -> str | None:
     """That all rounds leave a host alone, and why; None for one in use."""
+    if host.removed_at is not None:
+        return f"host {host.name} was taken out of the fleet"
     return None if host.enabled else f"host {host.name} is switched off: {host.disabled_reason}"
 
 

@@ -102,8 +102,10 @@ class ContainerRepository:
         )
         return frozenset(each for each in found if each is not None)
 
-    def by_ids(self, ids: Sequence[int]) -> Sequence[ContainerView]:
-        return self._fetch(_views(with_vanished=True).where(any_of(Container.id, ids)))
+    def by_ids(self, ids: Sequence[int], *, with_removed: bool = False) -> Sequence[ContainerView]:
+        """`with_removed`, also those whose host was taken out of the fleet."""
+        wanted = _views(with_vanished=True, with_removed=with_removed)
+        return self._fetch(wanted.where(any_of(Container.id, ids)))
 
     def by_address(self, address: str, *, with_vanished: bool = False) -> ContainerView:
         """`host/key`, or a key that only one host has; a workload's key stands for its only container.
@@ -161,16 +163,17 @@ def _called(key: str) -> ColumnElement[bool]:
     return or_(Container.key == key, Container.workload == key)
 
 
-def _views(*, with_vanished: bool) -> Select[Any]:
+def _views(*, with_vanished: bool, with_removed: bool = False) -> Select[Any]:
     wanted = (
         select(Container, UpdateCheck)
         .join(Container.host)
         .outerjoin(Container.image)
         .outerjoin(UpdateCheck, and_(UpdateCheck.container_id == Container.id, UpdateCheck.current))
         .options(contains_eager(Container.host), contains_eager(Container.image))
-        .where(ContainerHost.removed_at.is_(None))
         .order_by(ContainerHost.name, Container.key)
     )
+    if not with_removed:
+        wanted = wanted.where(ContainerHost.removed_at.is_(None))
     return wanted if with_vanished else wanted.where(Container.vanished_at.is_(None))
 
 
