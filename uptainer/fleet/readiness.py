@@ -32,7 +32,7 @@ from uptainer.updates.gate import reopen
 APPROVED = (UpdateStatus.APPROVED, UpdateStatus.WAITING_FOR_WINDOW)
 _COVERED = frozenset({SIGNATURE, SECRETS, LABELS})
 """Where an approval covers no more than what its account said."""
-_SOON = timedelta(days=366)
+_YEAR = timedelta(days=366)
 _UNATTENDED = (Outcome.APPLY, Outcome.WAITING, Outcome.BLOCKED, Outcome.NONE)
 
 
@@ -96,8 +96,10 @@ def readiness_of(session: Session, updates: Sequence[Update], now: datetime) -> 
 
 
 def find_hindrance(database: Database, update_id: int, now: datetime) -> str:
-    """Why an approved update may not begin now, marked as `readiness` does, or why one that is prepared may not touch its
-    workload, of which nothing is written; "" where it may.
+    """Why an update may not go on now, or "".
+
+    What is approved may not begin, and is marked as by `readiness`; what is prepared may not touch its workload, and of
+    that nothing is written.
     """
     with database.session() as session:
         update = UpdateRepository(session).by_id(update_id, lock=True)
@@ -168,7 +170,7 @@ def _find_hindrance(
 
 def _never_done(policy: EffectivePolicy, duration: timedelta, now: datetime) -> str:
     """What takes longer than any of its windows lasts would wait for ever, and only a person can help it."""
-    coming = openings(policy.windows, policy.freezes, now, now + _SOON)
+    coming = openings(policy.windows, policy.freezes, now, now + _YEAR)
     if max((each.closes - each.opens for each in coming), default=duration) >= duration:
         return ""
     return (
