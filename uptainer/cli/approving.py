@@ -99,7 +99,7 @@ def _show(asked: Sequence[Asked]) -> None:
 
     for each in asked:
         say(f"\nUpdate {each.id}: {each.title}\n", bold=True)
-        account = seen(each.account.replace(UNLINKED, ""))
+        account = seen(each.account.replace(UNLINKED, ""))  # Rich makes no link of a bare address
         console().print(Markdown(account or "No account of it has been written yet."))
 
 
