@@ -18,6 +18,7 @@ from uptainer.core.errors import (
     PermanentError,
     ProtocolError,
     RefusedError,
+    UnsupportedError,
 )
 from uptainer.fleet.backing_up import policy_of
 from uptainer.fleet.restoring import check_whole, view_of
@@ -36,6 +37,10 @@ from uptainer.updates.keeping import read_backup
 from uptainer.updates.locks import claim_workload
 
 KEPT, RESTORED = "kept", "restored"
+AT_ONCE = 2
+"""So many may be tried beside each other on one host; another is taken to be as large."""
+LEFT_FREE = 256 << 20
+"""Bytes that stay for what runs there."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -125,6 +130,8 @@ def _try(
     can = runtime.capabilities(view.container.workload_kind)
     if not isinstance(runtime, Copies) or not can.can(Capability.COPY):
         return _read_alone(backup, can.refused.get(Capability.COPY, "there is no way here")), None
+    if why := _lacks_room(runtime, backup):
+        return _read_alone(backup, why), None
     copy = plan_trial(backup, backup_id)
     with claim_workload(database, view.host.name, copy.name), _cleared(runtime, copy):
         try:
@@ -135,6 +142,18 @@ def _try(
         files = _compare(backup, runtime, copy)
         health = _start(database, view, runtime, backup, copy) if start else ""
     return "; ".join(filter(None, (f"{files} files came back as they were kept", health))), True
+
+
+def _lacks_room(copies: Copies, backup: Backup) -> str:
+    """Why it is not unpacked on the disk of what runs; "" where there is room, or nobody can say how much there is."""
+    needed = sum(archive.content_bytes for archive in backup.archives)
+    try:
+        free = copies.free_bytes()
+    except UnsupportedError:
+        return ""
+    if free > AT_ONCE * needed + LEFT_FREE:
+        return ""
+    return f"it unpacks to {needed} bytes, and too little of the disk there is free beside that: {free} bytes"
 
 
 @contextmanager

@@ -39,6 +39,15 @@ class Copies(Protocol):
         """
         ...
 
+    def free_bytes(self) -> int:
+        """Of the disk that the volumes of a copy would lie on.
+
+        Raises:
+            UnsupportedError: that can't be asked there.
+            UnreachableError.
+        """
+        ...
+
     def discard(self, mark: str) -> None:
         """Remove what has this mark: a copy, or what there is of it; it is no error that it is gone."""
         ...

@@ -140,25 +140,6 @@ def test_what_its_store_cannot_open_is_neither_good_nor_bad_and_nothing_is_resto
     assert house.engine.client.containers.get("web").attrs["State"] == before
 
 
-def test_what_does_not_come_back_as_it_was_kept_is_named(
-    house: House, kept: Kept, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """As on an engine that says it wrote, and did not write all."""
-    from uptainer.runtimes.docker.runtime import DockerRuntime  # noqa: PLC0415 -- for this test alone
-
-    real = DockerRuntime.write_mount
-
-    def lose(runtime: DockerRuntime, key: str, mount: object, tar: object) -> None:
-        real(runtime, key, mount, tar)  # type: ignore[arg-type]  # -- handed on as they came
-        where = house.engine.client.volumes.get(mount.name).attrs["Mountpoint"]  # type: ignore[attr-defined]  # -- a Mount
-        Path(where, "deep", "one").write_text("eno")
-
-    monkeypatch.setattr(DockerRuntime, "write_mount", lose)
-    trial = attempt(house, kept.backup_id)
-    assert trial.said == "/data does not come back as it was kept: deep/one, two"
-    assert volumes(house) == {"data"}
-
-
 def test_what_reaches_into_the_machine_is_compared_and_not_started(house: House, tmp_path: Path) -> None:
     house.run(volumes=["data:/data", f"{tmp_path}:/machine"])
     house.discover()

@@ -70,6 +70,7 @@ def test_a_copy_has_its_own_volumes_and_takes_nothing_away(request: pytest.Fixtu
     ground: Ground = request.getfixturevalue(name)
     before = ground.inspect("web")
     saved = ground.runtime.configuration("web")
+    assert ground.copies.free_bytes() > 0
     ground.copies.copy(saved, COPY)
     ground.runtime.start("twin")
     twin = ground.inspect("twin")

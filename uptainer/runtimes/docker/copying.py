@@ -9,7 +9,7 @@ from uptainer.core.errors import NotFoundError
 from uptainer.runtimes.copies import Copy
 from uptainer.runtimes.docker import exchange, restoring, volumes
 from uptainer.runtimes.docker.swap import Swap
-from uptainer.runtimes.engine import copies
+from uptainer.runtimes.engine import copies, disk
 from uptainer.runtimes.engine.client import Engine
 from uptainer.runtimes.engine.names import Role, role
 
@@ -29,6 +29,11 @@ def copy(engine: Engine, saved: Json, wanted: Copy) -> None:
         body = {"Name": name, "Labels": copies.mark(wanted)}
         engine.post("/volumes/create", body=body, about=name)
     restoring.create(engine, swap, wanted.name)
+
+
+def free_bytes(engine: Engine) -> int:
+    root = engine.get("/info", about="itself")["DockerRootDir"]
+    return disk.free_bytes(engine, f"{root}/volumes")
 
 
 def discard(engine: Engine, mark: str) -> None:

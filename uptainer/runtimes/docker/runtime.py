@@ -110,6 +110,9 @@ class DockerRuntime:
     def copy(self, configuration: Json, copy: Copy) -> None:
         copying.copy(self._engine, configuration, copy)
 
+    def free_bytes(self) -> int:
+        return copying.free_bytes(self._engine)
+
     def discard(self, mark: str) -> None:
         copying.discard(self._engine, mark)
 

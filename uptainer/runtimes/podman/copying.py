@@ -7,7 +7,7 @@ from typing import Any
 
 from uptainer.core.errors import NotFoundError, RefusedError
 from uptainer.runtimes.copies import Copy
-from uptainer.runtimes.engine import copies
+from uptainer.runtimes.engine import copies, disk
 from uptainer.runtimes.engine.names import Role, role
 from uptainer.runtimes.podman import exchange, restoring, volumes
 from uptainer.runtimes.podman.client import Podman
@@ -37,6 +37,10 @@ def copy(podman: Podman, saved: Json, wanted: Copy) -> None:
         asked = {"Name": name, "Labels": copies.mark(wanted)}
         podman.post("/volumes/create", body=asked, about=name)
     podman.post("/containers/create", body=body, about=wanted.name, wait=60)
+
+
+def free_bytes(podman: Podman) -> int:
+    return disk.free_bytes(podman, podman.get("/info", about="itself")["store"]["volumePath"])
 
 
 def discard(podman: Podman, mark: str) -> None:

@@ -81,6 +81,9 @@ class PodmanRuntime:
     def copy(self, configuration: Json, copy: Copy) -> None:
         copying.copy(self._podman, configuration, copy)
 
+    def free_bytes(self) -> int:
+        return copying.free_bytes(self._podman)
+
     def discard(self, mark: str) -> None:
         copying.discard(self._podman, mark)
 
