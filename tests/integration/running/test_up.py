@@ -3,6 +3,7 @@ import os
 import signal
 import socket
 from contextlib import suppress
+from pathlib import Path
 from typing import Any
 from uuid import uuid4
 
@@ -39,16 +40,19 @@ def _next_runs(console: Console) -> set[str]:
 
 
 def test_a_newcomer_without_an_engine_is_told_what_to_do_and_everything_stops_at_ctrl_c(
-    console: Console,
+    console: Console, tmp_path: Path
 ) -> None:
-    console.start()
+    (
+        tmp_path / "runner_storage"
+    ).touch()  # Prefect's, for all users of a machine: the first one's, who may be another
+    console.start({"TMPDIR": str(tmp_path)})
     console.wait_for(NO_HOST)
     assert READY in console.output
     assert httpx.get(f"{console.url}/", follow_redirects=True).status_code == httpx.codes.OK
     served = httpx.post(f"{console.url}/api/deployments/filter", json={}).json()
     assert sorted(each["name"] for each in served) == sorted(each.name for each in definition.read())
     kinds = httpx.post(f"{console.url}/api/block_types/filter", json={}).json()
-    assert {"docker-host", "trivy"} <= {each["slug"] for each in kinds}
+    assert {"docker-host", "trivy", "webhook-source"} <= {each["slug"] for each in kinds}
 
     status = json.loads(console.run("status", "--json").stdout)
     assert {each["name"] for each in status["processes"]} >= {"uptainer up", "Prefect server", "PostgreSQL"}

@@ -50,7 +50,7 @@ async def serve(
         TemporaryError: the Prefect server has ended by itself.
     """
     ended = asyncio.Event()
-    runner = Runner(name="uptainer", pause_on_shutdown=False, limit=settings.max_runs)
+    runner = _runner(settings)
     with screen.step("registering blocks and deployments"):
         async with get_client() as client:
             await registration.register_blocks(client)
@@ -86,6 +86,13 @@ async def serve(
         watching.cancel()
     if not serving.cancelled():
         serving.result()
+
+
+def _runner(settings: Settings) -> Runner:
+    runner = Runner(name="uptainer", pause_on_shutdown=False, limit=settings.max_runs)
+    # By default it is below one directory in /tmp, which belongs to the first user of the machine who ran a Prefect.
+    runner._tmp_dir = settings.data_dir / "prefect" / "runner"  # noqa: SLF001 -- no parameter says it
+    return runner
 
 
 def _follow_windows(settings: Settings) -> None:
