@@ -10,7 +10,7 @@ from flows.naming import about
 from flows.refusals import plainly
 from flows.reporting import publish
 from flows.scan import scan_all
-from flows.starting import settle_runs, start_updates
+from flows.starting import settle_runs, start_proposed
 from flows.sweeping import sweep
 from flows.telling import tell_people
 from tasks.decisions import advise, decide
@@ -56,7 +56,7 @@ async def carry_out(container: str | None, repository: str | None) -> State[Any]
     await sweep(signatures.items(), lambda item: verify_registry(*item, urgency))
     await advise(container, repository)
     decided = await decide(container, repository)
-    await start_updates(decided.proposed)
+    await start_proposed(decided.proposed)
     await settle_runs()
     await publish("fleet", "waiting", "security")
     await tell_people()

@@ -1,6 +1,6 @@
 """The runs that carry updates: started where one is missing, ended where nothing is left to do."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from uuid import UUID
 
 from prefect.client.orchestration import PrefectClient, get_client
@@ -17,6 +17,7 @@ from prefect.client.schemas.objects import FlowRun, State, StateType
 from prefect.deployments.flow_runs import arun_deployment
 from prefect.states import Cancelled
 
+from tasks.schedules import MAINTAIN
 from tasks.updates import list_asked
 from uptainer.fleet.deciding import NewUpdate
 
@@ -25,8 +26,19 @@ _ALIVE = [StateType.SCHEDULED, StateType.PENDING, StateType.RUNNING, StateType.P
 _PAGE = 200
 
 
+async def start_proposed(proposed: Sequence[NewUpdate]) -> None:
+    """Start a run for each update that a person is asked about; what the policy approved is left to `maintain`.
+
+    That applies them in the order of their dependencies and one of a group at a time; a run for each would not.
+    """
+    asked = [update for update in proposed if not update.approved]
+    await start_updates(asked)
+    if len(asked) < len(proposed):
+        await arun_deployment(MAINTAIN, timeout=0, as_subflow=False)
+
+
 async def start_updates(updates: Iterable[NewUpdate]) -> None:
-    """One run for each update, named and tagged; none is waited for. An approved one begins at its window."""
+    """One run for each update, named and tagged; none is waited for."""
     for update in updates:
         await arun_deployment(
             UPDATE,

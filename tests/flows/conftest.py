@@ -27,7 +27,10 @@ def shop(docker_engine: DockerEngine, registry: Registry) -> Iterator[Shop]:
     for workload in ASKED:
         shop.run(workload, "nginx:1.27.2", volumes=[f"{workload}:/data"])
     shop.run("cache-1", "redis:7.2.4", labels={"com.docker.compose.project": PROJECT})
-    shop.run("auto-1", "nginx:1.27.2", labels={"uptainer.mode": "auto"})
+    shop.run(
+        "auto-1", "nginx:1.27.2", labels={"uptainer.mode": "auto", "uptainer.depends-on": "needed-by-auto-1"}
+    )
+    shop.run("needed-by-auto-1", "nginx:1.27.2", labels={"uptainer.mode": "auto"})
     shop.run("shut-1", "nginx:1.27.2", labels={"uptainer.windows": DAY_AFTER_TOMORROW})
     shop.run("stubborn-1", "nginx:1.27.2", command=STUBBORN, labels={"uptainer.stop-timeout": "30s"})
     yield shop

@@ -65,6 +65,25 @@ def test_the_first_look_finds_scans_and_asks(system: System, shop: Shop) -> None
     assert f"{system.address('web-1')} " in system.console.output
 
 
+def test_what_the_policy_lets_through_is_done_without_asking_and_what_it_needs_first(
+    system: System, shop: Shop
+) -> None:
+    wait_until(
+        lambda: system.update("auto-1").status is UpdateStatus.SUCCEEDED, what="it was not done", timeout=240
+    )
+    needed, then = system.update("needed-by-auto-1"), system.update("auto-1")
+    for update in (needed, then):
+        assert shop.image_of(update.workload) == shop.image("nginx:1.27.4")
+        (given,) = answers(system, update.id)
+        assert (given.channel, given.answered_by) == (ApprovalChannel.POLICY, "policy")
+        system.ended(str(update.flow_run_id))
+        (run,) = system.runs_of(update.id)
+        assert run["state"]["name"] == "Succeeded"
+    assert needed.finished_at
+    assert then.started_at
+    assert needed.finished_at <= then.started_at
+
+
 def test_an_update_is_carried_out_when_it_is_approved_by_the_api(system: System, shop: Shop) -> None:
     exec_in(shop.container("web-1"), "echo kept > /data/file")
     before = shop.container("web-1").id
@@ -256,15 +275,6 @@ def test_a_window_that_stands_in_a_label_is_a_schedule_whose_coming_runs_are_see
 
     wait_until(lambda: bool(coming()), what="no run of it was scheduled", timeout=90)
     assert {each[11:16] for each in coming()} == {"22:00"}
-
-
-def test_what_the_policy_lets_through_is_done_without_asking(system: System, shop: Shop) -> None:
-    wait_until(
-        lambda: system.update("auto-1").status is UpdateStatus.SUCCEEDED, what="it was not done", timeout=240
-    )
-    assert shop.image_of("auto-1") == shop.image("nginx:1.27.4")
-    given = answers(system, system.update("auto-1").id)[0]
-    assert (given.channel, given.answered_by) == (ApprovalChannel.POLICY, "policy")
 
 
 def test_what_is_approved_waits_for_its_window_and_is_applied_when_it_opens(
