@@ -53,3 +53,6 @@ def test_what_others_live_with_is_not_stopped_alone(
     with pytest.raises(RefusedError, match=reason):
         restore_backup(house.database, number, house.opens, house.stores, actor=ANN)
     assert untouched(house) == before
+    with house.opens("lab") as runtime:  # for an update it is stopped too
+        (mount,) = next(each.mounts for each in runtime.containers() if each.key == "web")
+        runtime.check_mount("web", mount, alone=False)
