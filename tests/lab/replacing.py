@@ -66,7 +66,10 @@ def perform_all(
 ) -> tuple[ReplacementPlan, dict[str, Any]]:
     plan = runtime.plan_replacement(request)
     results: dict[str, Any] = {}
+    touching = next(step for step in plan.steps if step.phase is not Phase.PREPARE)
     for step in plan.steps:
+        if step is touching:
+            assert tuple(runtime.affected_by(request.key)) == plan.affected, "an update would plan it anew"
         if finish or step.phase is not Phase.FINISH:
             results[step.name] = runtime.perform(step.name, request, plan.document, results)
     return plan, results

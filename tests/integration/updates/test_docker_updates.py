@@ -12,11 +12,12 @@ from tests.integration.updates.bench import Bench
 from tests.lab.docker import DockerEngine
 from tests.lab.postgres import PostgresServer
 from tests.lab.registry import Registry
+from tests.lab.replacing import run_docker
 from tests.lab.room import Room
 from tests.lab.stands.docker import DockerStand
 from tests.lab.stands.releases import Behaviour
-from uptainer.core.enums import ApprovalChannel, ApprovalDecision, UpdateStatus
-from uptainer.core.errors import RefusedError, UnreachableError
+from uptainer.core.enums import ApprovalChannel, ApprovalDecision, ContainerStatus, UpdateStatus
+from uptainer.core.errors import RefusedError, TemporaryError, UnreachableError
 from uptainer.runtimes.port import Json, Runtime
 from uptainer.store import schema
 from uptainer.store.database import Database
@@ -120,6 +121,32 @@ def test_an_engine_that_ends_when_the_new_one_runs_leaves_the_new_one(
             clean_engine.start()
     assert bench.recover(update).found is Found.FINISHED
     bench.assert_updated()
+
+
+def test_a_client_of_its_network_that_is_made_anew_meanwhile_is_not_left_without(
+    bench: Bench, clean_engine: DockerEngine
+) -> None:
+    """As by `docker compose up` while the new image is pulled."""
+
+    def run_client() -> None:
+        options = ("--name", "client", "--network", f"container:{bench.key}", "--stop-timeout", "1")
+        run_docker(clean_engine, "run", "--detach", *options, bench.current.reference)
+
+    def make_anew() -> None:
+        run_docker(clean_engine, "rm", "--force", "client")
+        run_client()
+
+    run_client()
+    update = bench.propose(Behaviour.HEALTHY)
+    with bench.open() as runtime:
+        before(runtime, "create", make_anew)
+        with pytest.raises(TemporaryError, match="client, stopped and started with web, changed"):
+            apply(update, bench.database, runtime, bench.options, bench.stores)
+    assert bench.status(update) is UpdateStatus.APPROVED
+    assert bench.carry_out(update).status is UpdateStatus.SUCCEEDED
+    with bench.open() as runtime:
+        client, mode = runtime.state("client"), runtime.inspect("client")["HostConfig"]["NetworkMode"]
+    assert (client.status, mode) == (ContainerStatus.RUNNING, f"container:{bench.facts().runtime_id}")
 
 
 @pytest.fixture
