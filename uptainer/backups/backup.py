@@ -229,7 +229,12 @@ def delete(location: Location) -> None:
 
 
 def remove_partial(location: Location) -> None:
-    """Remove what a process that died left of a backup."""
+    """Remove what a process that died left of a backup.
+
+    Raises:
+        PermanentError: what belongs to the backup that lies there cannot be read: nothing is removed.
+        UnreachableError: the store does not answer.
+    """
     location.store.files.remove_partial(location.place, names_of(location))
 
 

@@ -73,12 +73,7 @@ def read_stored(location: Location) -> tuple[Stored, ...]:
     Raises:
         PermanentError, UnreachableError: as `read_manifest`.
     """
-    document = _outer(location)
-    try:
-        files = document["archives"] if document["format"] == PLAIN else document["files"]
-        return tuple(Stored(each["file"], each["bytes"], each["sha256"]) for each in files)
-    except (KeyError, TypeError) as error:
-        raise _damaged(location, error) from error
+    return _stored(location, _outer(location))
 
 
 def is_sealed(location: Location) -> bool:
@@ -87,11 +82,16 @@ def is_sealed(location: Location) -> bool:
 
 
 def names_of(location: Location) -> frozenset[str]:
-    """The names of all files of the backup that lies there; none where there is no backup, or its manifest is damaged."""
+    """The names of all files of the backup that lies there; none where there is no backup, or its manifest is damaged.
+
+    Raises:
+        PermanentError: the store does not let us read it, or another version wrote it: nobody knows what belongs to it.
+        UnreachableError: the store does not answer.
+    """
     try:
         document = _outer(location)
-        stored = {each.file for each in read_stored(location)}
-    except PermanentError:
+        stored = {each.file for each in _stored(location, document)}
+    except DamagedError:
         return frozenset()
     beside = {document[name] for name in ("contents", "key") if isinstance(document.get(name), str)}
     return frozenset({MANIFEST, *stored, *beside})
@@ -117,6 +117,14 @@ def _outer(location: Location) -> dict[str, Any]:
         raise _damaged(location, error) from error
     else:
         return dict(document)
+
+
+def _stored(location: Location, document: Json) -> tuple[Stored, ...]:
+    try:
+        files = document["archives"] if document["format"] == PLAIN else document["files"]
+        return tuple(Stored(each["file"], each["bytes"], each["sha256"]) for each in files)
+    except (KeyError, TypeError) as error:
+        raise _damaged(location, error) from error
 
 
 def _cipher(location: Location, document: Json) -> Cipher:

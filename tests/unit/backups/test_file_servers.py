@@ -13,7 +13,7 @@ from tests.lab.volumes import DATA, LOGS, Tar, Volumes, tar_of
 from uptainer.backups.backup import Backup, back_up, delete, exists, remove_partial, verify
 from uptainer.backups.remote import RemoteFiles
 from uptainer.backups.store import BackupStore, Location
-from uptainer.core.errors import PermanentError, UnreachableError
+from uptainer.core.errors import AccessDeniedError, PermanentError, UnreachableError
 
 NOW = datetime(2026, 5, 1, 12, 0, tzinfo=UTC)
 
@@ -88,6 +88,31 @@ def test_what_a_dead_process_left_there_is_removed_and_the_backup_stays(location
     remove_partial(location)
     assert not left.exists()
     verify(backup)
+
+
+def test_where_nobody_can_say_what_belongs_to_a_backup_nothing_is_removed(location: Location) -> None:
+    keep(location, data=tar_of(a=b"1"))
+    manifest = Path(location.place.removeprefix("file://")) / "manifest.json"
+    manifest.write_text(manifest.read_text().replace('"format": 1', '"format": 99'))
+    before = lying(location)
+    with pytest.raises(PermanentError, match="another version of uptainer"):
+        remove_partial(location)
+    assert lying(location) == before
+
+
+def test_a_store_that_does_not_let_us_read_the_manifest_keeps_what_lies_there(
+    location: Location, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    keep(location, data=tar_of(a=b"1"))
+
+    def refused(*_given: object, **_named: object) -> None:
+        raise PermissionError(errno.EACCES, "Permission denied")
+
+    with monkeypatch.context() as closed:
+        closed.setattr(type(location.store.files.system), "open", refused)  # type: ignore[attr-defined]  # -- RemoteFiles
+        with pytest.raises(AccessDeniedError):
+            remove_partial(location)
+    verify(Backup.read(location))
 
 
 def test_a_backup_made_again_takes_the_place_of_the_one_before_and_goes_when_removed(
