@@ -3,7 +3,7 @@
 Source: https://github.com/opencontainers/distribution-spec, version 1.1.
 """
 
-from collections.abc import Mapping
+from collections.abc import AsyncIterator, Mapping
 from dataclasses import dataclass
 from typing import Self
 
@@ -126,21 +126,29 @@ class RegistryClient:
         await self._require_success(response, reference, f"{reference.name} at {path}")
         return response.content
 
-    async def tags(self, reference: Reference) -> tuple[str, ...]:
-        """All tags of a repository, over as many pages as the registry makes of them."""
-        what = f"the tags of {reference.name}"
-        path = f"/v2/{reference.repository}/tags/list"
-        query = f"n={self._limits.page_size}"
-        seen: dict[str, tuple[str, ...]] = {}
+    async def pages(
+        self, reference: Reference, path: str, what: str, *, query: str = "", accept: str = "*/*"
+    ) -> AsyncIterator[bytes]:
+        """A list that stands below a repository at `path`, in as many pages as the registry makes of it."""
+        where = f"/v2/{reference.repository}/{path}"
+        seen: set[str] = set()
         while query not in seen and len(seen) < self._limits.pages:
-            response = await self._send("GET", reference, f"{path}?{query}", {})
+            seen.add(query)
+            address = f"{where}?{query}" if query else where
+            response = await self._send("GET", reference, address, {"Accept": accept})
             await self._require_success(response, reference, what)
-            seen[query] = read_tag_page(response.content, what)
+            yield response.content
             following = response.links.get("next", {}).get("url")
             if not following:
-                return tuple(dict.fromkeys(tag for page in seen.values() for tag in page))
+                return
             query = _next_page(response.url, following, what).query.decode("ascii")
         raise ProtocolError(f"{what} do not end: {len(seen)} pages were read, and there was always one more")
+
+    async def tags(self, reference: Reference) -> tuple[str, ...]:
+        """All tags of a repository."""
+        what = f"the tags of {reference.name}"
+        pages = self.pages(reference, "tags/list", what, query=f"n={self._limits.page_size}")
+        return tuple(dict.fromkeys([tag async for page in pages for tag in read_tag_page(page, what)]))
 
     async def require_own_token_server(self, registry: str) -> None:
         """For who gives the login to a program that takes it wherever the registry says.

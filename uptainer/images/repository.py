@@ -1,13 +1,17 @@
 """One repository's content as it is, for who reads what refers to an image: its signatures."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from uptainer.core.errors import NotFoundError, ProtocolError, UnsupportedError
 from uptainer.core.platform import Platform
 from uptainer.core.reference import Reference
+from uptainer.images.bodies import MAX_BODY
 from uptainer.images.choosing import is_sole
 from uptainer.images.manifests import Index, read_manifest, require_digest, verify_digest
 from uptainer.images.registry import RegistryClient
+
+_INDEX = "application/vnd.oci.image.index.v1+json, */*;q=0.1"
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,12 +34,24 @@ class Repository:
         verify_digest(body, digest, what)
         return body
 
-    async def referrers(self, digest: str) -> bytes:
-        """What refers to a digest; NotFoundError where the registry does not keep account of that."""
+    async def referrers(self, digest: str) -> list[bytes]:
+        """The pages of what refers to a digest, together no longer than one answer may be.
+
+        Raises:
+            NotFoundError: the registry does not keep account of that.
+            ProtocolError: the list breaks off, does not end or is longer.
+        """
+        what = f"the referrers of {self.reference.name}@{digest}"
+        pages: list[bytes] = []
         try:
-            return await self.client.content(self.reference, f"referrers/{digest}")
-        except ProtocolError as error:
+            async for page in self.client.pages(self.reference, f"referrers/{digest}", what, accept=_INDEX):
+                pages.append(page)
+                _require_short(pages)
+        except (NotFoundError, ProtocolError) as error:
+            if pages:
+                raise ProtocolError(f"{what} break off: {error}") from error
             raise NotFoundError(f"{self.reference.registry} has no list of referrers: {error}") from error
+        return pages
 
     async def manifests_of(self, digest: str, platform: Platform | None) -> dict[str, bytes]:
         """What will run, by digest: the digest that is pulled, and the platform's own manifest where that is an index.
@@ -76,3 +92,8 @@ class Repository:
         if inner is None:
             raise NotFoundError(f"{what} has nothing for {platform}")
         return inner if is_sole(body, inner, platform) else None
+
+
+def _require_short(pages: Sequence[bytes]) -> None:
+    if sum(map(len, pages)) > MAX_BODY:
+        raise ProtocolError(f"they are more than {MAX_BODY} bytes: refused")

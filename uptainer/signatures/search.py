@@ -34,8 +34,8 @@ class Shelf(Protocol):
     async def blob(self, digest: str) -> bytes:
         """By digest, which it is verified against."""
 
-    async def referrers(self, digest: str) -> bytes:
-        """The index of what refers to a digest. Raises NotFoundError where the registry has no such list."""
+    async def referrers(self, digest: str) -> list[bytes]:
+        """The index of what refers to a digest, in its pages. Raises NotFoundError where the registry has no such list."""
 
 
 @dataclass(slots=True)
@@ -95,7 +95,7 @@ async def _layers(shelf: Shelf, manifest: Mapping[str, Any], read: _Readers) -> 
 
 async def _referring(shelf: Shelf, digest: str, signed: Mapping[str, bytes]) -> AsyncIterator[Made | str]:
     """One that is listed and not there is a doubt of that one: the list may be anybody's."""
-    listed = _list(await _referrers(shelf, digest), "manifests")
+    listed = await _referrers(shelf, digest)
     entries = sorted((each for each in listed if _may_sign(str(each.get("artifactType", "")))), key=_rank)
     for entry in entries[:MOST]:
         try:
@@ -133,12 +133,13 @@ async def _referrer(
         yield each
 
 
-async def _referrers(shelf: Shelf, digest: str) -> Mapping[str, Any]:
+async def _referrers(shelf: Shelf, digest: str) -> list[Mapping[str, Any]]:
     """By the registry's own list, else by the tag that stands for it where there is none."""
     try:
-        return _object(await shelf.referrers(digest))
+        pages = await shelf.referrers(digest)
     except NotFoundError:
-        return _object(await shelf.manifest(digest.replace(":", "-")))
+        pages = [await shelf.manifest(digest.replace(":", "-"))]
+    return [entry for page in pages for entry in _list(_object(page), "manifests")]
 
 
 def _may_sign(artifact: str) -> bool:

@@ -76,7 +76,7 @@ async def test_a_registry_that_never_ends_its_answer_is_left(method: str) -> Non
 
     expected = errors.ProtocolError if method == "head" else errors.UnreachableError
     with ScriptedServer(script) as server, pytest.raises(expected, match=r"in time|redirects"):
-        await ask(server, method, limits=QUICK)
+        await ask(server, method, limits=None if method == "head" else QUICK)
 
 
 async def test_an_error_without_an_end_is_left_too() -> None:

@@ -60,8 +60,8 @@ class InMemory:
     async def blob(self, digest: str) -> bytes:
         return self._get(digest)
 
-    async def referrers(self, digest: str) -> bytes:
-        return self._get(f"referrers {digest}")
+    async def referrers(self, digest: str) -> list[bytes]:
+        return [self._get(f"referrers {digest}")]
 
     def _get(self, name: str) -> bytes:
         self.asked.append(name)
