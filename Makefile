@@ -6,7 +6,7 @@
 PYTHON ?= $(shell for python in python3.11 python3.12 python3.13 python3; do \
 	$$python -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null && echo $$python && break; done)
 BIN := .venv/bin
-WORKERS ?= 2
+WORKERS ?= 3
 TESTS ?= tests
 ARGS ?=
 
@@ -16,9 +16,9 @@ help: ## What can be made
 run: setup ## Set up, and keep the containers of this machine current until Ctrl-C
 	@exec $(BIN)/uptainer up $(ARGS)
 
-test: setup-dev ## Run all tests that this machine can run (TESTS=path, ARGS=-k..., WORKERS=2)
+test: setup-dev ## Run all tests that this machine can run (TESTS=path, ARGS=-k..., WORKERS=3)
 	@$(BIN)/python scripts/install_lab.py
-	@exec $(BIN)/pytest --numprocesses $(WORKERS) --dist loadfile --quiet $(ARGS) $(TESTS)
+	@exec $(BIN)/pytest --numprocesses $(WORKERS) --dist loadfile --no-loadscope-reorder --quiet $(ARGS) $(TESTS)
 
 check: setup-dev ## Format, lint, types, import contracts, migrations, lock, tables in the docs: all of them, even when one fails
 	@$(MAKE) --no-print-directory --keep-going format lint types imports migrations locked documented

@@ -14,6 +14,7 @@ from tests.lab.docker import DockerEngine
 from tests.lab.environment import LEFT_OUT, lab_part
 from tests.lab.kubernetes import Cluster
 from tests.lab.llm import LanguageModelServer
+from tests.lab.order import in_good_order
 from tests.lab.podman import PodmanEngine
 from tests.lab.postgres import PostgresServer
 from tests.lab.prefect import PrefectServer
@@ -33,6 +34,10 @@ def pytest_configure(config: pytest.Config) -> None:
     leaving = config.stash[_leaving] = ExitStack()
     config.stash[_room] = leaving.enter_context(take_room())
     environment.isolate(config.stash[_room].directory("home"))
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    items[:] = in_good_order(items)
 
 
 def pytest_unconfigure(config: pytest.Config) -> None:

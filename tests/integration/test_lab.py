@@ -33,7 +33,7 @@ from tests.lab.llm import LanguageModelServer, Reply
 from tests.lab.postgres import PostgresServer
 from tests.lab.prefect import PrefectServer
 from tests.lab.registry import PASSWORD, USER, Registry
-from tests.lab.room import Room, take_room, wait_until
+from tests.lab.room import Room, free_port, take_room, wait_until
 
 
 def test_a_container_publishes_a_port_and_finds_another_by_name(
@@ -274,6 +274,15 @@ def test_two_at_a_time_have_rooms_and_engines_of_their_own(docker_engine: Docker
         assert engine.client.info()["ID"] != docker_engine.client.info()["ID"]
         engine.close()
     assert docker_engine.client.ping()
+
+
+def test_no_two_processes_are_given_the_same_port() -> None:
+    ours = {free_port() for _ in range(25)}
+    code = "from tests.lab.room import free_port; print(*(free_port() for _ in range(25)))"
+    run = subprocess.run([sys.executable, "-c", code], check=True, capture_output=True, text=True, timeout=60)
+    theirs = {int(port) for port in run.stdout.split()}
+    assert len(ours) == len(theirs) == 25
+    assert ours.isdisjoint(theirs)
 
 
 def bridges_in(room: Room) -> list[str]:

@@ -9,11 +9,12 @@ from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Self
 
 import psutil
 
-from tests.lab.prefect import QUIET
-from tests.lab.room import free_port, wait_until
+from tests.lab.prefect import QUIET, put_tables
+from tests.lab.room import Room, free_port, wait_until
 
 UPTAINER = Path(sysconfig.get_path("scripts")) / "uptainer"
 READY = "Uptainer is up"
@@ -28,6 +29,13 @@ class Console:
     data_dir: Path
     port: int = field(default_factory=free_port)
     process: subprocess.Popen[bytes] | None = None
+
+    @classmethod
+    def prepared(cls, room: Room) -> Self:
+        """With the tables that Prefect's server would make at its first start."""
+        console = cls(room.directory("up") / "data")
+        put_tables(room, console.data_dir / "prefect")
+        return console
 
     @property
     def url(self) -> str:
@@ -98,6 +106,11 @@ class Console:
         """Every process that belongs to the data directory: by its command line, or by its environment."""
         return [each for each in psutil.process_iter() if self._is_ours(each)]
 
+    def processes_of(self, run: str) -> list[psutil.Process]:
+        """Those that carry this flow run out, the first one first."""
+        found = [each for each in self.processes() if _environment(each).get("PREFECT__FLOW_RUN_ID") == run]
+        return sorted(found, key=lambda each: each.create_time())
+
     def close(self) -> None:
         for number in (signal.SIGTERM, signal.SIGKILL):
             for each in self.processes():
@@ -124,3 +137,10 @@ class Console:
             return named or process.environ().get("UPTAINER_DATA_DIR") == place
         except (psutil.NoSuchProcess, psutil.AccessDenied):
             return False
+
+
+def _environment(process: psutil.Process) -> dict[str, str]:
+    """One that has just ended has none."""
+    with suppress(psutil.NoSuchProcess, psutil.AccessDenied):
+        return process.environ()
+    return {}

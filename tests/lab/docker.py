@@ -48,6 +48,7 @@ class DockerEngine:
         if os.geteuid() != 0:
             raise LabUnavailableError("a private Docker engine needs root")
         require_programs(NEEDED)
+        self.room = room
         self._bridge = bridge or room.bridge
         self._network = network or room.network
         self.directory = room.directory("docker")
@@ -69,7 +70,7 @@ class DockerEngine:
         return str(self._network[1])
 
     def start(self) -> None:
-        """Raises: TimeoutError, when it does not answer within 30 seconds."""
+        """Raises: TimeoutError, when it does not answer in time."""
         self._process = start_process(self._command(), log=self.log)
         process = self._process
 

@@ -82,7 +82,7 @@ class PodmanEngine:
         return "podman" if self.rootless else f"lab{self._room.number}"
 
     def start(self) -> None:
-        """Raises: TimeoutError, when it does not answer within 30 seconds."""
+        """Raises: TimeoutError, when it does not answer in time."""
         command = self._command("system", "service", "--time", "0", self.url)
         self._process = start_process(command, log=self.log, env=self.environment())
         process = self._process
@@ -233,10 +233,10 @@ class PodmanEngine:
         )
 
     def _networks(self) -> tuple[IPv4Network, IPv4Network]:
-        """The default network's, and where further ones come from: at the end of the room's, far behind Docker's."""
-        quarters = list(self._room.network.subnets(new_prefix=21))
-        default = next(quarters[-2].subnets(new_prefix=24))
-        return default, quarters[-1]
+        """The default network's, and where further ones come from: far behind Docker's, and before those of a swarm."""
+        parts = list(self._room.network.subnets(new_prefix=21))
+        default = next(parts[-6].subnets(new_prefix=24))
+        return default, parts[-5]
 
     def _write_default_network(self) -> None:
         """Podman would call its bridge podman0 and take 10.88.0.0/16, whatever else is there.

@@ -9,7 +9,7 @@ import psycopg
 from psycopg import sql
 from sqlalchemy.engine import URL
 
-from tests.lab.room import Room
+from tests.lab.room import Room, wait_until
 
 
 class PostgresServer:
@@ -70,6 +70,17 @@ class PostgresServer:
 
     def _connect(self) -> psycopg.Connection:
         return psycopg.connect(self.uri, autocommit=True)
+
+
+def await_no_locks(url: str) -> None:
+    """Until nobody holds an advisory lock of this database: a dead process's go some moments after it."""
+    held = """
+        SELECT count(*) FROM pg_locks
+        WHERE locktype = 'advisory'
+        AND database = (SELECT oid FROM pg_database WHERE datname = current_database())
+    """
+    with psycopg.connect(url.replace("+psycopg", "", 1), autocommit=True) as connection:
+        wait_until(lambda: connection.execute(held).fetchone() == (0,), what="its locks were not free")
 
 
 def database_of(url: str) -> str:

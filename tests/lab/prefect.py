@@ -1,11 +1,15 @@
 """A real Prefect server on a free loopback port, with a home and a database of its own."""
 
 import os
+import shutil
+import subprocess
 import sysconfig
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
+from functools import cache, partial
 from pathlib import Path
 from types import MappingProxyType
+from typing import Any
 
 import httpx
 
@@ -29,11 +33,58 @@ _SERVER = {
 }
 
 
-def prefect_client(api_url: str, *, login: tuple[str, str] | None = None) -> httpx.Client:
-    """Its server closes what was idle for five seconds, and a request just then would meet a reset."""
-    return httpx.Client(
-        base_url=api_url, timeout=30, auth=login, limits=httpx.Limits(max_keepalive_connections=0)
+_PROGRAM = str(Path(sysconfig.get_path("scripts")) / "prefect")
+_DATABASE = "prefect.db"
+
+
+@cache
+def _made_tables(room: Room) -> Path:
+    database = room.directory("prefect-tables") / _DATABASE
+    command = [_PROGRAM, "server", "database", "upgrade", "--yes"]
+    where = {
+        "PREFECT_HOME": str(database.parent),
+        "PREFECT_SERVER_DATABASE_CONNECTION_URL": f"sqlite+aiosqlite:///{database}",
+    }
+    subprocess.run(
+        command, env={**os.environ, **QUIET, **where}, check=True, capture_output=True, timeout=180
     )
+    return database
+
+
+def put_tables(room: Room, directory: Path) -> None:
+    """Begin a server's database with all its tables: a server needs ten seconds to make them, and a copy nothing."""
+    directory.mkdir(mode=0o700, parents=True, exist_ok=True)
+    shutil.copyfile(_made_tables(room), directory / _DATABASE)
+
+
+def prefect_client(api_url: str, *, login: tuple[str, str] | None = None) -> httpx.Client:
+    """Its server closes what was idle for five seconds, and a request just then would meet a reset.
+
+    And it waits a minute for its SQLite before it says that this was busy.
+    """
+    return httpx.Client(
+        base_url=api_url, timeout=120, auth=login, limits=httpx.Limits(max_keepalive_connections=0)
+    )
+
+
+def when_not_busy(ask: Callable[[], httpx.Response]) -> httpx.Response:
+    """Ask until the server's SQLite has time for it, and it says something else than 503."""
+    answers: list[httpx.Response] = []
+
+    def is_answered() -> bool:
+        answers.append(ask())
+        return answers[-1].status_code != httpx.codes.SERVICE_UNAVAILABLE
+
+    wait_until(is_answered, what="Prefect's SQLite was not free", timeout=240, pause=0.5)
+    return answers[-1]
+
+
+def request_run(client: httpx.Client, flow: str, parameters: Mapping[str, Any] | None = None) -> str:
+    """Ask for a run of a flow's deployment; its id."""
+    deployment = client.get(f"/deployments/name/{flow}/{flow}").raise_for_status().json()["id"]
+    path, body = f"/deployments/{deployment}/create_flow_run", {"parameters": {**(parameters or {})}}
+    answer = when_not_busy(partial(client.post, path, json=body))
+    return str(answer.raise_for_status().json()["id"])
 
 
 class PrefectServer:
@@ -52,8 +103,8 @@ class PrefectServer:
             "PREFECT_HOME": str(self.home),
             "PREFECT_API_URL": self.api_url,
         }
-        prefect = str(Path(sysconfig.get_path("scripts")) / "prefect")
-        command = [prefect, "server", "start", "--host", "127.0.0.1", "--port", str(self.port)]
+        put_tables(room, self.home)
+        command = [_PROGRAM, "server", "start", "--host", "127.0.0.1", "--port", str(self.port)]
         self._process = start_process(command, log=self.log, env=self.env)
         try:
             wait_until(self._answers, what=f"the Prefect server did not answer (see {self.log})", timeout=180)

@@ -56,6 +56,13 @@ def run_docker(engine: DockerEngine, *arguments: str) -> str:
     return done.stdout.strip()
 
 
+def make_network(engine: DockerEngine, name: str, *, part: int = 0) -> str:
+    """A network with addresses of a `part` of the room; the first three numbers of them."""
+    numbers = engine.room.part(part)
+    run_docker(engine, "network", "create", "--subnet", f"{numbers}.0/24", name)
+    return numbers
+
+
 def request_for(key: str, reference: str, digest: str, **options: Any) -> ReplacementRequest:
     tag = Reference.parse(reference)
     return ReplacementRequest(key=key, image=tag.with_digest(digest), tag=tag, **options)

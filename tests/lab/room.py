@@ -25,6 +25,13 @@ ROOMS = 100
 FIRST_SECOND_OCTET = 140
 """Room N has 10.(140+N).0.0/16: the upper half of the private range that engines and home routers use least."""
 
+_FIRST_PART = 192
+
+_PORTS = range(20_000, 30_000)
+"""Below those that the kernel gives to whoever asks for any, so that nobody gets one by chance."""
+
+_AT_ONCE = 20
+
 
 class LabUnavailableError(Exception):
     """This machine lacks something that a part of the lab needs; the message says what, and what would give it."""
@@ -42,6 +49,11 @@ class Room:
     @property
     def network(self) -> ipaddress.IPv4Network:
         return ipaddress.IPv4Network(f"10.{FIRST_SECOND_OCTET + self.number}.0.0/16")
+
+    def part(self, number: int) -> str:
+        """The first three numbers of a /24 of the room's (0 to 15) that no engine of it gives to a network by itself."""
+        octets = str(self.network.network_address).split(".")
+        return f"{octets[0]}.{octets[1]}.{_FIRST_PART + number}"
 
     def directory(self, name: str) -> Path:
         """A new directory in this room; parts that run as another user can get to it."""
@@ -98,7 +110,7 @@ def clear(room: Room) -> None:
 
 
 def wait_until(
-    is_ready: Callable[[], bool], *, what: str, timeout: float = 30.0, pause: float = 0.02
+    is_ready: Callable[[], bool], *, what: str, timeout: float = 120.0, pause: float = 0.02
 ) -> None:
     """Poll until it is so; `what` completes the sentence "... did not happen within N seconds".
 
@@ -113,10 +125,38 @@ def wait_until(
 
 
 def free_port() -> int:
+    """One that nobody else is given as long as this process lives: a server may take it many seconds later.
+
+    Raises:
+        LabUnavailableError: none is left.
+    """
+    for port in _ports:
+        if _is_free(port):
+            return port
+    raise LabUnavailableError(f"all ports of the lab are taken: {_PORTS.start} to {_PORTS.stop}")
+
+
+def _own_ports() -> Iterator[int]:
+    """Some at a time are locked for this process, in a room or not, and none is given out twice."""
+    for first in _PORTS[::_AT_ONCE]:
+        with socket.socket(socket.AF_UNIX) as lock:
+            is_ours = _bound(lock, f"\0uptainer-lab-ports-{first}")
+            if is_ours:
+                lock.detach()
+        if is_ours:
+            yield from range(first, first + _AT_ONCE)
+
+
+_ports = _own_ports()
+
+
+def _is_free(port: int) -> bool:
     with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port: int = probe.getsockname()[1]
-        return port
+        try:
+            probe.bind(("127.0.0.1", port))
+        except OSError:
+            return False
+        return True
 
 
 def accepts_connections(port: int) -> bool:

@@ -36,7 +36,6 @@ class SwarmNode(DockerEngine):
 
     def __init__(self, room: Room, number: int = 0) -> None:
         self.number = number
-        self._room_number = room.number
         self._gateway_bridge = f"{room.bridge}g{number}"
         network = list(room.network.subnets(new_prefix=20))[_PARTS - 1 - number]
         *_, self._gateway_network = network.subnets(new_prefix=24)
@@ -47,7 +46,7 @@ class SwarmNode(DockerEngine):
     @property
     def loopback(self) -> str:
         """Its address among the nodes. The port for gossip is fixed, so each node has an address of its own."""
-        return f"127.140.{self._room_number}.{self.number + 1}"
+        return f"127.140.{self.room.number}.{self.number + 1}"
 
     @property
     def node_id(self) -> str:
@@ -61,7 +60,7 @@ class SwarmNode(DockerEngine):
                 **self._addresses(),
                 "DefaultAddrPool": [str(self._overlays)],
                 "SubnetSize": 26,
-                "DataPathPort": _FIRST_DATA_PORT + self._room_number,
+                "DataPathPort": _FIRST_DATA_PORT + self.room.number,
             },
         )
 

@@ -5,6 +5,7 @@ import platform
 import re
 from collections.abc import Iterator
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +15,7 @@ from prefect.settings import PREFECT_API_URL, temporary_settings
 
 from tests.lab.console import READY, Console
 from tests.lab.docker import DockerEngine
-from tests.lab.prefect import prefect_client
+from tests.lab.prefect import prefect_client, request_run, when_not_busy
 from tests.lab.room import Room, wait_until
 from tests.lab.trivy import write_cache
 from uptainer.console import record
@@ -47,12 +48,7 @@ class System:
 
     def request(self, flow: str, /, **parameters: Any) -> str:
         """Ask for a run of a deployment; its id."""
-        deployment = self.get(f"/deployments/name/{flow}/{flow}")["id"]
-        path, body = f"/deployments/{deployment}/create_flow_run", {"parameters": parameters}
-        answer = self.api.post(path, json=body)
-        while answer.status_code == httpx.codes.SERVICE_UNAVAILABLE:  # the server's SQLite was busy
-            answer = self.api.post(path, json=body)
-        return str(answer.raise_for_status().json()["id"])
+        return request_run(self.api, flow, parameters)
 
     def run(self, flow: str, /, **parameters: Any) -> Json:
         """Have it run to its end; a sweep that met its scheduled like is asked for again."""
@@ -60,6 +56,11 @@ class System:
         while ended["state"]["type"] == "CANCELLED":
             ended = self.ended(self.request(flow, **parameters))
         return ended
+
+    def messages(self, flow: str) -> list[str]:
+        """What all runs of it said at their end: a scheduled one may have done before what a test asked for."""
+        body = {"flows": {"name": {"any_": [flow]}}, "limit": 200}
+        return [str(run["state"]["message"]) for run in self.post("/flow_runs/filter", body)]
 
     def ended(self, run: str) -> Json:
         return self.in_state(run, FINAL)
@@ -115,6 +116,7 @@ class System:
         wait_until(
             lambda: self.resume(run, **form).json().get("status") == "ACCEPT",
             what=f"the answer {form} was not taken",
+            timeout=PATIENCE,
             pause=0.5,
         )
 
@@ -164,6 +166,12 @@ class System:
         found: Json = self.api.get(path).raise_for_status().json()
         return found
 
+    def delete(self, path: str) -> None:
+        """What was deleted though the server said that it was busy is not there when it is asked again."""
+        answer = when_not_busy(partial(self.api.delete, path))
+        if answer.status_code != httpx.codes.NOT_FOUND:
+            answer.raise_for_status()
+
     def post(self, path: str, body: Json) -> list[Json]:
         found: list[Json] = self.api.post(path, json=body).raise_for_status().json()
         return found
@@ -177,7 +185,7 @@ def running_system(
     wanted = {"PREFECT_SERVER_API_AUTH_STRING": login} if login else {}
     if webhook_port is not None:
         wanted["UPTAINER_WEBHOOK_PORT"] = str(webhook_port)
-    console = Console(room.directory("up") / "data")
+    console = Console.prepared(room)
     write_cache(TrivyServer(console.data_dir).cache_dir)
     try:
         console.start({"DOCKER_HOST": engine.url, "UPTAINER_TRIVY_PATH": str(trivy), **wanted})

@@ -150,8 +150,8 @@ def test_a_server_that_hangs_costs_one_timeout_and_is_asked_once() -> None:
     def script(_: Asked) -> Said:
         return api.hang()
 
-    with cluster_of(script, timeout=0.3) as (api, cluster):
-        with pytest.raises(UnreachableError, match=r"did not answer about /api/v1/pods in 0\.3 s"):
+    with cluster_of(script, timeout=2) as (api, cluster):
+        with pytest.raises(UnreachableError, match=r"did not answer about /api/v1/pods in 2 s"):
             cluster.get(PODS.path())
         assert api.paths() == [PODS.path()]
 
@@ -166,9 +166,9 @@ def test_a_server_that_never_finishes_its_answer_is_not_waited_for_without_end()
     begun = b"HTTP/1.1 200 OK\r\ncontent-length: 100000\r\n\r\n"
     with (
         _Once(begun, drips=True) as url,
-        pytest.raises(UnreachableError, match=r"not finished its answer about /version after 0\.6 s"),
+        pytest.raises(UnreachableError, match=r"not finished its answer about /version after 4 s"),
     ):
-        Cluster(address_of(url, timeout=0.3), ClusterSecret(token="secret"))
+        Cluster(address_of(url, timeout=2), ClusterSecret(token="secret"))
 
 
 def test_a_port_where_nobody_listens_is_unreachable() -> None:

@@ -8,6 +8,7 @@ import stat
 import threading
 from collections.abc import Iterator
 from contextlib import closing
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
@@ -265,22 +266,20 @@ def test_a_token_that_is_not_taken_any_more_is_renewed_once(server: Server, tmp_
 
 
 @pytest.mark.parametrize(
-    ("script", "words"),
+    ("script", "timeout", "words"),
     [
-        ("echo no session >&2; exit 3", "ended with status 3: no session"),
-        ("echo secret-half-an-answer", "holds no credentials"),
-        (credential(), "neither a token nor a certificate"),
-        (credential(clientCertificateData="x"), "neither a token nor a certificate"),
-        ("exec sleep 30", "gave no credentials in 0.5 s"),
+        ("echo no session >&2; exit 3", 20, "ended with status 3: no session"),
+        ("echo secret-half-an-answer", 20, "holds no credentials"),
+        (credential(), 20, "neither a token nor a certificate"),
+        (credential(clientCertificateData="x"), 20, "neither a token nor a certificate"),
+        ("exec sleep 30", 0.5, "gave no credentials in 0.5 s"),
     ],
 )
 def test_a_plugin_that_fails_is_told_and_nobody_is_asked_without_credentials(
-    server: Server, tmp_path: Path, script: str, words: str
+    server: Server, tmp_path: Path, script: str, timeout: float, words: str
 ) -> None:
     user = Plugin(tmp_path, script).user()
-    where = HostAddress(
-        "kube", RuntimeType.KUBERNETES, ConnectionType.KUBECONFIG, "kubeconfig://", timeout=0.5
-    )
+    where = replace(address(), timeout=timeout)
     with pytest.raises(AccessDeniedError) as raised:
         Cluster(where, text(kubeconfig(server, user)))
     assert words in str(raised.value)

@@ -314,7 +314,7 @@ async def gone(pids: list[str]) -> None:
 
 
 async def test_a_scan_past_its_time_limit_is_ended_with_its_children(sleeper: Path, tmp_path: Path) -> None:
-    scanner = Scanner(ServerAddress("http://127.0.0.1:1"), tmp_path, sleeper, timedelta(seconds=1))
+    scanner = Scanner(ServerAddress("http://127.0.0.1:1"), tmp_path, sleeper, timedelta(seconds=5))
     with pytest.raises(UnreachableError, match="did not end within"):
         await scanner.scan(Reference.parse(f"app@sha256:{'0' * 64}"), AMD64, OPEN)
     await gone((tmp_path / "pids").read_text().split())

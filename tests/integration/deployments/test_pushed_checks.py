@@ -81,9 +81,9 @@ async def checks(client: PrefectClient, least: int) -> list[FlowRun]:
     loop = asyncio.get_running_loop()
 
     def are_there() -> bool:
-        return len(asyncio.run_coroutine_threadsafe(runs(), loop).result(10)) >= least
+        return len(asyncio.run_coroutine_threadsafe(runs(), loop).result(60)) >= least
 
-    await asyncio.to_thread(partial(wait_until, are_there, what="no check was started", timeout=60))
+    await asyncio.to_thread(partial(wait_until, are_there, what="no check was started", timeout=180))
     return await runs()
 
 

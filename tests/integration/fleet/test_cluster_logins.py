@@ -7,7 +7,8 @@ from dataclasses import replace
 
 import pytest
 
-from tests.integration.runtimes.kubernetes.manifests import pod_spec, role, workload
+from tests.integration.runtimes.kubernetes.granting import grant
+from tests.integration.runtimes.kubernetes.manifests import pod_spec, workload
 from tests.lab.images import build_image, push_image
 from tests.lab.kubernetes import Cluster as Lab
 from tests.lab.registry import Registry
@@ -154,22 +155,28 @@ def test_a_pull_secret_of_the_service_account_counts_too(place: Place) -> None:
     place.lab.patch(
         "v1", "ServiceAccount", "default", {"imagePullSecrets": [{"name": "pull"}]}, namespace=place.namespace
     )
-    wait_until(
-        lambda: (
-            "imagePullSecrets" in place.lab.get("v1", "ServiceAccount", "default", namespace=place.namespace)
-        ),
-        what="the account has no pull secret",
-    )
+    wait_until(lambda: gives_pull_secret(place), what="no pod was given the account's pull secret")
     place.deploy()
     assert place.check().result is CheckResult.UP_TO_DATE
+
+
+def gives_pull_secret(place: Place) -> bool:
+    """To a pod that is not made: what gives it to pods learns of the account's change a little later."""
+    pod = {
+        "apiVersion": "v1",
+        "kind": "Pod",
+        "metadata": {"name": "tried"},
+        "spec": pod_spec(place.registry.reference("tried:1")),
+    }
+    path = place.lab.path("v1", "Pod", "", place.namespace).rstrip("/")
+    made = place.lab.request("POST", path, params={"dryRun": "All"}, json=pod)
+    return bool(made["spec"].get("imagePullSecrets"))
 
 
 def test_secrets_that_may_not_be_read_are_said_and_the_rest_is_read(place: Place) -> None:
     place.keep_login()
     place.deploy(imagePullSecrets=[{"name": "pull"}])
-    for manifest in role(place.namespace, RIGHTS):
-        place.lab.apply(manifest, namespace=place.namespace)
-    place.secret = replace(place.secret, token=place.lab.token_of("default", place.namespace))
+    place.secret = replace(place.secret, token=grant(place.lab, place.namespace, RIGHTS))
     check = place.check()
     assert check.result is CheckResult.UNKNOWN
     assert "a Role in the namespace" in check.reason

@@ -10,6 +10,7 @@ from pyrage import x25519
 from tests.integration.fleet import dying
 from tests.integration.fleet.dying import kill
 from tests.integration.fleet.house import ANN, House
+from tests.lab.postgres import await_no_locks
 from uptainer.backups.backup import Backup
 from uptainer.backups.local import LocalFiles
 from uptainer.backups.sealing import Seal
@@ -207,6 +208,7 @@ def test_a_copy_that_was_cut_off_is_removed_wherever_that_was_and_a_whole_one_st
         die(house, where, dying.copy, kept.backup_id, "twin")
         with claim_workload(house.database, "lab", "twin"):
             assert settle(house) == []
+        await_no_locks(house.database.url)
         said = (
             f"the copy lab/twin of backup {kept.backup_id} was cut off, and what there was of it is removed"
         )

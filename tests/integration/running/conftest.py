@@ -11,12 +11,20 @@ def make_console(room: Room) -> Iterator[Callable[[], Console]]:
     made: list[Console] = []
 
     def make() -> Console:
-        made.append(Console(room.directory("up") / "data"))
+        made.append(Console.prepared(room))
         return made[-1]
 
     yield make
     for console in made:
         console.close()
+
+
+@pytest.fixture
+def new_console(room: Room) -> Iterator[Console]:
+    """On a data directory that nobody has prepared."""
+    console = Console(room.directory("up") / "data")
+    yield console
+    console.close()
 
 
 @pytest.fixture

@@ -5,7 +5,6 @@ import socket
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
-from uuid import uuid4
 
 import httpx
 import psutil
@@ -15,6 +14,7 @@ from deployments import definition
 from tests.lab.console import PATIENCE, READY, Console
 from tests.lab.docker import DockerEngine
 from tests.lab.images import make_image
+from tests.lab.prefect import prefect_client, request_run
 from tests.lab.registry import Registry
 from tests.lab.room import wait_until
 from uptainer.cli.prefect.first_look import NO_HOST
@@ -40,46 +40,43 @@ def _next_runs(console: Console) -> set[str]:
 
 
 def test_a_newcomer_without_an_engine_is_told_what_to_do_and_everything_stops_at_ctrl_c(
-    console: Console, tmp_path: Path
+    new_console: Console, tmp_path: Path
 ) -> None:
     (
         tmp_path / "runner_storage"
     ).touch()  # Prefect's, for all users of a machine: the first one's, who may be another
-    console.start({"TMPDIR": str(tmp_path)})
-    console.wait_for(NO_HOST)
-    assert READY in console.output
-    assert httpx.get(f"{console.url}/", follow_redirects=True).status_code == httpx.codes.OK
-    served = httpx.post(f"{console.url}/api/deployments/filter", json={}).json()
+    new_console.start({"TMPDIR": str(tmp_path)})
+    new_console.wait_for(NO_HOST)
+    assert READY in new_console.output
+    with prefect_client(new_console.url) as client:
+        assert client.get("/", follow_redirects=True).status_code == httpx.codes.OK
+    served = _listed(new_console, "deployments")
     assert sorted(each["name"] for each in served) == sorted(each.name for each in definition.read())
-    kinds = httpx.post(f"{console.url}/api/block_types/filter", json={}).json()
+    kinds = _listed(new_console, "block_types")
     assert {"docker-host", "trivy", "webhook-source"} <= {each["slug"] for each in kinds}
 
-    status = json.loads(console.run("status", "--json").stdout)
+    status = json.loads(new_console.run("status", "--json").stdout)
     assert {each["name"] for each in status["processes"]} >= {"uptainer up", "Prefect server", "PostgreSQL"}
     wait_until(
-        lambda: {"discover", "check", "recover"} <= _next_runs(console), what="they were not scheduled"
+        lambda: {"discover", "check", "recover"} <= _next_runs(new_console), what="they were not scheduled"
     )
-    assert "Traceback" not in console.output
+    assert "Traceback" not in new_console.output
 
-    assert console.press_ctrl_c() == 0
-    assert console.processes() == []
-    assert console.run("status").returncode == os.EX_TEMPFAIL
+    assert new_console.press_ctrl_c() == 0
+    assert new_console.processes() == []
+    assert new_console.run("status").returncode == os.EX_TEMPFAIL
 
 
 def test_a_second_start_has_the_same_data_and_down_stops_it(console: Console) -> None:
     console.start()
     console.wait_for(READY)
-    ids = {
-        each["name"]: each["id"]
-        for each in httpx.post(f"{console.url}/api/deployments/filter", json={}).json()
-    }
+    ids = {each["name"]: each["id"] for each in _listed(console, "deployments")}
     assert console.send(signal.SIGTERM) == 0
     assert console.processes() == []
 
     console.start()
     console.wait_for(READY)
-    again = httpx.post(f"{console.url}/api/deployments/filter", json={}).json()
-    assert {each["name"]: each["id"] for each in again} == ids
+    assert {each["name"]: each["id"] for each in _listed(console, "deployments")} == ids
 
     stopped = console.run("down")
     assert stopped.returncode == 0
@@ -125,7 +122,7 @@ def test_a_flow_run_ends_with_the_console(console: Console) -> None:
     console.wait_for(READY)
     run = _request(console, "report")
     wait_until(
-        lambda: bool(named(console, "prefect.engine")) or _is_final(console, run), what="it began", timeout=60
+        lambda: bool(console.processes_of(run)) or _is_final(console, run), what="it did not begin", pause=0.2
     )
     assert console.press_ctrl_c() == 0
     assert console.processes() == []
@@ -135,8 +132,8 @@ def test_an_orphaned_flow_run_is_ended_by_the_next_start_and_called_crashed(cons
     console.start()
     console.wait_for(READY)
     run = _request(console, "report")
-    wait_until(lambda: bool(named(console, "prefect.engine")), what="the run began", timeout=60)
-    orphans = named(console, "prefect.engine")
+    wait_until(lambda: bool(console.processes_of(run)), what="the run did not begin")
+    orphans = console.processes_of(run)
     for each in orphans:
         each.suspend()
     console.send(signal.SIGKILL)
@@ -221,15 +218,15 @@ def test_what_cannot_start_is_one_plain_sentence(
     assert console.processes() == []
 
 
-def test_an_old_data_directory_is_refused_and_left_as_it_is(console: Console) -> None:
-    (console.data_dir / "postgres").mkdir(parents=True)
-    (console.data_dir / "postgres" / "PG_VERSION").write_text("9.6\n")
-    refused = console.run("up")
+def test_an_old_data_directory_is_refused_and_left_as_it_is(new_console: Console) -> None:
+    (new_console.data_dir / "postgres").mkdir(parents=True)
+    (new_console.data_dir / "postgres" / "PG_VERSION").write_text("9.6\n")
+    refused = new_console.run("up")
     assert refused.returncode == 1
     assert "9.6" in refused.stderr
     assert "UPTAINER_DATA_DIR" in refused.stderr
     assert "Traceback" not in refused.stderr
-    assert (console.data_dir / "postgres" / "PG_VERSION").read_text() == "9.6\n"
+    assert (new_console.data_dir / "postgres" / "PG_VERSION").read_text() == "9.6\n"
 
 
 def test_debug_adds_where_it_went_wrong(console: Console) -> None:
@@ -237,26 +234,20 @@ def test_debug_adds_where_it_went_wrong(console: Console) -> None:
     assert "Traceback" in refused.stderr
 
 
+def _listed(console: Console, kind: str) -> list[dict[str, Any]]:
+    with prefect_client(f"{console.url}/api") as client:
+        found: list[dict[str, Any]] = client.post(f"/{kind}/filter", json={}).raise_for_status().json()
+    return found
+
+
 def _request(console: Console, flow: str) -> str:
-    deployment = (
-        httpx.get(f"{console.url}/api/deployments/name/{flow}/{flow}").raise_for_status().json()["id"]
-    )
-    created: list[str] = []
-
-    def is_created() -> bool:
-        """Prefect says 503 while its SQLite is busy."""
-        address = f"{console.url}/api/deployments/{deployment}/create_flow_run"
-        answer = httpx.post(address, json={"name": uuid4().hex})
-        if answer.status_code != httpx.codes.SERVICE_UNAVAILABLE:
-            created.append(str(answer.raise_for_status().json()["id"]))
-        return bool(created)
-
-    wait_until(is_created, what=f"no run of {flow} was created")
-    return created[0]
+    with prefect_client(f"{console.url}/api") as client:
+        return request_run(client, flow)
 
 
 def _state(console: Console, run: str) -> dict[str, Any]:
-    state: dict[str, Any] = httpx.get(f"{console.url}/api/flow_runs/{run}").raise_for_status().json()["state"]
+    with prefect_client(f"{console.url}/api") as client:
+        state: dict[str, Any] = client.get(f"/flow_runs/{run}").raise_for_status().json()["state"]
     return state
 
 

@@ -9,7 +9,7 @@ import pytest
 from tests.lab.docker import DockerEngine
 from tests.lab.images import build_image, docker_archive
 from tests.lab.podman import PodmanEngine
-from tests.lab.replacing import run_docker
+from tests.lab.replacing import make_network, run_docker
 from uptainer.core.enums import ConnectionType, RuntimeType
 from uptainer.core.errors import NotFoundError, RefusedError
 from uptainer.core.workloads import HostAddress
@@ -42,8 +42,8 @@ class Ground:
 def docker(clean_engine: DockerEngine) -> Iterator[Ground]:
     client = clean_engine.client
     client.images.load(docker_archive(IMAGE, build_image()))
-    run_docker(clean_engine, "network", "create", "--subnet", "10.98.7.0/24", "front")
-    asked = ("--network", "front", "--network-alias", "shop", "--ip", "10.98.7.77", "--volume", "data:/data")
+    front = make_network(clean_engine, "front")
+    asked = ("--network", "front", "--network-alias", "shop", "--ip", f"{front}.77", "--volume", "data:/data")
     labels = ("--label", "com.docker.compose.service=web", "--label", "mine=yes")
     run_docker(
         clean_engine, "run", "--detach", "--name", "web", "--publish", "127.0.0.1::80", *asked, *labels, IMAGE

@@ -14,7 +14,16 @@ from docker.errors import NotFound
 from tests.lab.docker import DockerEngine
 from tests.lab.images import make_image
 from tests.lab.registry import Registry
-from tests.lab.replacing import LOOPBACK, comparable, open_runtime, perform_all, request_for, run_docker
+from tests.lab.replacing import (
+    LOOPBACK,
+    comparable,
+    make_network,
+    open_runtime,
+    perform_all,
+    request_for,
+    run_docker,
+)
+from tests.lab.room import Room
 from uptainer.runtimes.port import Runtime
 
 IMAGE_DEFAULTS: dict[str, Any] = {
@@ -119,8 +128,8 @@ host network            | --network host
 network                 | --network front
 network by long form    | --network name=front,alias=one,alias=two
 aliases                 | --network front --network-alias web --network-alias www
-static address          | --network front --ip 10.99.1.77
-static IPv6 address     | --network six --ip6 fd00:99::77
+static address          | --network front --ip {front}.77
+static IPv6 address     | --network six --ip6 {six}77
 link-local address      | --network front --link-local-ip 169.254.7.7
 driver options          | --network name=front,driver-opt=com.example.option=1
 link                    | --link provider:db
@@ -144,7 +153,7 @@ volumes from read-only  | --volumes-from provider:ro
 cid file                | --cidfile {cidfile}
 web service             | --restart unless-stopped --network front --network-alias web --publish {loopback}:18481:8080 --volume named:/seed --env MODE=user --memory 64m --log-opt max-size=1m --init
 hardened                | --read-only --cap-drop ALL --security-opt no-new-privileges --user 65534 --pids-limit 20 --tmpfs /tmp --network none --ulimit nofile=256
-database                | --volume /unnamed --volume named:/seed --shm-size 96m --stop-timeout 5 --health-cmd /bin/true --health-interval 30s --network front --ip 10.99.1.78 --hostname db
+database                | --volume /unnamed --volume named:/seed --shm-size 96m --stop-timeout 5 --health-cmd /bin/true --health-interval 30s --network front --ip {front}.78 --hostname db
 sidecar                 | --network container:provider --volumes-from provider --pid container:provider --env A=1
 everything of a compose | --label com.docker.compose.project=shop --label com.docker.compose.service=web --label com.docker.compose.depends_on= --network name=front,alias=web,alias=shop-web-1 --mount type=volume,source=named,target=/seed --expose 8080 --hostname shop --ulimit nofile=1024:2048 --cap-add NET_ADMIN
 """
@@ -169,26 +178,24 @@ def ground(
     old, new = registry.reference("options/app:1.0.0"), registry.reference("options/app:1.0.1")
     make_image(docker_engine, old, labels={"build": "1"}, healthcheck=HEALTHCHECK, **IMAGE_DEFAULTS)
     digest = make_image(docker_engine, new, labels={"build": "2"}, healthcheck=HEALTHCHECK, **IMAGE_DEFAULTS)
-    _furnish(docker_engine, old)
+    places = _places(docker_engine.room, tmp_path_factory.mktemp("options"))
+    _furnish(docker_engine, old, places["six"])
     with open_runtime(docker_engine) as runtime:
-        places = _places(tmp_path_factory.mktemp("options"))
         yield Ground(docker_engine, runtime, places, old, new, digest)
     docker_engine.clear()
 
 
-def _furnish(engine: DockerEngine, image: str) -> None:
-    run_docker(engine, "network", "create", "--subnet", "10.99.1.0/24", "front")
-    run_docker(engine, "network", "create", "--subnet", "10.99.2.0/24", "back")
-    run_docker(
-        engine,
-        *["network", "create", "--ipv6", "--subnet", "fd00:99::/64", "--subnet", "10.99.3.0/24", "six"],
-    )
+def _furnish(engine: DockerEngine, image: str, six: str) -> None:
+    make_network(engine, "front")
+    make_network(engine, "back", part=1)
+    subnets = f"--subnet {six}/64 --subnet {engine.room.part(2)}.0/24"
+    run_docker(engine, *f"network create --ipv6 {subnets} six".split())
     run_docker(engine, "volume", "create", "named")
     run_docker(engine, *f"run -d --name provider --ipc shareable -v /provided {image}".split())
     run_docker(engine, *f"run -d --name neighbour --network front {image}".split())
 
 
-def _places(folder: Path) -> dict[str, str]:
+def _places(room: Room, folder: Path) -> dict[str, str]:
     (folder / "bound").mkdir()
     (folder / "bound" / "file").write_text("bound")
     seccomp = folder / "seccomp.json"
@@ -199,6 +206,8 @@ def _places(folder: Path) -> dict[str, str]:
         "seccomp": str(seccomp),
         "cidfile": str(folder / "cid"),
         "long": LONG_RUN,
+        "front": room.part(0),
+        "six": f"fd00:99:{room.number}::",
     }
 
 

@@ -1,7 +1,6 @@
 """Each step of a replacement can be done again, and undone from wherever it stopped."""
 
 from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from datetime import timedelta
 from typing import Any
@@ -16,12 +15,14 @@ from tests.lab.replacing import (
     Json,
     address_of,
     comparable,
+    make_network,
     open_runtime,
     perform_all,
     request_for,
     revert_all,
     run_docker,
 )
+from tests.lab.room import wait_until
 from uptainer.core.errors import (
     InvalidInputError,
     NotFoundError,
@@ -37,7 +38,7 @@ STEPS = ("pull", "create", "stop", "disarm", "set_aside", "take_name", "start", 
 UNDOABLE = STEPS[:-1]
 SOON = timedelta(seconds=1)
 OPTIONS = (
-    *("--restart", "always", "--network", "front", "--ip", "10.98.1.7", "--publish", f"{LOOPBACK}:18491:80"),
+    *("--restart", "always", "--network", "front", "--publish", f"{LOOPBACK}:18491:80"),
     *("--volume", "named:/named", "--volume", "/unnamed", "--env", "A=1", "--hostname", "web"),
 )
 
@@ -93,8 +94,8 @@ def runtime(clean_engine: DockerEngine) -> Iterator[Runtime]:
 @pytest.fixture
 def swapping(clean_engine: DockerEngine, runtime: Runtime, images: tuple[str, str, str]) -> Swapping:
     old, new, digest = images
-    run_docker(clean_engine, "network", "create", "--subnet", "10.98.1.0/24", "front")
-    run_docker(clean_engine, "run", "--detach", "--name", "web", *OPTIONS, old)
+    front = make_network(clean_engine, "front")
+    run_docker(clean_engine, "run", "--detach", "--name", "web", "--ip", f"{front}.7", *OPTIONS, old)
     request = request_for("web", new, digest, stop_timeout=SOON)
     before = dict(runtime.inspect("web"))
     return Swapping(clean_engine, runtime, request, old, before, runtime.plan_replacement(request))
@@ -122,7 +123,7 @@ def test_after_all_steps_the_new_one_runs_in_the_place_of_the_old_one(swapping: 
     after = swapping.runtime.inspect("web")
     assert swapping.containers() == {"web": "running"}
     assert after["HostConfig"]["RestartPolicy"]["Name"] == "always"
-    assert after["NetworkSettings"]["Networks"]["front"]["IPAddress"] == "10.98.1.7"
+    assert after["NetworkSettings"]["Networks"]["front"]["IPAddress"] == f"{swapping.engine.room.part(0)}.7"
     assert after["Config"]["Image"] == swapping.request.tag.familiar
     assert volumes < swapping.volumes()
     facts = next(each for each in swapping.runtime.containers() if each.key == "web")
@@ -247,7 +248,7 @@ def test_a_new_one_that_does_not_start_is_a_lasting_failure_and_undone(
 
 def test_a_new_one_that_was_only_half_made_is_completed(swapping: Swapping) -> None:
     """As after a kill between its creation and the connection of its second network."""
-    run_docker(swapping.engine, *["network", "create", "--subnet", "10.98.2.0/24", "back"])
+    make_network(swapping.engine, "back", part=1)
     run_docker(swapping.engine, *["network", "connect", "--alias", "api", "back", "web"])
     swapping.plan = swapping.runtime.plan_replacement(swapping.request)
     swapping.perform("pull", "create")
@@ -267,17 +268,20 @@ def test_a_stop_that_the_engine_is_still_at_is_waited_for_and_undone(
     run_docker(clean_engine, "run", "--detach", "--name", "web", old, *deaf)
     request = request_for("web", new, digest, stop_timeout=timedelta(seconds=2))
     plan = runtime.plan_replacement(request)
-    with pytest.raises(UnreachableError), runtime_that_gives_up_soon(clean_engine) as hasty:
-        hasty._engine.post("/containers/web/stop", query={"t": "2"})
+    with DockerRuntime(address_of(clean_engine)) as hasty, pytest.raises(UnreachableError):
+        hasty._engine.post("/containers/web/stop", query={"t": "2"}, wait=0.5 - hasty.address.timeout)
+    wait_until(lambda: bool(signals_to(clean_engine, "web")), what="the engine did not begin to stop it")
     runtime.revert("stop", request, plan.document, {})
     assert runtime.state("web").status == "running"
     assert runtime.inspect("web")["State"]["FinishedAt"] > runtime.inspect("web")["Created"]
 
 
-@contextmanager
-def runtime_that_gives_up_soon(engine: DockerEngine) -> Iterator[DockerRuntime]:
-    with DockerRuntime(replace(address_of(engine), timeout=0.5)) as hasty:
-        yield hasty
+def signals_to(engine: DockerEngine, name: str) -> list[str]:
+    """What the engine tells of them up to now."""
+    number = run_docker(engine, "inspect", "--format", "{{.Id}}", name)
+    events = ("events", "--since", "10m", "--until", "0s")
+    filters = ("--filter", f"container={number}", "--filter", "event=kill")
+    return run_docker(engine, *events, *filters).splitlines()
 
 
 def test_an_old_one_that_the_engine_started_again_is_not_pushed_aside(swapping: Swapping) -> None:
@@ -408,10 +412,10 @@ def test_several_networks_are_there_from_the_first_moment(
     old, new = registry.reference("steps/look:1"), registry.reference("steps/look:2")
     make_image(clean_engine, old, cmd=look)
     digest = make_image(None, new, cmd=look, labels={"build": "2"})
-    for name, subnet in (("front", "10.98.1.0/24"), ("back", "10.98.2.0/24")):
-        run_docker(clean_engine, "network", "create", "--subnet", subnet, name)
+    make_network(clean_engine, "front")
+    back = make_network(clean_engine, "back", part=1)
     run_docker(clean_engine, *f"create --name web --network front --network-alias w {old}".split())
-    run_docker(clean_engine, *["network", "connect", "--ip", "10.98.2.9", "--alias", "api", "back", "web"])
+    run_docker(clean_engine, *["network", "connect", "--ip", f"{back}.9", "--alias", "api", "back", "web"])
     run_docker(clean_engine, "start", "web")
     before = dict(runtime.inspect("web"))
     perform_all(runtime, request_for("web", new, digest, stop_timeout=timedelta(0)))
@@ -423,7 +427,7 @@ def test_a_network_that_the_container_left_is_not_joined_again(
     clean_engine: DockerEngine, runtime: Runtime, images: tuple[str, str, str]
 ) -> None:
     old, new, digest = images
-    run_docker(clean_engine, "network", "create", "--subnet", "10.98.1.0/24", "front")
+    make_network(clean_engine, "front")
     run_docker(clean_engine, "run", "--detach", "--name", "web", old)
     run_docker(clean_engine, "network", "disconnect", "bridge", "web")
     run_docker(clean_engine, "network", "connect", "front", "web")

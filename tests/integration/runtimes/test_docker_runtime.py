@@ -10,7 +10,8 @@ from tests.lab.docker import DockerEngine
 from tests.lab.images import build_image, load_image, make_image
 from tests.lab.podman import PodmanEngine
 from tests.lab.registry import Registry
-from tests.lab.replacing import LOOPBACK, comparable, open_runtime, run_docker
+from tests.lab.replacing import LOOPBACK, comparable, make_network, open_runtime, run_docker
+from tests.lab.room import wait_until
 from uptainer.core.enums import ConnectionType, ContainerStatus, Health, RuntimeType
 from uptainer.core.errors import (
     InvalidInputError,
@@ -98,7 +99,9 @@ def test_a_pulled_image_has_the_digest_that_the_registry_gave_it(
     assert runtime.image(reference).repo_digests == (f"{reference.rpartition(':')[0]}@{digest}",)
 
 
-def test_a_container_is_started_stopped_paused_and_removed(runtime: Runtime, web: str) -> None:
+def test_a_container_is_started_stopped_paused_and_removed(
+    clean_engine: DockerEngine, runtime: Runtime, web: str
+) -> None:
     runtime.pause(web)
     assert runtime.state(web).status is ContainerStatus.PAUSED
     runtime.unpause(web)
@@ -109,7 +112,8 @@ def test_a_container_is_started_stopped_paused_and_removed(runtime: Runtime, web
     assert again.started_at
     assert again.started_at > started
     assert again.addresses["bridge"]
-    runtime.stop(web, timedelta(seconds=1))
+    wait_until(lambda: "sleep" in run_docker(clean_engine, "top", web), what="it did not heed signals")
+    runtime.stop(web, timedelta(seconds=30))
     runtime.stop(web)
     assert runtime.state(web).exit_code == 0
     runtime.start(web)
@@ -128,7 +132,7 @@ def test_removing_a_container_leaves_its_volumes(clean_engine: DockerEngine, run
 
 
 def test_a_command_gives_its_output_and_exit_code(runtime: Runtime, web: str) -> None:
-    script = "echo out; sleep 0.1; echo err >&2; exit 3"
+    script = "echo out; sleep 1; echo err >&2; exit 3"
     done = runtime.execute(web, ["sh", "-c", script], MINUTE)
     assert (done.exit_code, done.output) == (3, "out\nerr\n")
 
@@ -173,10 +177,10 @@ def test_an_image_is_removed_only_when_nothing_uses_it(clean_engine: DockerEngin
 def test_a_container_is_made_again_from_its_saved_configuration(
     clean_engine: DockerEngine, runtime: Runtime
 ) -> None:
-    run_docker(clean_engine, *["network", "create", "--subnet", "10.97.1.0/24", "front"])
+    front = make_network(clean_engine, "front")
     run_docker(clean_engine, *["volume", "create", "--label", "kept=1", "named"])
     options = (
-        "--network front --ip 10.97.1.9 --volume named:/named --volume /unnamed --env A=1 --restart always"
+        f"--network front --ip {front}.9 --volume named:/named --volume /unnamed --env A=1 --restart always"
     )
     run_docker(clean_engine, "run", "--detach", "--name", "web", *options.split(), IMAGE)
     before = comparable(dict(runtime.inspect("web")), {})

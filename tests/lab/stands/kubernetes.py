@@ -22,7 +22,7 @@ API = "apps/v1"
 CONTAINER = "app"
 _LABEL = "io.kubernetes"
 _GONE_WITHIN = 60.0
-_DEADLINE = 20
+_DEADLINE = 60
 """Seconds after which the controller itself gives a rollout up."""
 
 

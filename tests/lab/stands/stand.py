@@ -109,7 +109,7 @@ def assert_exactly(stand: Stand, key: str, release: Release) -> None:
     """
     try:
         wait_until(
-            lambda: has_exactly(stand, key, release), what=f"{key} was not {release}", timeout=120, pause=0.1
+            lambda: has_exactly(stand, key, release), what=f"{key} was not {release}", timeout=240, pause=0.1
         )
     except TimeoutError as error:
         found = f"{stand.running(key)} and left over {stand.leftovers(key)}"

@@ -162,18 +162,18 @@ async def test_a_registrys_own_helper_comes_before_the_common_one(tmp_path: Path
 
 
 @pytest.mark.parametrize(
-    ("server", "fault"),
+    ("server", "patience", "fault"),
     [
-        ("broken.example", "no credential"),
-        ("failing.example", "failed for failing.example"),
-        ("slow.example", "did not answer for slow.example in 0.2 seconds"),
+        ("broken.example", 20, "no credential"),
+        ("failing.example", 20, "failed for failing.example"),
+        ("slow.example", 0.2, "did not answer for slow.example in 0.2 seconds"),
     ],
 )
 async def test_a_helper_that_does_not_answer_is_an_error_and_not_no_credential(
-    helper: str, server: str, fault: str
+    helper: str, server: str, patience: float, fault: str
 ) -> None:
     with pytest.raises(AccessDeniedError, match=fault) as raised:
-        await ask_helper(helper, server, Path("config.json"), patience=0.2)
+        await ask_helper(helper, server, Path("config.json"), patience=patience)
 
     assert "hub-secret" not in str(raised.value)
 

@@ -1,6 +1,6 @@
 """The manifests of `deployments/kubernetes`, applied in a place of the test's own, and the accounts that they make."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -8,6 +8,7 @@ from typing import Any
 
 from ruamel.yaml import YAML
 
+from tests.integration.runtimes.kubernetes.manifests import role
 from tests.lab.kubernetes import Cluster
 from tests.lab.room import wait_until
 from uptainer.core.enums import ConnectionType, RuntimeType
@@ -30,6 +31,19 @@ def read_manifests(name: str) -> list[Object]:
     """`reading`, or `namespaced/reading`."""
     with (FOLDER / f"{name}.yaml").open() as file:
         return list(YAML(typ="safe").load_all(file))
+
+
+def grant(cluster: Cluster, namespace: str, rights: Sequence[Right]) -> str:
+    """Give the default account of a namespace these in it; its token, once the API server heeds them."""
+    for manifest in role(namespace, rights):
+        cluster.apply(manifest, namespace=namespace)
+    token = cluster.token_of("default", namespace)
+    with cluster.as_user(token) as user:
+        wait_until(
+            lambda: all(user.may(right, namespace=namespace) for right in rights),
+            what=f"{rights} were not granted",
+        )
+    return token
 
 
 def rights_of(rules: list[Object]) -> list[Right]:
@@ -104,20 +118,9 @@ class Grants:
         self.cluster.patch(RBAC, "ClusterRole", name, {"rules": rules})
         with self.cluster.as_user(self.cluster.token_of(account, self.namespace)) as user:
             wait_until(
-                lambda: self._may(user, right) is allowed, what=f"{right} was not {allowed}", pause=0.02
+                lambda: user.may(right, namespace=self.namespace) is allowed,
+                what=f"{right} was not {allowed}",
             )
-
-    def _may(self, user: Any, right: Right) -> bool:
-        group, resource, verb = right
-        kind, _, part = resource.partition("/")
-        asked = {"group": group, "resource": kind, "subresource": part, "verb": verb}
-        review = {
-            "apiVersion": "authorization.k8s.io/v1",
-            "kind": "SelfSubjectAccessReview",
-            "spec": {"resourceAttributes": {**asked, "namespace": self.namespace}},
-        }
-        path = "/apis/authorization.k8s.io/v1/selfsubjectaccessreviews"
-        return bool(user.request("POST", path, json=review)["status"]["allowed"])
 
     def _placed(self, manifest: Object) -> Object:
         placed: Object = _renamed(manifest, self.namespace)

@@ -74,14 +74,13 @@ class Ground:
             found = self.get(key)
             return bool(found["status"].get("observedGeneration") == found["metadata"]["generation"])
 
-        wait_until(is_observed, what=f"{key} was not observed", timeout=30, pause=0.1)
+        wait_until(is_observed, what=f"{key} was not observed", pause=0.1)
 
     def await_budget(self, name: str) -> None:
         """Until its controller has counted what it is for."""
         wait_until(
             lambda: bool(self._budget(name).get("desiredHealthy")),
             what=f"{name} was not counted",
-            timeout=30,
             pause=0.1,
         )
 
@@ -90,9 +89,7 @@ class Ground:
         return dict(found.get("status", {}))
 
     def await_quota(self, name: str, used: Mapping[str, str]) -> None:
-        wait_until(
-            lambda: self._used(name) == used, what=f"{name} did not count {used}", timeout=30, pause=0.1
-        )
+        wait_until(lambda: self._used(name) == used, what=f"{name} did not count {used}", pause=0.1)
 
     def _used(self, name: str) -> Any:
         quota = self.cluster.get("v1", "ResourceQuota", name, namespace=self.namespace)
@@ -140,7 +137,6 @@ class Ground:
         wait_until(
             lambda: self.digests(key) == expected,
             what=f"{key} did not run {releases} only",
-            timeout=30,
             pause=0.1,
         )
 

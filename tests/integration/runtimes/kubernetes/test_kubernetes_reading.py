@@ -6,7 +6,8 @@ from dataclasses import replace
 
 import pytest
 
-from tests.integration.runtimes.kubernetes.manifests import cron_job, job_of, pod_spec, role, workload
+from tests.integration.runtimes.kubernetes.granting import grant
+from tests.integration.runtimes.kubernetes.manifests import cron_job, job_of, pod_spec, workload
 from tests.lab.images import build_image, push_image
 from tests.lab.kubernetes import Cluster as Lab
 from tests.lab.registry import Registry
@@ -210,10 +211,7 @@ READING = [
 
 
 def test_rights_in_one_namespace_are_enough_to_read_that_one(kubernetes_cluster: Lab, place: Place) -> None:
-    for manifest in role(place.namespace, READING):
-        kubernetes_cluster.apply(manifest, namespace=place.namespace)
-    token = kubernetes_cluster.token_of("default", place.namespace)
-    secret = replace(place.secret, token=token)
+    secret = replace(place.secret, token=grant(kubernetes_cluster, place.namespace, READING))
     with KubernetesRuntime(place.address, secret) as runtime:
         facts = runtime.containers()
         engine = runtime.engine()

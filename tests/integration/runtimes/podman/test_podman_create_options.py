@@ -18,6 +18,7 @@ from tests.lab.images import make_image
 from tests.lab.podman import PodmanEngine
 from tests.lab.registry import Registry
 from tests.lab.replacing import LOOPBACK, perform_all, request_for
+from tests.lab.room import Room
 from uptainer.core.enums import ConnectionType, RuntimeType
 from uptainer.core.workloads import HostAddress
 from uptainer.runtimes.connections import connect
@@ -100,8 +101,8 @@ no hosts file           | --no-hosts
 no network              | --network none
 host network            | --network host
 network                 | --network front --network-alias web --network-alias www
-static address          | --network front --ip 10.99.1.77 --mac-address 92:d0:c6:0a:29:33
-network by long form    | --network front:ip=10.99.1.78,alias=one,interface_name=lan0
+static address          | --network front --ip {front}.77 --mac-address 92:d0:c6:0a:29:33
+network by long form    | --network front:ip={front}.78,alias=one,interface_name=lan0
 two networks            | --network front:alias=f --network back:alias=b
 address on the default  | --ip {default_ip}
 container's network     | --network container:provider
@@ -118,7 +119,7 @@ volumes from            | --volumes-from provider
 image volumes ignored   | --image-volume ignore
 image volumes in memory | --image-volume tmpfs
 hardened                | --read-only --cap-drop ALL --security-opt no-new-privileges --user 65534 --pids-limit 20 --network none
-database                | --volume /unnamed --volume named:/seed --shm-size 96m --network front --ip 10.99.1.79 --hostname db --secret token
+database                | --volume /unnamed --volume named:/seed --shm-size 96m --network front --ip {front}.79 --hostname db --secret token
 autoupdate              | --label io.containers.autoupdate=registry --restart always --publish {loopback}:18481:8080
 """
 
@@ -138,7 +139,7 @@ class Ground:
 
 @pytest.fixture(scope="module")
 def ground(
-    podman_engine: PodmanEngine, registry: Registry, tmp_path_factory: pytest.TempPathFactory
+    podman_engine: PodmanEngine, registry: Registry, room: Room, tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[Ground]:
     """Two images that differ in a label, and the networks, volumes and containers that options refer to."""
     podman_engine.clear()
@@ -146,16 +147,16 @@ def ground(
     make_image(podman_engine, old, labels={"build": "1"}, **IMAGE)
     digest = make_image(podman_engine, new, labels={"build": "2"}, pull=False, **IMAGE)
     folder = tmp_path_factory.mktemp("options")
-    _furnish(podman_engine, old, folder)
+    _furnish(podman_engine, room, old, folder)
     address = HostAddress("lab", RuntimeType.PODMAN, ConnectionType.UNIX, podman_engine.url)
     with connect(address) as runtime:
-        yield Ground(podman_engine, runtime, _places(podman_engine, folder), old, new, digest)
+        yield Ground(podman_engine, runtime, _places(podman_engine, room, folder), old, new, digest)
     podman_engine.clear()
 
 
-def _furnish(engine: PodmanEngine, image: str, folder: Path) -> None:
-    for name, subnet in (("front", "10.99.1.0/24"), ("back", "10.99.2.0/24")):
-        engine.podman("network", "create", "--subnet", subnet, name)
+def _furnish(engine: PodmanEngine, room: Room, image: str, folder: Path) -> None:
+    for number, name in enumerate(("front", "back")):
+        engine.podman("network", "create", "--subnet", f"{room.part(number)}.0/24", name)
     engine.podman("volume", "create", "named")
     (folder / "secret").write_text("s3cret")
     for name in ("token", "other"):
@@ -163,7 +164,7 @@ def _furnish(engine: PodmanEngine, image: str, folder: Path) -> None:
     engine.podman(*f"run -d --name provider --ipc shareable -v /provided {image}".split())
 
 
-def _places(engine: PodmanEngine, folder: Path) -> dict[str, str]:
+def _places(engine: PodmanEngine, room: Room, folder: Path) -> dict[str, str]:
     (folder / "bound").mkdir()
     (folder / "bound" / "file").write_text("bound")
     seccomp = folder / "seccomp.json"
@@ -174,6 +175,7 @@ def _places(engine: PodmanEngine, folder: Path) -> dict[str, str]:
         "folder": str(folder / "bound"),
         "seccomp": str(seccomp),
         "long": LONG_RUN,
+        "front": room.part(0),
         "default_ip": network["subnets"][0]["subnet"].replace(".0/24", ".77"),
     }
 
@@ -236,6 +238,7 @@ def _plain(value: Any, inspected: Mapping[str, Any]) -> Any:
     return json.loads(_TIMES.sub("<time>", text))
 
 
+_STATIC = re.compile(r"\.7[789](,|$)")
 _ASSIGNED = ("IPAddress", "MacAddress", "GlobalIPv6Address", "Gateway", "SandboxKey", "IPPrefixLen")
 
 
@@ -246,9 +249,7 @@ def _comparable(shown: Json) -> Json:
     state = shown["State"]
     shown["State"] = {"Status": state["Status"]}
     settings = shown["NetworkSettings"]
-    static = [
-        word for word in shown["Config"]["CreateCommand"] if "10.99.1.7" in word or word.endswith(".77")
-    ]
+    static = [word for word in shown["Config"]["CreateCommand"] if _STATIC.search(word)]
     given = (
         ("SandboxKey",)
         if "--mac-address" in shown["Config"]["CreateCommand"]

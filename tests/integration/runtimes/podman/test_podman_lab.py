@@ -1,6 +1,7 @@
 """The lab's Podman: it comes up as root and as a user, does what the tests need of it, and leaves nothing."""
 
 import subprocess
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -29,13 +30,20 @@ def test_a_container_publishes_a_port_and_its_health_check_runs(
     make_image(engine, reference, healthcheck=HEALTHY, **WEB)
     engine.podman("run", "--detach", "--name", "web", "--publish", "127.0.0.1::80", reference)
     port = engine.podman("port", "web", "80").rpartition(":")[2]
-    assert httpx.get(f"http://127.0.0.1:{port}/").text == "hello"
+    wait_until(lambda: _said(f"http://127.0.0.1:{port}/") == "hello", what="the page was not served")
 
     def is_healthy() -> bool:
         return engine.podman("inspect", "--format", "{{.State.Health.Status}}", "web") == "healthy"
 
     wait_until(is_healthy, what="the health check did not pass", pause=0.3)
     engine.clear()
+
+
+def _said(url: str) -> str:
+    """A container runs some moments before its program listens."""
+    with suppress(httpx.TransportError):
+        return httpx.get(url).text
+    return ""
 
 
 def test_containers_outlive_the_service_and_a_closed_engine_leaves_nothing(
