@@ -9,6 +9,7 @@ from uptainer.core.clock import utc_now
 from uptainer.fleet import abandoned, maintenance
 from uptainer.fleet.abandoned import Settled
 from uptainer.fleet.maintenance import ServerPlan
+from uptainer.fleet.updating import recorder
 from uptainer.policy.schedule import Bounds
 from uptainer.updates import recovery
 from uptainer.updates.recovery import RecoveryReport
@@ -49,4 +50,4 @@ def settle_abandoned() -> Sequence[Settled]:
     description="Finishes or undoes each update whose process is dead, and closes approvals that have expired.",
 )
 def recover_updates(insist: int | None) -> RecoveryReport:
-    return recovery.recover(database(), engines(), stores(), insist=insist)
+    return recovery.recover(database(), recorder(database(), engines()), stores(), insist=insist)

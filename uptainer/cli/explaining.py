@@ -8,12 +8,13 @@ from sqlalchemy.orm import Session
 
 from uptainer.cli.rows import heading, print_rows
 from uptainer.cli.saying import say
+from uptainer.core.enums import CheckResult
 from uptainer.core.errors import InvalidInputError
 from uptainer.core.findings import Advice, Finding
 from uptainer.core.transitions import CLOSED, WAITING
 from uptainer.fleet.deciding import findings_from, title_of
 from uptainer.fleet.readiness import APPROVED, known_of
-from uptainer.fleet.scope import hosts_switched_off
+from uptainer.fleet.scope import hosts_switched_off, lookup_of
 from uptainer.fleet.subjects import Fleet
 from uptainer.policy.decisions import decide
 from uptainer.store.repositories.approvals import ApprovalRepository
@@ -119,11 +120,12 @@ def of_container(session: Session, address: str) -> Explanation:
     offered = check.decision.get("candidate") or {}
     rows = [row for row in known.candidates if row.digest == offered.get("digest")]
     about = f"{view.address}, which runs {view.container.image_reference}"
-    if offered:
+    result, reason = lookup_of(view)
+    if offered and result is CheckResult.CANDIDATES:
         about += f" and could run {offered['reference']}"
     return Explanation(
         about=about,
-        stands=f"{check.result.replace('_', ' ')}: {check.reason}".rstrip(": "),
+        stands=f"{result.replace('_', ' ')}: {reason}".rstrip(": "),
         outcome=str(check.decision["outcome"]),
         as_of=check.last_checked_at,
         findings=_lines(findings_from(check.decision)),

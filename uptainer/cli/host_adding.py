@@ -16,7 +16,9 @@ from uptainer.core.workloads import ContainerFacts, HostAddress
 from uptainer.runtimes.addresses import DEFAULT_TIMEOUT, kubeconfig_url, parse_address, ssh_target
 from uptainer.runtimes.connections import identify
 from uptainer.runtimes.machine import TITLES
+from uptainer.store.models import ContainerHost
 from uptainer.store.repositories.hosts import HostRepository
+from uptainer.store.repositories.identities import refuse_other
 
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,62}")
 
@@ -40,15 +42,22 @@ def add(
         address = _identified(address, asked=runtime)
     said = describe(address) if test else "it was not tried"
     with connection.database() as database, database.session() as session:
-        HostRepository(session).add(address, server, actor=connection.caller())
+        hosts = HostRepository(session)
+        hosts.add(address, server, actor=connection.caller())
+        hosts.accept_engine(name, connection.caller())
     say(f"Added host {name}: {said}.")
     say(f"What runs on it is read within 5 minutes, or now: uptainer host sync {name}")
 
 
-def describe(address: HostAddress) -> str:
-    """What answers there, and how it was reached, in a sentence's end; raises what `connect` does."""
+def describe(address: HostAddress, known: ContainerHost | None = None) -> str:
+    """What answers there, and how it was reached, in a sentence's end.
+
+    Raises what `connect` does, and RefusedError where it is not the engine that the host is `known` for.
+    """
     with closing(connection.connect(address)) as runtime:
         engine, containers, missing = runtime.engine(), runtime.containers(), runtime.missing_rights()
+    if known is not None:
+        refuse_other(known, engine)
     return (
         f"{TITLES[address.runtime]} {engine.version} (API {engine.api_version}, {engine.platform}) answers at "
         f"{address.url}, {_by(address)}, with {_counted(containers)}{_forbidden(missing)}"

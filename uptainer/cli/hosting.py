@@ -65,8 +65,8 @@ def show_all(*, as_json: bool) -> None:
 
 def test(name: str) -> None:
     with connection.database() as database, database.session() as session:
-        address = HostRepository.address(HostRepository(session).by_name(name))
-    say(f"{name}: {describe(address)}.")
+        row = HostRepository(session).by_name(name)
+    say(f"{name}: {describe(HostRepository.address(row), row)}.")
 
 
 def sync(name: str | None, *, as_json: bool) -> None:

@@ -72,6 +72,7 @@ class Scan:
     """What the scanner said of one digest on one platform; `reason` says why there is nothing, where there is not.
 
     `secrets` is how many were found, None where nobody looked for any; `found_secrets` says where they are.
+    `failed_since` is why a later scan of it did not succeed, "" where there is none: what is said here may be outdated.
     """
 
     digest: str
@@ -88,6 +89,7 @@ class Scan:
     database_at: datetime | None = None
     scanned_at: datetime | None = None
     sboms: tuple[Sbom, ...] = field(default=(), compare=False)
+    failed_since: str = ""
 
 
 @dataclass(frozen=True, slots=True)

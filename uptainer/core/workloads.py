@@ -71,6 +71,14 @@ class Port:
     host_port: int | None = None
 
 
+UNKNOWN_IMAGE = "unknown:"
+"""What the `image_id` of a service begins with whose image this engine does not hold."""
+
+
+def is_known_image(image_id: str) -> bool:
+    return bool(image_id) and not image_id.startswith(UNKNOWN_IMAGE)
+
+
 @dataclass(frozen=True, slots=True)
 class ContainerFacts:
     """One container as its engine describes it now.
@@ -108,6 +116,11 @@ class ContainerFacts:
     @property
     def workload_key(self) -> str:
         return self.workload or self.key
+
+    @property
+    def knows_image(self) -> bool:
+        """Whether it is known what image runs: not of a workload of which no instance has started, or none here."""
+        return is_known_image(self.image_id)
 
     @property
     def platforms(self) -> tuple[str, ...]:

@@ -15,7 +15,7 @@ from uptainer.core.clock import utc_now
 from uptainer.core.enums import ContainerStatus
 from uptainer.core.errors import BusyError, PermanentError, UptainerError
 from uptainer.fleet.copying import remove_cut_off
-from uptainer.fleet.updating import Opens
+from uptainer.fleet.updating import Opens, recorder
 from uptainer.runtimes.port import Runtime
 from uptainer.store.database import Database
 from uptainer.store.models import ContainerBackup
@@ -70,7 +70,8 @@ def _settle(row: ContainerBackup, view: ContainerView, put_right: Callable[[], s
 def _settle_one(
     database: Database, row: ContainerBackup, view: ContainerView, opens: Opens, stores: Stores
 ) -> str:
-    with claim_workload(database, view.host.name, view.container.key), opens(view.host.name) as runtime:
+    host, records = view.host.name, recorder(database, opens)
+    with claim_workload(database, host, view.container.key), records(host) as runtime:
         with database.session() as session:
             now = next((each for each in BackupRepository(session).unfinished() if each.id == row.id), None)
         return _put_right(database, now, view, runtime, stores) if now else ""

@@ -13,13 +13,14 @@ from uptainer.core.clock import utc_now
 from uptainer.core.enums import CheckResult, ContainerStatus, PolicyMode, UpdateStatus
 from uptainer.core.errors import InvalidInputError
 from uptainer.core.platform import Platform
+from uptainer.core.workloads import is_known_image
 from uptainer.fleet.budgeting import SharedBudgets
 from uptainer.fleet.plain_registries import asked_plainly
 from uptainer.fleet.policies import PolicyBook
 from uptainer.fleet.pull_logins import NO_LOGINS, read_pull_logins
 from uptainer.fleet.scope import left_alone
 from uptainer.fleet.updating import Opens
-from uptainer.fleet.views import candidate_of, facts_of, platform_of
+from uptainer.fleet.views import candidate_of, facts_of, platform_of, repo_digests_of
 from uptainer.images.credentials import Keychain
 from uptainer.images.lookups import look_up
 from uptainer.images.metering import Meter, SharedMeter
@@ -36,13 +37,14 @@ from uptainer.store.repositories.containers import ContainerRepository, Containe
 
 @dataclass(frozen=True, slots=True)
 class Question:
-    """What is asked for one container; `reference` is as the container has it.
+    """What is asked for one container; `reference` and `image_id` are as the container has them.
 
     `wanted`: somebody waits for the answer, or has approved what comes of it, so that it may use the budget's reserve.
     """
 
     container_id: int
     reference: str
+    image_id: str
     query: Query
     wanted: bool = False
 
@@ -152,7 +154,10 @@ def check_registry(
 
 def record_unasked(database: Database, questions: Sequence[Question], reason: str) -> None:
     """Their registry was not asked at all: what was found the last time is not known to hold any more."""
-    lookups = [Lookup(each.container_id, each.reference, CheckResult.UNKNOWN, reason) for each in questions]
+    lookups = [
+        Lookup(each.container_id, each.reference, CheckResult.UNKNOWN, reason, image_id=each.image_id)
+        for each in questions
+    ]
     with database.session() as session:
         CheckRepository(session).record(lookups, utc_now())
 
@@ -171,12 +176,8 @@ def _question(
     reason = left_alone(view) or _off(view, book)
     if reason is not None:
         return _settled(view, CheckResult.EXCLUDED, reason)
-    if view.container.status is ContainerStatus.UNKNOWN:
-        return _settled(view, CheckResult.UNKNOWN, f"host {view.host.name} does not answer")
-    if not view.container.image_id:
-        return _settled(
-            view, CheckResult.UNKNOWN, "none of its pods has started, so that it is not known what runs"
-        )
+    if unseen := _unseen(view):
+        return _settled(view, CheckResult.UNKNOWN, unseen)
     last = known.get(view.container.image_reference)
     head = Head(last.digest, last.etag) if last and last.digest else None
     try:
@@ -187,7 +188,18 @@ def _question(
         query = Query.of(facts_of(view), tags, platform_of(view), head)
     except InvalidInputError as error:
         return _settled(view, CheckResult.PINNED, f"{error}: there is no tag to follow")
-    return Question(view.container.id, view.container.image_reference, query)
+    return Question(view.container.id, view.container.image_reference, view.container.image_id, query)
+
+
+def _unseen(view: ContainerView) -> str:
+    """Why it is not known what runs; "" where it is."""
+    if view.container.status is ContainerStatus.UNKNOWN:
+        return f"host {view.host.name} does not answer"
+    if not view.container.image_id:
+        return "none of its pods has started, so that it is not known what runs"
+    is_held = view.container.platform is not None and is_known_image(view.container.image_id)
+    is_known = is_held or repo_digests_of(view)
+    return "" if is_known else "its engine does not hold its image, so that it is not known what runs"
 
 
 def _off(view: ContainerView, book: PolicyBook) -> str | None:
@@ -198,7 +210,8 @@ def _off(view: ContainerView, book: PolicyBook) -> str | None:
 
 
 def _settled(view: ContainerView, result: CheckResult, reason: str) -> Lookup:
-    return Lookup(view.container.id, view.container.image_reference, result, reason)
+    container = view.container
+    return Lookup(container.id, container.image_reference, result, reason, image_id=container.image_id)
 
 
 def _by_urgency(questions: Sequence[Question]) -> Sequence[tuple[Urgency, Sequence[Question]]]:
@@ -257,4 +270,6 @@ def _lookup(question: Question, answer: Answer, fault: str | None) -> Lookup:
         stands_for=answer.stands_for,
         candidates=answer.candidates,
         platform=question.query.platform,
+        image_id=question.image_id,
+        unanswered=answer.unanswered,
     )

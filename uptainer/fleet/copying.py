@@ -8,9 +8,8 @@ from uptainer.backups.copying import make, plan_copy, shared_folders
 from uptainer.backups.store import Stores
 from uptainer.core.errors import UnfinishedError, UptainerError
 from uptainer.fleet.backing_up import require
-from uptainer.fleet.discovery import look_again
 from uptainer.fleet.restoring import check_whole, left_out, view_of
-from uptainer.fleet.updating import Opens
+from uptainer.fleet.updating import Opens, recorder
 from uptainer.runtimes.capabilities import Capability
 from uptainer.runtimes.copies import Copies, Copy
 from uptainer.runtimes.port import Runtime
@@ -63,7 +62,6 @@ def restore_as(
             make(backup, runtime, runtime, copy)
         if start:
             runtime.start(name)
-        look_again(database, view.host.name, runtime)
     return f"{said}; {'it runs' if start else 'it is not started'}"
 
 
@@ -95,7 +93,7 @@ def _claimed(database: Database, view: ContainerView, name: str, opens: Opens) -
     with ExitStack() as held:
         for key in sorted({view.container.key, name}):
             held.enter_context(claim_workload(database, view.host.name, key))
-        yield held.enter_context(opens(view.host.name))
+        yield held.enter_context(recorder(database, opens)(view.host.name))
 
 
 @contextmanager

@@ -45,12 +45,12 @@ def discover_host(database: Database, address: HostAddress, connect: Connect) ->
         with closing(connect(address)) as runtime:
             engine, containers = runtime.engine(), runtime.containers()
     except UptainerError as error:
-        _record_silence(database, address.name, str(error), asked_at)
+        _record_silence(database, address, str(error), asked_at)
         raise
     try:
-        recorded = _record_answer(database, address.name, engine, containers, asked_at)
+        recorded = _record_answer(database, address, engine, containers, asked_at)
     except RefusedError as error:
-        _record_silence(database, address.name, str(error), asked_at)
+        _record_silence(database, address, str(error), asked_at)
         raise
     return HostReport(address.name, len(containers), recorded)
 
@@ -64,42 +64,48 @@ def look_again(database: Database, host: str, runtime: Runtime) -> None:
     """Record what runs there now, after it was changed through `runtime`; where that fails, the next round does it."""
     asked_at = utc_now()
     try:
-        _record_answer(database, host, runtime.engine(), runtime.containers(), asked_at)
+        _record_answer(database, runtime.address, runtime.engine(), runtime.containers(), asked_at)
     except UptainerError as error:
         _log.warning("%s was not read again: %s", host, error)
 
 
-def _record_silence(database: Database, name: str, reason: str, asked_at: datetime) -> None:
+def _record_silence(database: Database, address: HostAddress, reason: str, asked_at: datetime) -> None:
     with database.session() as session:
         hosts = HostRepository(session)
-        host = hosts.by_name(name)
-        if _is_outdated(session, host, asked_at):
+        host = hosts.by_name(address.name)
+        if _is_outdated(session, host, address, asked_at):
             return
         turned = host.reachable is not False
         hosts.mark_unreachable(host.id, reason, asked_at)
         if turned:
-            NoticeRepository(session).put(host_turned(name, reachable=False, reason=reason, at=asked_at))
+            NoticeRepository(session).put(host_turned(host.name, reachable=False, reason=reason, at=asked_at))
 
 
 def _record_answer(
     database: Database,
-    name: str,
+    address: HostAddress,
     engine: EngineFacts,
     containers: Sequence[ContainerFacts],
     asked_at: datetime,
 ) -> Recorded:
     with database.session() as session:
         hosts = HostRepository(session)
-        host = hosts.by_name(name)
-        if _is_outdated(session, host, asked_at):
+        host = hosts.by_name(address.name)
+        if _is_outdated(session, host, address, asked_at):
             return _NOTHING
         if host.reachable is False:
-            NoticeRepository(session).put(host_turned(name, reachable=True, reason="", at=asked_at))
+            NoticeRepository(session).put(host_turned(host.name, reachable=True, reason="", at=asked_at))
         hosts.mark_seen(host.id, engine, asked_at)
         return ContainerRepository(session).record(host.id, containers, asked_at)
 
 
-def _is_outdated(session: Session, host: ContainerHost, asked_at: datetime) -> bool:
-    """Whether somebody asked later and was answered sooner. Nobody else records this host before the end of this."""
+def _is_outdated(session: Session, host: ContainerHost, asked: HostAddress, asked_at: datetime) -> bool:
+    """Whether somebody asked later and was answered sooner, or the host has another address by now. Nobody else records
+    this host before the end of this.
+
+    What is said to have been seen later than now was not: a clock was wrong, and would else be believed for long.
+    """
     session.refresh(host, with_for_update=True)
-    return host.last_seen_at is not None and host.last_seen_at > asked_at
+    if host.url != asked.url:
+        return True
+    return host.last_seen_at is not None and asked_at < host.last_seen_at <= utc_now()

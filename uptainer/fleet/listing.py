@@ -9,7 +9,7 @@ from sqlalchemy.orm import Session
 from uptainer.core.enums import CheckResult, ContainerStatus
 from uptainer.core.findings import Finding, Verdict
 from uptainer.fleet.deciding import findings_from, title_of
-from uptainer.fleet.scope import left_alone, lookup_of
+from uptainer.fleet.scope import left_alone, lookup_of, version_of
 from uptainer.store.models import Update
 from uptainer.store.repositories.containers import ContainerRepository, ContainerView
 from uptainer.store.repositories.outcomes import Outcome
@@ -60,7 +60,7 @@ def _line(view: ContainerView, update: Update | None, ended: Outcome | None) -> 
         workload=view.address,
         status=_status(view),
         running=view.container.image_reference,
-        version=_version(view),
+        version=version_of(view) or "",
         candidate=_candidate(view, update),
         why=_why(view, update, ended),
         update_id=update.id if update else None,
@@ -71,11 +71,6 @@ def _status(view: ContainerView) -> str:
     status, health = view.container.status, view.container.health
     shown = status is ContainerStatus.RUNNING and health not in {"none", "unknown"}
     return f"{status} ({health})" if shown else str(status)
-
-
-def _version(view: ContainerView) -> str:
-    stands_for = view.check.stands_for if view.check else None
-    return stands_for or (view.image.version if view.image else None) or ""
 
 
 def _candidate(view: ContainerView, update: Update | None) -> str:

@@ -7,8 +7,7 @@ from datetime import timedelta
 from enum import StrEnum
 
 from uptainer.core.errors import InvalidInputError, RefusedError, UptainerError
-from uptainer.fleet.discovery import look_again
-from uptainer.fleet.updating import Opens
+from uptainer.fleet.updating import Opens, recorder
 from uptainer.runtimes.capabilities import Capability
 from uptainer.runtimes.port import Runtime
 from uptainer.store.database import Database
@@ -68,7 +67,7 @@ def operate(database: Database, address: str, order: Order, opens: Opens, *, act
         with opens(host) as runtime:
             runtime.capabilities(kind).require(Capability(order.operation), key)
             return _READ[order.operation](runtime, key, order)
-    with claim_workload(database, host, key), opens(host) as runtime:
+    with claim_workload(database, host, key), recorder(database, opens)(host) as runtime:
         runtime.capabilities(kind).require(Capability(order.operation), key)
         details = {"command": list(order.command)} if order.command else {}
         _note(database, actor, f"workload.{order.operation}", view.address, details)
@@ -78,7 +77,6 @@ def operate(database: Database, address: str, order: Order, opens: Opens, *, act
             failure = {**details, "error": str(error)}
             _note(database, actor, f"workload.{order.operation}.failed", view.address, failure)
             raise
-        look_again(database, host, runtime)
     return said or f"{host}/{key}: {order.operation} done"
 
 

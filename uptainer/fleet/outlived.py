@@ -9,6 +9,7 @@ from sqlalchemy.orm import Session
 from uptainer.core.enums import ChangeLevel, ContainerStatus, UpdateStatus
 from uptainer.core.reference import Reference
 from uptainer.core.transitions import WAITING
+from uptainer.core.workloads import UNKNOWN_IMAGE
 from uptainer.fleet.scope import left_alone
 from uptainer.fleet.subjects import Known
 from uptainer.store.bulk import any_of
@@ -27,7 +28,7 @@ def give_up_outlived(session: Session, now: datetime) -> None:
     """Close the waiting updates whose container somebody removed, or made anew from another image.
 
     An engine may come to know the same image by another id: what its registry calls it counts as well. While a host does
-    not answer, what it last said counts.
+    not answer, what it last said counts; while it is not known what image runs, none of its own is another one.
     """
     rows = session.execute(
         select(Update.id, Container.vanished_at)
@@ -39,6 +40,8 @@ def give_up_outlived(session: Session, now: datetime) -> None:
             or_(
                 Container.vanished_at < now - GONE_FOR,
                 Container.vanished_at.is_(None)
+                & (Container.image_id != "")
+                & Container.image_id.not_like(f"{UNKNOWN_IMAGE}%")
                 & (Container.image_id != Update.from_image_id)
                 & Image.digest.is_distinct_from(Update.from_digest),
             ),

@@ -7,7 +7,7 @@ from typing import Any, Self
 
 from sqlalchemy.orm import Session
 
-from uptainer.core.enums import PolicyScope
+from uptainer.core.enums import PolicyScope, RuntimeType
 from uptainer.core.errors import InvalidInputError
 from uptainer.fleet.names import Names, read_windows
 from uptainer.images.tag_policy import TagPolicy
@@ -19,6 +19,7 @@ from uptainer.store.repositories.containers import ContainerView
 from uptainer.store.repositories.policies import PolicyRepository
 
 WINDOW_FIELDS = ("windows", "freezes")
+_SERVICES = frozenset({"service", "global_service", "service_job"})
 Key = tuple[PolicyScope, str]
 NOTHING: Mapping[Key, Mapping[str, Any]] = MappingProxyType({})
 
@@ -71,9 +72,8 @@ class PolicyBook:
         return cls(stored, windows, freezes)
 
     def policy_of(self, view: ContainerView) -> ContainerPolicy:
-        container, image = view.container, view.image
         labels = read_labels(
-            container.labels, image.labels if image else {}, windows=self.windows, freezes=self.freezes
+            view.container.labels, _inherited(view), windows=self.windows, freezes=self.freezes
         )
         found = [
             *self._stored_for(view, labels),
@@ -110,6 +110,14 @@ class PolicyBook:
         except InvalidInputError as error:
             return LabelFault(f"{scope} policy {target}".strip(), None, str(error))
         return Layer(scope, target or "default", settings)
+
+
+def _inherited(view: ContainerView) -> Mapping[str, str]:
+    """The labels of its image, which an engine gives to its containers; a cluster's and a swarm's services have only their
+    own.
+    """
+    is_service = view.host.runtime is RuntimeType.KUBERNETES or view.container.workload_kind in _SERVICES
+    return {} if is_service or view.image is None else view.image.labels
 
 
 def storable(given: Mapping[str, Any], names: Names) -> dict[str, Any]:

@@ -32,6 +32,7 @@ from uptainer.updates.gate import reopen
 APPROVED = (UpdateStatus.APPROVED, UpdateStatus.WAITING_FOR_WINDOW)
 _COVERED = frozenset({SIGNATURE, SECRETS, LABELS})
 """Where an approval covers no more than what its account said."""
+UNSEEN = "it is not known which image it runs: no instance of it is seen"
 _YEAR = timedelta(days=366)
 _UNATTENDED = (Outcome.APPLY, Outcome.WAITING, Outcome.BLOCKED, Outcome.NONE)
 
@@ -151,11 +152,8 @@ def _find_hindrance(
     changed = changes_since(update, known, row, decision)
     if changed:
         return _Hindrance("; ".join(changed), changed=changed)
-    excluded = left_alone(known.view)
-    if excluded is not None:
-        return _Hindrance(excluded)
-    if known.by_policy and is_withdrawn(known, row):
-        return _Hindrance(WITHDRAWN)
+    if left := _left_as_it_is(known, row):
+        return _Hindrance(left)
     policy = known.policy.policy
     if decision.outcome is not Outcome.APPLY:
         never = _never_done(policy, duration, now) if decision.waits_for_window else ""
@@ -166,6 +164,16 @@ def _find_hindrance(
         opens = next_opening(policy.windows, policy.freezes, closes)
         return _Hindrance(reason + _never_done(policy, duration, now), opens)
     return None
+
+
+def _left_as_it_is(known: Known, row: CandidateRow) -> str:
+    """Why it is, whatever its policy and its windows say; "" where it is not."""
+    excluded = left_alone(known.view)
+    if excluded is not None:
+        return excluded
+    if known.by_policy and is_withdrawn(known, row):
+        return WITHDRAWN
+    return "" if known.facts.knows_image else UNSEEN
 
 
 def _never_done(policy: EffectivePolicy, duration: timedelta, now: datetime) -> str:

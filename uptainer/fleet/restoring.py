@@ -21,7 +21,7 @@ from uptainer.fleet.backing_up import (
     refuse_unsettled,
     require,
 )
-from uptainer.fleet.updating import Opens
+from uptainer.fleet.updating import Opens, recorder
 from uptainer.runtimes.capabilities import Capability
 from uptainer.runtimes.port import Runtime
 from uptainer.store.database import Database
@@ -48,7 +48,8 @@ def restore_backup(database: Database, backup_id: int, opens: Opens, stores: Sto
         view = view_of(session, row)
     check_whole(database, backup_id, view)
     backup, key = read_backup(row, stores), view.container.key
-    with claim_workload(database, view.host.name, key), opens(view.host.name) as runtime:
+    records = recorder(database, opens)
+    with claim_workload(database, view.host.name, key), records(view.host.name) as runtime:
         check_whole(database, backup_id, view)
         refuse_unsettled(database, view)
         safety = _safety_of(database, view, stores)

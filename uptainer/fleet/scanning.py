@@ -90,7 +90,7 @@ def plan_scans(
         of = [each.container.id for each in selected(session, address, repository)] if named else None
         images = ImageRepository(session).needing_scan(older_than, utc_now(), of=of)
         holders = session.execute(
-            select(Container.image_pk, ContainerHost.url)
+            select(Container.image_pk, ContainerHost.url, Container.image_id)
             .join(Container.host)
             .where(
                 any_of(Container.image_pk, [image.id for image in images]),
@@ -98,9 +98,10 @@ def plan_scans(
                 ContainerHost.reachable.is_(True),
                 ContainerHost.enabled,
                 Container.vanished_at.is_(None),
+                Container.platform.is_not(None),  # else its engine does not hold the image any more
             )
         )
-        engines = {pk: url for pk, url in holders.tuples() if pk is not None}
+        engines = {pk: (url, image_id) for pk, url, image_id in holders.tuples() if pk is not None}
         described = SbomRepository(session).fresh([image.id for image in images], utc_now() - SBOM_GOOD_FOR)
     return [replace(_job(image, engines.get(image.id)), sboms=image.id not in described) for image in images]
 
@@ -123,10 +124,12 @@ def scan_image(
         TemporaryError: the registry, the engine or the scanner's server did not answer; nothing is recorded.
     """
     with database.session() as session:
-        concerned = session.scalars(_concerned(job.image_pk)).all()
-        insecure = asked_plainly(session, concerned)
-    if opens and job.name and concerned:
-        own = read_pull_logins(database, concerned, opens).credentials
+        concerned = session.execute(_concerned(job.image_pk)).tuples().all()
+        insecure = asked_plainly(session, [number for number, _ in concerned])
+    # The same image may be another registry's elsewhere, whose login is not this one's.
+    holders = [number for number, repository in concerned if repository == job.name]
+    if opens and job.name and holders:
+        own = read_pull_logins(database, holders, opens).credentials
         if login := next(iter(own.values()), None):
             keychain = keychain.preferring(Reference.parse(job.name).registry, login)
     paying = partial(SharedBudgets(database).scanning, urgency=urgency)
@@ -154,12 +157,12 @@ def record_unavailable(database: Database, jobs: Sequence[ScanJob], reason: str)
         scans.record_none([job.image_pk for job in fresh], ScanStatus.UNAVAILABLE, reason, utc_now())
 
 
-def _concerned(image_pk: int) -> Select[tuple[int]]:
-    """The containers that run the image, or that it is offered to."""
+def _concerned(image_pk: int) -> Select[tuple[int, str | None]]:
+    """The containers that run the image, or that it is offered to, and from which repository each has its own."""
     offered = select(CandidateRow.container_id).where(
         CandidateRow.image_pk == image_pk, CandidateRow.gone_at.is_(None)
     )
-    return select(Container.id).where(
+    return select(Container.id, Container.repository).where(
         or_(Container.image_pk == image_pk, Container.id.in_(offered)), Container.vanished_at.is_(None)
     )
 
@@ -222,6 +225,8 @@ async def _source(
     return source
 
 
-def _job(image: Image, engine: str | None) -> ScanJob:
+def _job(image: Image, holder: tuple[str, str] | None) -> ScanJob:
+    """Each engine knows an image by an id of its own: `holder` is one that has it, with its address."""
     local = image.digest == image.image_id and not image.repo_digests
-    return ScanJob(image.id, image.digest, image.platform, image.name, image.image_id, engine, local)
+    engine, image_id = holder or (None, image.image_id)
+    return ScanJob(image.id, image.digest, image.platform, image.name, image_id, engine, local)

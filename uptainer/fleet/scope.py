@@ -5,7 +5,8 @@ from collections.abc import Mapping
 from sqlalchemy.orm import Session
 
 from uptainer.core.enums import CheckResult, ContainerStatus
-from uptainer.store.models import ContainerHost
+from uptainer.core.workloads import is_known_image
+from uptainer.store.models import Container, ContainerHost, UpdateCheck
 from uptainer.store.repositories.containers import ContainerView
 from uptainer.store.repositories.hosts import HostRepository
 
@@ -42,4 +43,19 @@ def lookup_of(view: ContainerView) -> tuple[CheckResult, str]:
         return CheckResult.UNKNOWN, "it was not checked yet"
     if check.reference != container.image_reference or check.last_checked_at < container.container_created_at:
         return CheckResult.UNKNOWN, "it was made anew since it was last checked"
+    if not _is_about(check, container):
+        return CheckResult.UNKNOWN, "it runs another image since it was last checked"
     return check.result, check.reason
+
+
+def version_of(view: ContainerView) -> str | None:
+    """The version that runs: what its tag stood for where that was found out, else what its image says."""
+    check, image = view.check, view.image
+    told = check.stands_for if check and _is_about(check, view.container) else None
+    return told or (image.version if image else None)
+
+
+def _is_about(check: UpdateCheck, container: Container) -> bool:
+    """While it is not known what runs, it may be what was asked about."""
+    seen = container.image_id
+    return seen == check.image_id or not (is_known_image(seen) and is_known_image(check.image_id))

@@ -16,8 +16,9 @@ from uptainer.core.reference import Reference
 from uptainer.core.signatures import Verification
 from uptainer.core.workloads import ContainerFacts
 from uptainer.fleet.excuses import ExcuseBook
+from uptainer.fleet.offers import offers
 from uptainer.fleet.policies import ContainerPolicy, PolicyBook
-from uptainer.fleet.scope import left_alone, lookup_of
+from uptainer.fleet.scope import lookup_of, version_of
 from uptainer.fleet.views import candidate_of, facts_of, image_facts_of
 from uptainer.policy.excuses import Excuses
 from uptainer.policy.subjects import DecisionSubject, EarlierUpdate, OpenUpdate
@@ -70,15 +71,21 @@ class Known:
         return None if row.image_pk is None else self.candidate_scans.get(row.image_pk)
 
     def signatures_of(self, row: CandidateRow) -> Mapping[str, Verification]:
-        """By trust, what was verified against it as it is now; on several platforms, only over all of the image."""
+        """By trust, what was verified against it as it is now; where it runs on several platforms, or on one that is not
+        known, only over all of the image.
+        """
         missing = set(self.policy.policy.signed_by) - self.trusts
         found = {name: Verification(name, SignatureStatus.UNKNOWN, NO_TRUST) for name in missing}
         verified = self.signatures.get(row.image_pk or 0, {})
         return found | {
             name: each
             for name, each in verified.items()
-            if not (each.holds and self.has_platforms and each.signed_digest != row.digest)
+            if not (each.holds and self._needs_whole and each.signed_digest != row.digest)
         }
+
+    @property
+    def _needs_whole(self) -> bool:
+        return self.has_platforms or self.facts.platform is None
 
     @property
     def has_platforms(self) -> bool:
@@ -152,8 +159,7 @@ class Known:
     @property
     def version(self) -> str | None:
         """The version that runs: what its tag stands for where that was found out, else what its image says."""
-        check, image = self.view.check, self.view.image
-        return (check.stands_for if check else None) or (image.version if image else None)
+        return version_of(self.view)
 
 
 class Fleet:
@@ -180,9 +186,10 @@ class Fleet:
         for row in also:
             if all(each.id != row.id for each in candidates[row.container_id]):
                 candidates[row.container_id] += (row,)
+        asked = {row.id for row in also}
         earlier = outcomes(session, ids)
         rows = [row for found in candidates.values() for row in found]
-        scans = ScanRepository(session).latest(sorted(_images(views, rows)))
+        scans = ScanRepository(session).standing(sorted(_images(views, rows)))
         advice = RecommendationRepository(session).latest([row.id for row in rows])
         policies = {view.container.id: book.policy_of(view) for view in views}
         named = {name for each in policies.values() for name in each.policy.vex}
@@ -197,7 +204,9 @@ class Fleet:
                     view=view,
                     policy=policies[view.container.id],
                     facts=facts_of(view),
-                    candidates=_offered(view, candidates[view.container.id]),
+                    candidates=offers(
+                        view, policies[view.container.id], candidates[view.container.id], asked
+                    ),
                     outcomes=earlier[view.container.id],
                     open_update=open_updates.get(view.container.id),
                     running_scan=scans.get(view.container.image_pk or 0),
@@ -217,15 +226,6 @@ class Fleet:
 
     def __getitem__(self, container_id: int) -> Known:
         return self._known[container_id]
-
-
-def _offered(view: ContainerView, rows: Sequence[CandidateRow]) -> tuple[CandidateRow, ...]:
-    """What the last lookup found, without what runs since: an update may have ended after it."""
-    if left_alone(view) is not None:
-        return ()
-    known = view.image.repo_digests if view.image else ()
-    running = {view.container.image_id, *(each.rpartition("@")[2] for each in known)}
-    return tuple(row for row in rows if row.digest not in running)
 
 
 def _beside(before: Scan | None, after: Scan) -> set[str]:

@@ -6,6 +6,8 @@ from pathlib import Path
 
 from uptainer.backups.store import Stores
 from uptainer.core.clock import Clock
+from uptainer.core.enums import RuntimeType
+from uptainer.core.errors import UnreachableError, UptainerError
 from uptainer.core.settings import Settings
 from uptainer.core.workloads import HostAddress
 from uptainer.fleet.discovery import look_again
@@ -15,6 +17,7 @@ from uptainer.runtimes.port import Runtime
 from uptainer.store.database import Database
 from uptainer.store.repositories.audit import Actor
 from uptainer.store.repositories.hosts import HostRepository
+from uptainer.store.repositories.identities import refuse_other
 from uptainer.store.repositories.updates import UpdateRepository
 from uptainer.updates.engine import apply, dry_run
 from uptainer.updates.options import UpdateOptions
@@ -27,14 +30,40 @@ Opens = Callable[[str], AbstractContextManager[Runtime]]
 
 
 def opener(database: Database, connect: Connect) -> Opens:
+    """Raises RefusedError where the engine that answers is not the one that the host stands for."""
+
     @contextmanager
     def opens(host: str) -> Iterator[Runtime]:
         with database.session() as session:
-            address = HostRepository.address(HostRepository(session).by_name(host))
-        with closing(connect(address)) as runtime:
+            row = HostRepository(session).by_name(host)
+        with closing(connect(HostRepository.address(row))) as runtime:
+            # Of a cluster each discovery asks: its nodes would be read here, each time.
+            if row.runtime is not RuntimeType.KUBERNETES:
+                refuse_other(row, runtime.engine())
             yield runtime
 
     return opens
+
+
+def recorder(database: Database, opens: Opens) -> Opens:
+    """As `opens`; what runs on the host after the work is recorded at once.
+
+    Else the next check would speak of the container that was replaced.
+    """
+
+    @contextmanager
+    def opens_and_records(host: str) -> Iterator[Runtime]:
+        with opens(host) as runtime:
+            try:
+                yield runtime
+            except UnreachableError:
+                raise
+            except UptainerError:
+                look_again(database, host, runtime)
+                raise
+            look_again(database, host, runtime)
+
+    return opens_and_records
 
 
 def backups_below(settings: Settings) -> Path:
@@ -54,12 +83,11 @@ def carry_out(
     """Apply an approved update, or go on with one that was left in the middle; see `uptainer.updates.engine.apply`.
 
     Its policy and its window are asked at each try, and once more when all is prepared: a pull may take hours.
-    What runs afterwards is recorded at once: else the next check would speak of the container that was replaced.
     """
     host, options = _host_and_options(database, update_id, settings)
     timing = clock or Clock()
-    with opens(host) as runtime:
-        outcome = apply(
+    with recorder(database, opens)(host) as runtime:
+        return apply(
             update_id,
             database,
             runtime,
@@ -69,8 +97,6 @@ def carry_out(
             registry_auth=registry_auth,
             ask_hindrance=lambda: find_hindrance(database, update_id, timing.now()),
         )
-        look_again(database, host, runtime)
-    return outcome
 
 
 def override_window(database: Database, update_id: int, reason: str, actor: Actor) -> None:

@@ -17,7 +17,7 @@ def facts_of(view: ContainerView) -> ContainerFacts:
         name=row.name,
         image_reference=row.image_reference,
         image_id=row.image_id,
-        repo_digests=tuple(image.repo_digests) if image else (),
+        repo_digests=repo_digests_of(view),
         status=row.status,
         health=row.health,
         restart_count=row.restart_count,
@@ -37,6 +37,12 @@ def facts_of(view: ContainerView) -> ContainerFacts:
         has_healthcheck=row.has_healthcheck,
         details=row.details,
     )
+
+
+def repo_digests_of(view: ContainerView) -> tuple[str, ...]:
+    """What its own engine knows its image by; where that knows nothing any more, what was known of the same image."""
+    known = view.image.repo_digests if view.image else ()
+    return tuple(view.container.repo_digests or known)
 
 
 def platform_of(view: ContainerView) -> Platform:

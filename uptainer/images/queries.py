@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Self
 
-from uptainer.core.enums import CheckResult
+from uptainer.core.enums import ChangeLevel, CheckResult
 from uptainer.core.images import Candidate
 from uptainer.core.platform import Platform
 from uptainer.core.reference import Reference
@@ -73,7 +73,8 @@ class Lookup:
     """The answer to one query. `reason` says in plain words why the result is what it is.
 
     `head` is what the reference's tag stands for now, None where that was not asked or not answered; `stands_for`
-    the version that runs under a moving tag, None where that is not known. Candidates come nearest level first.
+    the version that runs under a moving tag, None where that is not known. Candidates come nearest level first;
+    `unanswered` are the levels of which it was not found out whether there is one.
     """
 
     reference: Reference
@@ -82,6 +83,7 @@ class Lookup:
     head: Head | None = None
     candidates: tuple[Candidate, ...] = ()
     stands_for: str | None = None
+    unanswered: frozenset[ChangeLevel] = frozenset()
 
     @property
     def current_digest(self) -> str | None:

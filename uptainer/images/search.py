@@ -29,6 +29,7 @@ class Search:
     asker: Asker
     remembered: Remembered
     failures: list[str] = field(default_factory=list)
+    unanswered: set[ChangeLevel] = field(default_factory=set)
     notes: list[str] = field(default_factory=list)
 
     @property
@@ -42,10 +43,10 @@ class Search:
     async def run(self) -> Lookup:
         head: Head | None = None
         candidates: list[Candidate] = []
-        with _keeping(self.failures):
+        with self._owing(ChangeLevel.DIGEST):
             head = await self.asker.head(self.tagged, self.query.known)
             candidates += await self._moved(head)
-        with _keeping(self.failures):
+        with self._owing(*(level for level in ChangeLevel if level is not ChangeLevel.DIGEST)):
             candidates += await self._newer()
         stands_for = None
         with _keeping(self.notes):
@@ -64,7 +65,20 @@ class Search:
         else:
             result, reasons = CheckResult.UP_TO_DATE, [f"{self.tag} still stands for what runs", *self.notes]
         reason = "; ".join(dict.fromkeys(reasons)) or f"{len(candidates)} found"
-        return Lookup(self.query.reference, result, reason, head, candidates, stands_for)
+        unanswered = frozenset(self.unanswered)
+        return Lookup(self.query.reference, result, reason, head, candidates, stands_for, unanswered)
+
+    @contextmanager
+    def _owing(self, *levels: ChangeLevel) -> Iterator[None]:
+        """What fails inside leaves it open whether there is something newer on these levels."""
+        try:
+            yield
+        except UptainerError as error:
+            self._owe(error, *levels)
+
+    def _owe(self, error: UptainerError, *levels: ChangeLevel) -> None:
+        self.failures.append(str(error))
+        self.unanswered.update(levels)
 
     def _mixture(self) -> str:
         name = self.query.reference.familiar
@@ -103,7 +117,7 @@ class Search:
                 self.notes.append(f"{tag} is passed over: {error}")
                 continue
             except UptainerError as error:
-                self.failures.append(str(error))
+                self._owe(error, level)
                 return None
             if candidate is None:
                 self.notes.append(f"{tag} is the image that runs")

@@ -32,6 +32,8 @@ def check_vulnerabilities(subject: DecisionSubject, now: datetime) -> Finding:
     if over := _over(subject, added, limits):
         return Finding(rule, Verdict.BLOCK, f"it brings {over}")
     said = f"it brings {_counted(added)}{_of_which(subject)}, fixes {_counted(subject.difference.fixed)}"
+    if failed := _failed_since(subject):
+        return _unknown(rule, subject, f"{said}, by what was known before {failed}")
     return Finding(rule, Verdict.ALLOW, said)
 
 
@@ -156,6 +158,14 @@ def _counts(vulnerability: Vulnerability, threshold: str) -> bool:
     if threshold == "never":
         return False
     return SEVERITY_ORDER.index(vulnerability.severity) >= SEVERITY_ORDER.index(Severity(threshold))
+
+
+def _failed_since(subject: DecisionSubject) -> str:
+    """Which scan failed after the one that counts, and why; "" for none."""
+    for scan, which in ((subject.candidate_scan, "the candidate"), (subject.running_scan, "what runs")):
+        if scan and scan.failed_since:
+            return f"the last scan of {which} failed: {scan.failed_since}"
+    return ""
 
 
 def _why_unknown(subject: DecisionSubject) -> str:

@@ -8,6 +8,7 @@ from sqlalchemy import (
     FromClause,
     Select,
     bindparam,
+    case,
     column,
     func,
     select,
@@ -34,10 +35,27 @@ def insert_rows(model: type[Base], rows: Rows) -> Insert:
     return insert(model).from_select(names, _selected(given, names))
 
 
-def upsert_rows(model: type[Base], rows: Rows, *, key: Sequence[str], keep: Sequence[str] = ()) -> Insert:
-    """Insert, or overwrite the row with the same key but for its columns in `keep`."""
+def upsert_rows(
+    model: type[Base],
+    rows: Rows,
+    *,
+    key: Sequence[str],
+    keep: Sequence[str] = (),
+    fill: Sequence[str] = (),
+    add: Sequence[str] = (),
+) -> Insert:
+    """Insert, or overwrite the row with the same key but for its columns in `keep`.
+
+    Those in `fill` are overwritten only by what says something (no null, no empty object or list), and those in `add`
+    only where they said nothing.
+    """
     statement = insert_rows(model, rows)
-    changed = {name: statement.excluded[name] for name in rows[0] if name not in {*key, *keep}}
+    kept, given = model.__table__.c, statement.excluded
+    changed: dict[str, ColumnElement[Any]] = {
+        name: given[name] for name in rows[0] if name not in {*key, *keep}
+    }
+    changed |= {name: _first_said(given[name], kept[name]) for name in fill}
+    changed |= {name: _first_said(kept[name], given[name]) for name in add}
     return statement.on_conflict_do_update(index_elements=list(key), set_=changed)
 
 
@@ -49,6 +67,12 @@ def any_of(attribute: InstrumentedAttribute[Any], values: Sequence[Any]) -> Colu
 def none_of(attribute: InstrumentedAttribute[Any], values: Sequence[Any]) -> ColumnElement[bool]:
     """`attribute <> ALL(values)`; the negation of `any_of` would be `<> ANY`, which is nearly always true."""
     return attribute != func.all(bindparam(None, list(values), unique=True))
+
+
+def _first_said(first: ColumnElement[Any], second: ColumnElement[Any]) -> ColumnElement[Any]:
+    if not isinstance(first.type, JSONB):
+        return func.coalesce(first, second)
+    return case((first.in_([{}, []]), second), else_=first)
 
 
 def _selected(given: FromClause, names: Sequence[str]) -> Select[Any]:

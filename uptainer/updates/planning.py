@@ -9,7 +9,7 @@ from sqlalchemy.orm import Session
 from uptainer.backups.hooks import Hooks
 from uptainer.backups.store import BackupStore, Stores
 from uptainer.core.enums import ContainerStatus
-from uptainer.core.errors import InvalidInputError, NotFoundError, RefusedError, SupersededError
+from uptainer.core.errors import BusyError, InvalidInputError, NotFoundError, RefusedError, SupersededError
 from uptainer.core.platform import Platform
 from uptainer.core.reference import Reference
 from uptainer.core.workloads import ContainerFacts, Mount
@@ -132,11 +132,14 @@ def find_workload(runtime: Runtime, subject: Subject) -> ContainerFacts:
 
     Raises:
         SupersededError: it is gone, or runs another image than when the update was proposed.
+        BusyError: it is not known what image runs.
     """
     facts = next((each for each in runtime.containers() if each.key == subject.key), None)
     if facts is None:
         raise SupersededError(f"{subject.key} is not on {subject.host} any more")
     if not _is_image_of(facts, subject.update):
+        if not facts.knows_image:
+            raise BusyError(f"it is not known which image {subject.key} runs: no instance of it is seen")
         was = subject.update.from_reference
         raise SupersededError(
             f"{subject.key} runs another image than when this was proposed ({was}): somebody replaced it"

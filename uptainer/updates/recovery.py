@@ -8,7 +8,7 @@ from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from enum import StrEnum
 
-from sqlalchemy import exists, select
+from sqlalchemy import exists, or_, select
 from sqlalchemy.orm import Session
 
 from uptainer.backups.store import Stores
@@ -102,8 +102,12 @@ def recover(
 
 
 def _leftovers(session: Session) -> tuple[str, ...]:
-    """As the last discovery saw them. They are reported, and a person removes them: what they hold is not known."""
-    under_way = exists().where(Update.host_name == ContainerHost.name, Update.status.in_(IN_FLIGHT))
+    """As the last discovery saw them. They are reported, and a person removes them: what they hold is not known.
+
+    What was seen before an update on their host ended was maybe that update's, and is not there any more.
+    """
+    not_ended = or_(Update.status.in_(IN_FLIGHT), Update.finished_at > Container.last_seen_at)
+    under_way = exists().where(Update.host_name == ContainerHost.name, not_ended)
     found = session.execute(
         select(ContainerHost.name, Container.name)
         .join(ContainerHost, ContainerHost.id == Container.host_id)

@@ -4,6 +4,7 @@ from collections.abc import Iterator
 
 from uptainer.core.enums import UpdateStatus
 from uptainer.core.errors import PermanentError, SupersededError, TemporaryError
+from uptainer.core.workloads import is_known_image
 from uptainer.updates.journal import Record
 from uptainer.updates.planning import RUNS
 from uptainer.updates.run import Outcome, Run
@@ -78,14 +79,15 @@ def _end(run: Run, record: Record) -> UpdateStatus:
 
 
 def _check(run: Run, record: Record) -> None:
-    """The old container stands under its name again, and runs if it ran."""
+    """The old container stands under its name again, and runs if it ran. What was never touched may have come to rest."""
     if run.plan.end is UpdateStatus.SUPERSEDED:
         return
     key = run.subject.key
     state = run.runtime.state(key)
     if run.plan.same_identity and state.runtime_id != run.plan.runtime_id:
         raise PermanentError(f"{key} is not the old container ({run.plan.runtime_id[:12]})")
-    if state.image_id != run.plan.image_id:
+    is_seen = touched(record.journal) or is_known_image(state.image_id)
+    if is_seen and state.image_id != run.plan.image_id:
         raise PermanentError(f"{key} runs {state.image_id}, and not {run.plan.image_id} as before")
     if run.plan.ran and touched(record.journal) and state.status not in RUNS:
         raise PermanentError(

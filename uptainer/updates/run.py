@@ -7,8 +7,9 @@ from typing import Any
 from uptainer.backups.store import Stores
 from uptainer.core.clock import Clock
 from uptainer.core.enums import UpdateStatus
-from uptainer.core.errors import NotFoundError, RefusedError, SupersededError
+from uptainer.core.errors import NotFoundError, RefusedError, SupersededError, TemporaryError
 from uptainer.core.images import ImageFacts
+from uptainer.core.workloads import is_known_image
 from uptainer.runtimes.port import ReplacementRequest, Runtime
 from uptainer.updates import steps
 from uptainer.updates.dependants import refuse_changed
@@ -95,10 +96,13 @@ class Run:
             SupersededError: the workload was replaced or recreated since it was planned.
             RefusedError: what was pulled and created is not the digest that was approved, or data would be put back into
                 volumes that it does not have any more.
-            TemporaryError: what goes down and up with it is not what it was planned for any more.
+            TemporaryError: what goes down and up with it is not what it was planned for any more, or it is not known
+                what runs.
         """
         key = self.subject.key
         state = self.runtime.state(key)
+        if not is_known_image(state.image_id):
+            raise TemporaryError(f"{key} has come to rest meanwhile, and it is not known which image it runs")
         if (state.runtime_id, state.image_id) != (self.plan.runtime_id, self.plan.image_id):
             raise SupersededError(f"{key} was replaced by somebody else while this was prepared")
         pulled = self.new_image()

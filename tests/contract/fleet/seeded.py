@@ -9,6 +9,7 @@ from tests.lab.kept import image_of
 from uptainer.core.enums import (
     ApprovalChannel,
     ApprovalDecision,
+    ChangeLevel,
     CheckResult,
     PolicyScope,
     ScanStatus,
@@ -90,9 +91,12 @@ class Seeded:
         at: datetime = NOW,
         result: CheckResult | None = None,
         registry_digest: str | None = digest("running"),
+        unanswered: frozenset[ChangeLevel] = frozenset(),
+        reference: str = "nginx:1.27",
     ) -> None:
         """A lookup found these tags, or nothing newer."""
-        self.find_all([key], *found, at=at, result=result, registry_digest=registry_digest)
+        given: dict[str, Any] = {"registry_digest": registry_digest, "reference": reference}
+        self.find_all([key], *found, at=at, result=result, unanswered=unanswered, **given)
 
     def find_all(
         self,
@@ -101,6 +105,8 @@ class Seeded:
         at: datetime = NOW,
         result: CheckResult | None = None,
         registry_digest: str | None = digest("running"),
+        unanswered: frozenset[ChangeLevel] = frozenset(),
+        reference: str = "nginx:1.27",
     ) -> None:
         offered = tuple(candidate(each) if isinstance(each, str) else each for each in found)
         outcome = result or (CheckResult.CANDIDATES if offered else CheckResult.UP_TO_DATE)
@@ -108,12 +114,13 @@ class Seeded:
         lookups = [
             Lookup(
                 ids[key],
-                "nginx:1.27",
+                reference,
                 outcome,
                 "said so",
                 registry_digest,
                 candidates=offered,
                 platform=Platform("linux", "amd64"),
+                unanswered=unanswered,
             )
             for key in keys
         ]

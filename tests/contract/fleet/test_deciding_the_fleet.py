@@ -117,6 +117,33 @@ def test_a_new_critical_blocks(fleet: Seeded) -> None:
     assert fleet.rules()["vulnerabilities"] == "block"
 
 
+@pytest.mark.parametrize("unscanned", ["allow", "ask"])
+@pytest.mark.parametrize("status", [ScanStatus.FAILED, ScanStatus.UNAVAILABLE])
+def test_a_scan_that_failed_since_does_not_make_it_less_bad(
+    fleet: Seeded, status: ScanStatus, unscanned: str
+) -> None:
+    fleet.policy(mode="auto", unscanned=unscanned)
+    fleet.run("web")
+    fleet.find("web", "1.28")
+    fleet.scan("running")
+    fleet.scan("1.28", flaw(severity=Severity.CRITICAL))
+    fleet.scan("1.28", status=status, at=NOW + DAY)
+    assert fleet.decide(NOW + DAY).outcomes[Outcome.BLOCKED] == 1
+
+
+@pytest.mark.parametrize("which", ["running", "1.28"])
+def test_what_was_harmless_by_an_older_scan_is_left_to_a_person(fleet: Seeded, which: str) -> None:
+    fleet.policy(mode="auto")
+    fleet.run("web")
+    fleet.find("web", "1.28")
+    fleet.scan("running")
+    fleet.scan("1.28")
+    fleet.scan(which, status=ScanStatus.FAILED, at=NOW + DAY)
+    (made,) = fleet.decide(NOW + DAY).proposed
+    assert not made.approved
+    assert fleet.rules()["vulnerabilities"] == "ask"
+
+
 def test_what_fixes_a_critical_does_not_ripen_and_is_urgent(fleet: Seeded) -> None:
     fleet.policy(min_age="7d", fast_track="critical")
     fleet.run("web")

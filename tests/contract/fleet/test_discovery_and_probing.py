@@ -10,7 +10,15 @@ from sqlalchemy import select
 
 from tests.contract.fleet.seeded import ANN, Seeded
 from tests.lab.facts import NOW, address, container, digest, engine
-from uptainer.core.enums import CheckResult, ContainerStatus, Health, UpdateStatus
+from uptainer.core.clock import utc_now
+from uptainer.core.enums import (
+    CheckResult,
+    ConnectionType,
+    ContainerStatus,
+    Health,
+    RuntimeType,
+    UpdateStatus,
+)
 from uptainer.core.errors import RefusedError, UnreachableError
 from uptainer.core.workloads import ContainerFacts, HostAddress
 from uptainer.fleet.checking import plan_check, record_unasked
@@ -18,9 +26,10 @@ from uptainer.fleet.discovery import discover_host
 from uptainer.fleet.listing import list_fleet
 from uptainer.fleet.policies import PolicyBook
 from uptainer.fleet.probing import HealthReport, probe_host
+from uptainer.fleet.updating import opener
 from uptainer.runtimes.port import Runtime, WorkloadState
 from uptainer.store.models import UpdateNotification
-from uptainer.store.repositories.audit import SYSTEM
+from uptainer.store.repositories.audit import SYSTEM, AuditRepository
 from uptainer.store.repositories.containers import ContainerRepository
 from uptainer.store.repositories.hosts import HostRepository
 from uptainer.store.repositories.policies import PolicyRepository
@@ -106,6 +115,68 @@ def test_an_older_look_does_not_undo_a_newer_one(fleet: Seeded) -> None:
     slow.meanwhile = lambda: discover_host(fleet.database, address(), new.connect)
     discover_host(fleet.database, address(), slow.connect)
     assert fleet.container().image_id == digest("new")
+
+
+def test_what_was_seen_by_a_clock_that_was_ahead_does_not_stand_until_then(fleet: Seeded) -> None:
+    with fleet.database.session() as session:
+        HostRepository(session).mark_seen(fleet.host_id, engine(), utc_now() + timedelta(days=1))
+    discover_host(fleet.database, address(), Answers([container("web")]).connect)
+    assert fleet.container().status is ContainerStatus.RUNNING
+
+
+def test_another_engine_at_the_same_address_is_not_taken_for_the_host(fleet: Seeded) -> None:
+    fleet.run("web")
+    other = Answers([container("web", image_id=digest("theirs"))], identity="engine-2 beta /var/lib/docker")
+    with pytest.raises(RefusedError, match=r"another engine answers.*uptainer host add alpha unix://"):
+        discover_host(fleet.database, address(), other.connect)
+    with pytest.raises(RefusedError, match="another engine"), opener(fleet.database, other.connect)("alpha"):
+        pytest.fail("it was opened")
+    assert fleet.container().status is ContainerStatus.UNKNOWN
+    assert fleet.container().image_id == digest("image")
+    with fleet.database.session() as session:
+        HostRepository(session).add(address(timeout=5))  # a file that is kept in git may say so
+    with pytest.raises(RefusedError, match="another engine"):
+        discover_host(fleet.database, address(), other.connect)
+    with fleet.database.session() as session:
+        HostRepository(session).accept_engine("alpha", ANN)
+        (accepted,) = AuditRepository(session).listing(subject="host/alpha", limit=1)
+        assert (accepted.action, accepted.actor) == ("host.engine-accepted", "ann")
+    discover_host(fleet.database, address(), other.connect)
+    assert fleet.container().image_id == digest("theirs")
+
+
+def test_two_clusters_of_one_kubeconfig_are_told_apart(fleet: Seeded) -> None:
+    """Whose current context somebody changes; one that shows nothing of itself is known by its address alone."""
+    first, second = "8b6f3bd8-0a5c-4d2b-9a63-6a3e3f0f8e11", "c0ffee00-0a5c-4d2b-9a63-6a3e3f0f8e11"
+    where = HostAddress("prod", RuntimeType.KUBERNETES, ConnectionType.KUBECONFIG, "kubeconfig:///config")
+    with fleet.database.session() as session:
+        HostRepository(session).add(where)
+    for identity in (first, "0" * 64, first):
+        discover_host(fleet.database, where, Answers([container("app")], identity=identity).connect)
+    with pytest.raises(RefusedError, match="another engine"):
+        discover_host(fleet.database, where, Answers([container("app")], identity=second).connect)
+
+
+def test_what_was_asked_at_an_earlier_address_of_a_host_is_not_recorded(fleet: Seeded) -> None:
+    fleet.run("web")
+    late = Answers([container("web", image_id=digest("there"))])
+
+    def move() -> None:
+        with fleet.database.session() as session:
+            HostRepository(session).add(address(url="unix:///run/moved.sock"))
+
+    late.meanwhile = move
+    discover_host(fleet.database, address(), late.connect)
+    assert fleet.container().image_id == digest("image")
+    new = Answers([container("web", image_id=digest("here"))], identity="engine-2")
+    discover_host(fleet.database, address(url="unix:///run/moved.sock"), new.connect)
+    assert fleet.container().image_id == digest("here")
+
+
+def test_a_machine_that_was_renamed_is_the_same_engine(fleet: Seeded) -> None:
+    renamed = Answers([container("web")], identity="engine-1 nas /var/lib/docker")
+    discover_host(fleet.database, address(), renamed.connect)
+    assert fleet.container().status is ContainerStatus.RUNNING
 
 
 def test_an_older_silence_does_not_undo_a_newer_answer(fleet: Seeded) -> None:

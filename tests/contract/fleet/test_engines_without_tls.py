@@ -51,9 +51,10 @@ class Lan:
             hosts = HostRepository(session)
             known = {each.name: each.id for each in hosts.all()}
             number = known.get(host) or hosts.add(address(host)).id
-            hosts.mark_seen(number, replace(engine(host), insecure_registries=insecure), NOW)
-            facts = container("app", image_reference=f"{image}:1", repo_digests=(f"{image}@{DIGEST}",))
-            ContainerRepository(session).record(number, [facts], NOW)
+            facts = engine() if number == self.fleet.host_id else engine(host)
+            hosts.mark_seen(number, replace(facts, insecure_registries=insecure), NOW)
+            app = container("app", image_reference=f"{image}:1", repo_digests=(f"{image}@{DIGEST}",))
+            ContainerRepository(session).record(number, [app], NOW)
 
     def heard(self) -> list[str]:
         return [

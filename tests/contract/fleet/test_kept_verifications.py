@@ -7,7 +7,7 @@ from dataclasses import replace
 import pytest
 
 from tests.contract.fleet.seeded import ANN, Seeded
-from tests.lab.facts import candidate
+from tests.lab.facts import candidate, digest
 from tests.lab.images import build_image, push_image
 from tests.lab.registry import Registry
 from tests.lab.signed import push_layers
@@ -16,10 +16,12 @@ from uptainer.core.enums import SignatureStatus
 from uptainer.core.reference import Reference
 from uptainer.core.signatures import Verification
 from uptainer.fleet.signing import plan_verifications, verify_registry
+from uptainer.fleet.subjects import Fleet
 from uptainer.images.access import Access
 from uptainer.images.credentials import Keychain
 from uptainer.signatures.trusts import KeyTrust, document_of, fingerprint
 from uptainer.store.models import Image
+from uptainer.store.repositories.containers import ContainerRepository
 from uptainer.store.repositories.signatures import SignatureRepository
 
 KEY = new_key()
@@ -115,3 +117,21 @@ def test_an_image_that_one_of_two_repositories_has_signed_is_signed(
     push_layers(registry.url, signed, pushed, [key_layer(KEY, pushed)])
     assert sorted(each.holds for each in verified(fleet)) == [False, True]
     assert kept(fleet)["shop"].holds
+
+
+def test_a_signature_over_one_platforms_image_is_none_where_it_is_not_known_which_runs(
+    fleet: Seeded,
+) -> None:
+    trust(fleet)
+    fleet.policy(signed_by=["shop"])
+    fleet.run("web")
+    fleet.run("db", platform=None)
+    fleet.find_all(["web", "db"], "1.28")
+    of_one = Verification("shop", SignatureStatus.VERIFIED, "", signed_digest=digest("of one platform"))
+    with fleet.database.session() as session:
+        views = ContainerRepository(session).listing()
+        known = {each.view.container.key: each for each in Fleet.load(session, views)}
+        for each in known.values():
+            (row,) = each.candidates
+            kept = replace(each, signatures={row.image_pk or 0: {"shop": of_one}})
+            assert ("shop" in kept.signatures_of(row)) is (each.view.container.key == "web")

@@ -1,24 +1,30 @@
 """What a scanner is given of a login, which takes it wherever the registry says."""
 
 import ssl
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
+from typing import Any, cast
 
 import pytest
 
+from tests.contract.fleet.seeded import Seeded
 from tests.lab.certificates import Authority
-from tests.lab.facts import manifest
+from tests.lab.facts import engine, manifest
 from tests.lab.scripted import Answer, Asked, ScriptedServer, serving
 from uptainer.core.errors import RefusedError, UnreachableError
 from uptainer.core.findings import Scan
 from uptainer.core.platform import Platform
 from uptainer.core.reference import Reference
-from uptainer.fleet.scanning import ScanJob, scan_image
+from uptainer.core.workloads import ContainerFacts, EngineFacts
+from uptainer.fleet.scanning import UNSCANNED, ScanJob, plan_scans, scan_image
+from uptainer.fleet.updating import opener
 from uptainer.images.access import Access, Certificates
 from uptainer.images.credential import Credential
 from uptainer.images.credentials import Keychain
 from uptainer.images.manifests import digest_of
 from uptainer.images.owners import AllowedHosts
+from uptainer.runtimes.port import PullLogins, Runtime
 from uptainer.scanning.trivy import ImageSource, RegistrySource
 from uptainer.store.database import Database
 
@@ -112,3 +118,38 @@ def test_a_registrys_authorities_reach_the_scanner(database: Database, tmp_path:
         accesses = {server.host: Access(Certificates(authority.certificate))}
         [source] = scan(database, server, Keychain(accesses=accesses))
     assert source == RegistrySource(authorities=authority.certificate)
+
+
+class Cluster:
+    """A runtime that holds a login for the registry of one of its workloads."""
+
+    def engine(self) -> EngineFacts:
+        return engine()
+
+    def close(self) -> None:
+        pass
+
+    def registry_logins(self, containers: Sequence[ContainerFacts]) -> Mapping[str, PullLogins]:
+        login = {"username": LOGIN.username, "password": LOGIN.password}
+        return {each.key: PullLogins({"corp.example": login}) for each in containers}
+
+
+def test_a_cluster_s_login_is_for_the_registry_that_the_cluster_has_it_for(
+    fleet: Seeded, server: ScriptedServer
+) -> None:
+    """The same image runs elsewhere as another registry's."""
+    ours, theirs = (f"{name}/shop" for name in ("corp.example", server.host))
+    fleet.run("ours", **of(ours), details={"pull_secrets": ["corp"]})
+    fleet.run("theirs", **of(theirs))
+    (job,) = plan_scans(fleet.database, older_than=UNSCANNED)
+    assert job.name == theirs
+    given = Given()
+    opens = opener(fleet.database, lambda _: cast("Runtime", Cluster()))
+    with pytest.raises(UnreachableError, match="away"):
+        scan_image(fleet.database, replace(job, engine=None), given, Keychain(), opens)
+    assert given.sources == [RegistrySource()]
+    assert all("Authorization" not in asked.headers for asked in server.asked)
+
+
+def of(name: str) -> dict[str, Any]:
+    return {"image_reference": f"{name}:1", "repo_digests": (f"{name}@{DIGEST}",)}

@@ -98,7 +98,7 @@ def scan_offered(fleet: Seeded, index: bytes, asked: Asked, *images: bytes) -> S
         (job,) = [each for each in plan_scans(fleet.database, older_than=UNSCANNED) if each.engine is None]
         scan_image(fleet.database, job, asked, Keychain())
     with fleet.database.session() as session:
-        return ScanRepository(session).latest([job.image_pk])[job.image_pk]
+        return ScanRepository(session).standing([job.image_pk])[job.image_pk]
 
 
 def test_of_an_index_the_manifest_that_runs_is_scanned_and_the_scan_is_the_indexs(fleet: Seeded) -> None:

@@ -93,6 +93,43 @@ def test_a_registry_that_is_silent_takes_nothing_back(fleet: Seeded) -> None:
     assert readiness(fleet.database, made, NIGHT).go
 
 
+def test_a_registry_that_answers_in_part_takes_nothing_back_that_it_was_not_asked(fleet: Seeded) -> None:
+    fleet.policy(**AUTO)
+    made = fleet.propose()
+    moved = candidate("1.27", digest=digest("moved"), level=DIGEST)
+    fleet.find("web", moved, at=NOW + HOUR, unanswered=frozenset({ChangeLevel.MINOR}))
+    fleet.decide(NOW + HOUR)
+    assert readiness(fleet.database, made, NIGHT).go
+
+
+def test_a_tag_that_was_put_back_is_taken_back_also_where_nothing_else_was_answered(fleet: Seeded) -> None:
+    fleet.policy(**AUTO)
+    fleet.run("web")
+    fleet.find("web", candidate("1.27", digest=digest("bad"), level=DIGEST))
+    (made,) = fleet.decide().proposed
+    others = frozenset(ChangeLevel) - {DIGEST}
+    fleet.find("web", result=CheckResult.UNKNOWN, unanswered=others, at=NOW + HOUR)
+    assert not readiness(fleet.database, made.id, NIGHT).go
+
+
+def test_what_was_found_for_the_version_before_is_no_offer_for_the_one_that_runs(fleet: Seeded) -> None:
+    """Although nobody has found out since whether it is there: a container is never taken back to an older one."""
+    fleet.policy(**AUTO, level="major")
+    fleet.run("web", image_reference="nginx:1.27.4")
+    older = candidate("1.27.5", level=ChangeLevel.PATCH)
+    same = candidate("1.27.4", digest=digest("moved"), level=DIGEST)
+    fleet.find("web", older, same, candidate("1.28.0"))
+    newer: dict[str, Any] = {"repo_digests": (f"nginx@{digest('1.28.0')}",), "image_id": digest("newer")}
+    fleet.run("web", image_reference="nginx:1.28.0", **newer)
+    part = frozenset({ChangeLevel.PATCH, DIGEST})
+    for found in ((), (candidate("2.0.0", level=ChangeLevel.MAJOR),)):
+        result = CheckResult.CANDIDATES
+        fleet.find("web", *found, unanswered=part, at=NOW + HOUR, result=result, reference="nginx:1.28.0")
+        fleet.decide(NOW + HOUR)
+        offered = {each.to_version for each in [fleet.open()] if each}
+        assert offered == {each.version for each in found}
+
+
 def test_what_a_person_approved_is_theirs_to_take_back(fleet: Seeded) -> None:
     fleet.policy(windows=[AT_NIGHT])
     made = approved(fleet)

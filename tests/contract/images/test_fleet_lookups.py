@@ -6,6 +6,7 @@ from collections.abc import AsyncIterator, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 
+import httpx
 import pytest
 
 from tests.lab.images import build_image, push_artifact, push_image, push_index
@@ -529,3 +530,30 @@ async def test_tags_that_cannot_be_listed_are_never_shown_as_up_to_date(client: 
 
     assert (found.result, found.current_digest) == (CheckResult.UNKNOWN, OTHER)
     assert "the tags of" in found.reason
+    assert found.unanswered == set(ChangeLevel) - {ChangeLevel.DIGEST}
+
+
+async def test_it_is_told_of_which_levels_nothing_was_found_out(
+    registry: Registry, client: RegistryClient
+) -> None:
+    """A tag that moved is a candidate, also where nobody knows whether a release is there."""
+    moved = push_image(registry.url, "fleet/part:1.0", build_image(files={"a": "new"}))
+
+    def script(asked: Asked) -> Answer:
+        if "/tags/" in asked.path:
+            return Answer(500)
+        headers = {"Accept": asked.headers.get("Accept", "*/*")}
+        real = httpx.request(asked.method, f"{registry.url}{asked.path}", headers=headers)
+        kept = ("content-type", "docker-content-digest")
+        return Answer(
+            real.status_code,
+            real.content,
+            {name: real.headers[name] for name in kept if name in real.headers},
+        )
+
+    with ScriptedServer(script) as server:
+        asked = query(f"{server.host}/fleet/part:1.0", OTHER, policy=MAJOR)
+        (found,) = await look_up([asked], client, patience=Patience(attempts=1))
+
+    assert [(each.level, each.digest) for each in found.candidates] == [(ChangeLevel.DIGEST, moved)]
+    assert found.unanswered == set(ChangeLevel) - {ChangeLevel.DIGEST}

@@ -5,7 +5,7 @@ from tests.contract.store.conftest import Fleet, counted_statements
 from tests.lab.facts import AMD64, NOW, candidate, container, digest
 from tests.lab.kept import image_of
 from tests.lab.threads import side_by_side
-from uptainer.core.enums import CheckResult, ScanStatus
+from uptainer.core.enums import ChangeLevel, CheckResult, ScanStatus
 from uptainer.core.findings import Scan
 from uptainer.core.images import Candidate
 from uptainer.store.database import Database
@@ -96,6 +96,18 @@ def test_a_lookup_that_failed_takes_no_candidate_away(database: Database, fleet:
         assert len(CheckRepository(session).candidates([fleet.ids["web"]])[fleet.ids["web"]]) == 1
 
 
+def test_a_lookup_takes_away_only_what_it_has_found_out_about(database: Database, fleet: Fleet) -> None:
+    web = fleet.ids["web"]
+    moved = candidate("1.27", digest="sha256:moved", level=ChangeLevel.DIGEST)
+    older = candidate("1.27", digest="sha256:older", level=ChangeLevel.DIGEST)
+    record(database, lookup(fleet, older, candidate("1.28")))
+    part = replace(lookup(fleet, moved), unanswered=frozenset({ChangeLevel.MINOR}))
+    record(database, part, now=LATER)
+    with database.session() as session:
+        left = CheckRepository(session).candidates([web])[web]
+    assert {row.digest for row in left} == {"sha256:moved", candidate("1.28").digest}
+
+
 def test_a_moved_tag_is_another_candidate(database: Database, fleet: Fleet) -> None:
     first = record(database, lookup(fleet, candidate("1.28"))).candidates[fleet.ids["web"]]
     moved = record(database, lookup(fleet, candidate("1.28", digest="sha256:moved")), now=LATER)
@@ -145,6 +157,19 @@ def test_what_an_engine_says_of_an_image_outweighs_what_a_lookup_says(
         row = image_of(session, digest("running"))
         assert row.image_id == digest("image")
         assert row.last_seen_at == LATER
+
+
+def test_a_lookup_says_of_an_image_what_its_engine_does_not(database: Database, fleet: Fleet) -> None:
+    """And what it said stays, once the image runs where nothing more is known of it."""
+    offered = candidate("1.28", version="1.28.0", labels={"a": "b"})
+    running = container("web", image_reference="nginx:1.28", repo_digests=(f"nginx@{offered.digest}",))
+    with database.session() as session:
+        for _ in range(2):
+            ContainerRepository(session).record(fleet.host_id, [running], LATER)
+            ImageRepository(session).record_candidates([(offered, AMD64)], LATER)
+        ContainerRepository(session).record(fleet.host_id, [running], LATER)
+        row = image_of(session, offered.digest)
+        assert (row.version, row.labels) == ("1.28.0", {"a": "b"})
 
 
 def test_a_fleets_lookups_are_recorded_in_as_few_statements_as_one(database: Database, fleet: Fleet) -> None:

@@ -114,6 +114,22 @@ def test_a_thousand_containers_of_one_image_are_one_image(database: Database, fl
         assert [row.digest for row in session.scalars(select(Image))] == [digest("running")]
 
 
+def test_what_an_image_says_of_itself_stays_known_where_another_host_does_not_tell(
+    database: Database, fleet: Fleet
+) -> None:
+    """A cluster never says what labels an image has: by them a container's own are told from those of its image."""
+    labels = {"org.opencontainers.image.version": "1.27.4", "uptainer.mode": "auto"}
+    with database.session() as session:
+        cluster = HostRepository(session).add(address("cluster")).id
+    for host, said in ((fleet.host_id, labels), (cluster, {})):
+        with database.session() as session:
+            ContainerRepository(session).record(host, [container("web", image_labels=said)], LATER)
+    with database.session() as session:
+        for view in ContainerRepository(session).listing(pattern="web"):
+            assert view.image is not None
+            assert (view.image.labels, view.image.version) == (labels, "1.27.4")
+
+
 @pytest.mark.parametrize(
     ("reference", "repo_digests", "expected"),
     [

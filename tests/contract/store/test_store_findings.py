@@ -69,20 +69,22 @@ def test_a_scan_is_read_back_whole_the_worst_first(database: Database, fleet: Fl
         kept = ScanRepository(session).record(scan, pk, LATER)
         assert kept.counts == {"unknown": 0, "low": 1, "medium": 0, "high": 0, "critical": 1}
     with database.session() as session:
-        found = ScanRepository(session).latest([pk])[pk]
+        found = ScanRepository(session).standing([pk])[pk]
     readable = replace(CRITICAL, title="it \N{REPLACEMENT CHARACTER} breaks")
     assert found == replace(scan, vulnerabilities=(readable, LOW))
 
 
-def test_the_last_scan_counts_and_a_failed_one_can_be_looked_past(database: Database, fleet: Fleet) -> None:
+def test_a_scan_that_failed_takes_nothing_back_and_is_told_of(database: Database, fleet: Fleet) -> None:
     pk, scan = running_image(database)
     failed = replace(scan, status=ScanStatus.FAILED, reason="no database", scanned_at=LATER)
     with database.session() as session:
         scans = ScanRepository(session)
         for each in (scan, failed):
             scans.record(each, pk, NOW)
-        assert scans.latest([pk])[pk].reason == "no database"
-        assert scans.latest([pk], succeeded_only=True)[pk].status is ScanStatus.SUCCEEDED
+        assert scans.statuses([pk]) == {pk: ScanStatus.FAILED}
+        stands = scans.standing([pk])[pk]
+        assert (stands.status, stands.secrets) == (ScanStatus.SUCCEEDED, scan.secrets)
+        assert stands.failed_since == "no database"
         assert [view.scan.status for view in scans.listing(name="NGINX")] == [failed.status, scan.status]
         assert scans.listing(name="redis") == []
 
@@ -92,15 +94,15 @@ def test_that_nobody_looked_for_secrets_is_kept_as_such(database: Database, flee
     with database.session() as session:
         scans = ScanRepository(session)
         scans.record_none([pk], ScanStatus.UNAVAILABLE, "no scanner", NOW)
-        assert scans.latest([pk])[pk].secrets is None
+        assert scans.standing([pk])[pk].secrets is None
         scans.record(replace(scan, secrets=0, scanned_at=LATER), pk, LATER)
-        assert scans.latest([pk])[pk].secrets == 0
+        assert scans.standing([pk])[pk].secrets == 0
 
 
 def test_an_image_without_a_scan_has_none_rather_than_an_empty_one(database: Database, fleet: Fleet) -> None:
     pk, _ = running_image(database)
     with database.session() as session:
-        assert ScanRepository(session).latest([pk]) == {}
+        assert ScanRepository(session).standing([pk]) == {}
 
 
 def test_advice_is_read_back_as_it_was_given_and_kept_once_while_it_stays(

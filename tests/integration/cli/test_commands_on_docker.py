@@ -16,6 +16,7 @@ from uptainer.fleet.deciding import decide_fleet
 from uptainer.images.credentials import Keychain
 from uptainer.store import schema
 from uptainer.store.database import Database
+from uptainer.store.repositories.hosts import HostRepository
 
 
 @pytest.fixture
@@ -122,3 +123,19 @@ def test_an_engine_that_is_gone_is_told_apart_from_an_empty_one(
         assert host["why"]
     finally:
         clean_engine.start()
+
+
+def test_a_host_whose_address_another_engine_has_is_refused_until_a_person_takes_it(
+    clean_engine: DockerEngine, fleet: Database
+) -> None:
+    uptainer("host", "add", "lab", clean_engine.url)
+    uptainer("host", "sync", "lab")
+    with fleet.session() as session:
+        HostRepository(session).by_name("lab").engine_id = "another nas /var/lib/docker"
+    refused = uptainer("host", "test", "lab")
+    assert refused.code not in {0, 75}
+    assert f"uptainer host add lab {clean_engine.url}" in refused.err
+    assert uptainer("host", "sync", "lab").code != 0
+    assert uptainer("host", "add", "lab", clean_engine.url).code == 0
+    assert uptainer("host", "test", "lab").code == 0
+    assert uptainer("host", "sync", "lab").code == 0

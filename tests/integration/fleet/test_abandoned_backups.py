@@ -19,13 +19,13 @@ from uptainer.backups.backup import Backup
 from uptainer.backups.backup import read as read_archive
 from uptainer.backups.local import local_stores
 from uptainer.core.clock import utc_now
-from uptainer.core.enums import BackupStatus, ConnectionType, PolicyScope, RuntimeType
+from uptainer.core.enums import BackupStatus, ConnectionType, ContainerStatus, PolicyScope, RuntimeType
 from uptainer.core.errors import BusyError, PermanentError, UnfinishedError, UnreachableError, UptainerError
 from uptainer.core.workloads import HostAddress
 from uptainer.fleet import restoring
 from uptainer.fleet.abandoned import settle_abandoned
 from uptainer.fleet.backing_up import back_up_workload
-from uptainer.fleet.discovery import discover_host
+from uptainer.fleet.discovery import discover_host, look_again
 from uptainer.fleet.restoring import restore_backup
 from uptainer.fleet.updating import Opens, opener
 from uptainer.runtimes.connections import connect
@@ -33,6 +33,7 @@ from uptainer.store import schema
 from uptainer.store.database import Database
 from uptainer.store.repositories.audit import SYSTEM
 from uptainer.store.repositories.backups import BackupRepository
+from uptainer.store.repositories.containers import ContainerRepository
 from uptainer.store.repositories.hosts import HostRepository
 from uptainer.store.repositories.policies import PolicyRepository
 
@@ -94,9 +95,13 @@ def test_a_workload_that_a_dead_backup_stopped_runs_again(
     database: Database, container: Any, opens: Opens, tmp_path: Path, where: str
 ) -> None:
     kill(dying.back_up, DATABASE, database=database, root=tmp_path, where=where)
+    with opens(HOST) as runtime:
+        look_again(database, HOST, runtime)
     (said,) = settle(database, opens, tmp_path)
     assert said == f"a backup of {DATABASE} was cut off before anything was written, which runs again"
     assert status_of(container) == "running"
+    with database.session() as session:
+        assert ContainerRepository(session).by_address(DATABASE).container.status is ContainerStatus.RUNNING
     assert read(container) == "before: before\n"
     assert not list(tmp_path.rglob("*.partial*"))
     assert settle(database, opens, tmp_path) == []

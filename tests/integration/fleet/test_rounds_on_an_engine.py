@@ -216,6 +216,7 @@ def test_a_workload_that_is_gone_is_made_again_with_its_data(house: House) -> No
     house.engine.client.volumes.get("data").remove()
     restore_backup(house.database, kept.backup_id, house.opens, house.stores, actor=ANN)
     assert house.sh("cat /data/file") == "then\n"
+    assert house.view().container.status is ContainerStatus.RUNNING
 
 
 def test_data_that_outlived_its_container_is_kept_before_it_is_overwritten(house: House) -> None:

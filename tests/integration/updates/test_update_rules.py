@@ -21,6 +21,7 @@ from uptainer.core.errors import (
     PermanentError,
     RefusedError,
     SupersededError,
+    TemporaryError,
     UnreachableError,
 )
 from uptainer.core.workloads import Mount
@@ -123,6 +124,32 @@ class World:
 @pytest.fixture
 def world(database: Database, tmp_path: Path) -> World:
     return World(database, tmp_path / "backups")
+
+
+def test_what_is_not_known_to_run_is_not_begun_and_stays_approved(world: World) -> None:
+    """As of a Deployment at rest: it has no pod that would tell which image it runs."""
+    world.runtime.boxes["web"].image = ""
+    with pytest.raises(BusyError, match="not known which image web runs"):
+        world.apply()
+    assert world.row().status is UpdateStatus.APPROVED
+    world.runtime.boxes["web"].image = "sha256:old"
+    assert world.apply().status is UpdateStatus.SUCCEEDED
+
+
+def test_what_comes_to_rest_while_it_is_prepared_is_not_given_up(world: World) -> None:
+    """A Deployment that was scaled to nothing tells no image: that is not another one."""
+
+    def scale_down(verb: str, name: str) -> None:
+        if (verb, name) == ("perform", "create"):
+            world.runtime.boxes["web"].image = ""
+
+    world.runtime.on_step = scale_down
+    with pytest.raises(TemporaryError, match="has come to rest"):
+        world.apply()
+    assert world.row().status is UpdateStatus.APPROVED
+    world.runtime.on_step = lambda *_: None
+    world.runtime.boxes["web"].image = "sha256:old"
+    assert world.apply().status is UpdateStatus.SUCCEEDED
 
 
 def fail_at(verb: str, step: str, error: BaseException, times: int = 1) -> Callable[[str, str], None]:

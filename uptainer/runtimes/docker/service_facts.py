@@ -10,7 +10,7 @@ from typing import Any
 from uptainer.core.enums import ContainerStatus, Health
 from uptainer.core.images import ImageFacts
 from uptainer.core.platform import Platform
-from uptainer.core.workloads import ContainerFacts, Mount, Port
+from uptainer.core.workloads import UNKNOWN_IMAGE, ContainerFacts, Mount, Port
 from uptainer.runtimes.docker.services import image_of, key_of, pinned, split_image
 from uptainer.runtimes.engine import inspection
 from uptainer.runtimes.port import WorkloadState
@@ -152,7 +152,7 @@ def image_id(image: str, around: Surroundings) -> str:
     by_digest = pinned(image)
     if around.image:
         return around.image.image_id
-    return str(by_digest.digest) if by_digest else f"unknown:{image}"
+    return str(by_digest.digest) if by_digest else f"{UNKNOWN_IMAGE}{image}"
 
 
 def status(service: Json, tasks: Sequence[Json]) -> ContainerStatus:

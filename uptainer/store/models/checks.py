@@ -15,7 +15,10 @@ CURRENT = literal_column("current", Boolean)
 
 
 class UpdateCheck(Base):
-    """A row for each different answer; `last_checked_at` moves while the answer stays the same."""
+    """A row for each different answer; `last_checked_at` moves while the answer stays the same.
+
+    `image_id` is of the image that it is about, "" where that was not known.
+    """
 
     __tablename__ = "update_checks"
     __table_args__ = (
@@ -26,6 +29,7 @@ class UpdateCheck(Base):
     id: Mapped[Id]
     container_id: Mapped[int] = mapped_column(ForeignKey(Container.id, ondelete="CASCADE"))
     reference: Mapped[str]
+    image_id: Mapped[str] = mapped_column(server_default="")
     result: Mapped[CheckResult] = mapped_column(check_result)
     reason: Mapped[str]
     registry_digest: Mapped[str | None]

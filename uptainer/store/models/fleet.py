@@ -70,7 +70,8 @@ def _own_key(context: DefaultExecutionContext) -> str:
 class Container(Base):
     """A workload's container. The row outlives the engine's ids: `key` names it on its host.
 
-    `repository` is the registry and repository of its image, as `docker.io/library/nginx`, where it is named by one.
+    `repository` is the registry and repository of its image, as `docker.io/library/nginx`, where it is named by one;
+    `repo_digests` are what its own engine knows the image by, which another may know by others.
     `workload` is the key of what is replaced as one with it: its own, or its pod's, its Deployment's.
     """
 
@@ -93,6 +94,7 @@ class Container(Base):
     image_reference: Mapped[str]
     repository: Mapped[str | None] = mapped_column(index=True)
     image_id: Mapped[str]
+    repo_digests: Mapped[JsonList] = mapped_column(server_default=text("'[]'"))
     status: Mapped[ContainerStatus] = mapped_column(container_status)
     health: Mapped[Health] = mapped_column(health_status)
     restart_count: Mapped[int]

@@ -1,6 +1,7 @@
 """What lookups found: the current answer for each container, and its candidates."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections import defaultdict
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -8,7 +9,7 @@ from typing import Any
 from sqlalchemy import select, update
 from sqlalchemy.orm import Session
 
-from uptainer.core.enums import CheckResult
+from uptainer.core.enums import ChangeLevel, CheckResult
 from uptainer.core.errors import NotFoundError
 from uptainer.core.images import Candidate
 from uptainer.core.platform import Platform
@@ -17,13 +18,17 @@ from uptainer.store.models import CandidateRow, UpdateCheck
 from uptainer.store.models.checks import CURRENT
 from uptainer.store.repositories.images import ImageRepository
 
-_ANSWER = ("reference", "result", "registry_digest", "stands_for")
+_ANSWER = ("reference", "image_id", "result", "registry_digest", "stands_for")
 _RESTATED = ("reason", "etag", "last_checked_at")
 
 
 @dataclass(frozen=True, slots=True)
 class Lookup:
-    """What one lookup found for one container; `stands_for` is the version that its mutable tag stands for now."""
+    """What one lookup found for one container; `stands_for` is the version that its mutable tag stands for now.
+
+    `image_id` is of the image that was asked about; `unanswered` are the levels of which it was not found out whether
+    there is a candidate.
+    """
 
     container_id: int
     reference: str
@@ -34,6 +39,8 @@ class Lookup:
     stands_for: str | None = None
     candidates: tuple[Candidate, ...] = ()
     platform: Platform | None = None
+    image_id: str = ""
+    unanswered: frozenset[ChangeLevel] = frozenset()
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,7 +69,7 @@ class CheckRepository:
     ) -> CheckRecord:
         """One lookup for each container. A row is added where the answer changed, else the row there is restated.
 
-        Candidates that are not given any more are marked gone, but for containers whose answer is unknown. `asked_at`
+        Candidates that are not given any more are marked gone, but for what was not answered. `asked_at`
         is when the first of these was asked for: where another check has found something out since, that stands.
         """
         current = self._current([each.container_id for each in lookups])
@@ -184,8 +191,12 @@ class CheckRepository:
             for row in _candidate_rows(each, images, now)
         }
         found = self._upsert_candidates(list(rows.values()))
-        answered = [each.container_id for each in lookups if each.result is not CheckResult.UNKNOWN]
-        self._mark_gone(answered, [row.id for row in found], now)
+        answered: defaultdict[frozenset[ChangeLevel], list[int]] = defaultdict(list)
+        for each in lookups:
+            if each.result is not CheckResult.UNKNOWN or each.unanswered:
+                answered[each.unanswered].append(each.container_id)
+        for unanswered, ids in answered.items():
+            self._mark_gone(ids, unanswered, [row.id for row in found], now)
         return _by_container(found, [each.container_id for each in lookups])
 
     def _upsert_candidates(self, rows: Sequence[dict[str, Any]]) -> Sequence[CandidateRow]:
@@ -196,13 +207,20 @@ class CheckRepository:
         returning = statement.returning(CandidateRow).execution_options(populate_existing=True)
         return self._session.scalars(returning).all()
 
-    def _mark_gone(self, container_ids: Sequence[int], kept: Sequence[int], now: datetime) -> None:
+    def _mark_gone(
+        self,
+        container_ids: Sequence[int],
+        unanswered: Collection[ChangeLevel],
+        kept: Sequence[int],
+        now: datetime,
+    ) -> None:
         self._session.execute(
             update(CandidateRow)
             .where(
                 any_of(CandidateRow.container_id, container_ids),
                 CandidateRow.gone_at.is_(None),
                 none_of(CandidateRow.id, kept),
+                CandidateRow.level.not_in(unanswered),
             )
             .values(gone_at=now)
             .execution_options(synchronize_session=False)
@@ -222,6 +240,7 @@ def _columns(lookup: Lookup, now: datetime) -> dict[str, Any]:
     return {
         "container_id": lookup.container_id,
         "reference": lookup.reference,
+        "image_id": lookup.image_id,
         "result": lookup.result,
         "reason": lookup.reason,
         "registry_digest": lookup.registry_digest,

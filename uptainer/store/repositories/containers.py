@@ -61,8 +61,11 @@ class ContainerRepository:
     def record(self, host_id: int, facts: Sequence[ContainerFacts], now: datetime) -> Recorded:
         """Make the tables say what the host says now. `facts` are all of the host's containers, never a part."""
         known = self._known(host_id)
-        images = ImageRepository(self._session).record_seen([_image_of(each) for each in facts], now)
-        rows = [_row(host_id, each, images[_image_of(each).key], now) for each in facts]
+        kept = {each.key: row.image_pk for each in facts if (row := _same_image(each, known))}
+        seen = {each.key: _image_of(each) for each in facts if each.key not in kept}
+        images = ImageRepository(self._session).record_seen(list(seen.values()), now)
+        kept |= {key: images[image.key] for key, image in seen.items()}
+        rows = [_row(host_id, each, kept[each.key], now) for each in facts]
         if rows:
             keep = ("first_seen_at",)
             self._session.execute(upsert_rows(Container, rows, key=("host_id", "key"), keep=keep))
@@ -128,7 +131,7 @@ class ContainerRepository:
     def _known(self, host_id: int) -> Mapping[str, Row[Any]]:
         columns = (getattr(Container, name) for name in _COMPARED)
         rows = self._session.execute(
-            select(Container.id, Container.key, Container.vanished_at, *columns).where(
+            select(Container.id, Container.key, Container.vanished_at, Container.image_pk, *columns).where(
                 Container.host_id == host_id
             )
         )
@@ -184,6 +187,13 @@ def _like(pattern: str) -> str:
     return f"%{escaped}%"
 
 
+def _same_image(facts: ContainerFacts, known: Mapping[str, Row[Any]]) -> Row[Any] | None:
+    """What was known of its image before its engine had none of it any more: a container outlives its image's removal."""
+    row = known.get(facts.key)
+    is_gone = facts.platform is None and not facts.repo_digests
+    return row if is_gone and row and row.image_pk and row.image_id == facts.image_id else None
+
+
 def _image_of(facts: ContainerFacts) -> Seen:
     return seen_image(
         facts.image_reference,
@@ -208,6 +218,7 @@ def _row(host_id: int, facts: ContainerFacts, image_pk: int, now: datetime) -> d
         "image_reference": facts.image_reference,
         "repository": repository_of(facts.image_reference),
         "image_id": facts.image_id,
+        "repo_digests": list(facts.repo_digests),
         "status": facts.status,
         "health": facts.health,
         "restart_count": facts.restart_count,

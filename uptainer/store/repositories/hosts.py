@@ -6,7 +6,7 @@ from dataclasses import asdict
 from datetime import datetime
 from urllib.parse import urlsplit
 
-from sqlalchemy import select, update
+from sqlalchemy import case, or_, select, update
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.orm import Session
 
@@ -16,6 +16,7 @@ from uptainer.core.transitions import CLOSED, WAITING
 from uptainer.core.workloads import EngineFacts, HostAddress
 from uptainer.store.models import Container, ContainerHost, Server, Update
 from uptainer.store.repositories.audit import SYSTEM, Actor, AuditRepository
+from uptainer.store.repositories.identities import refuse_other
 from uptainer.store.repositories.updates import UpdateRepository
 
 
@@ -27,6 +28,8 @@ class HostRepository:
         self, address: HostAddress, server_name: str | None = None, *, actor: Actor = SYSTEM
     ) -> ContainerHost:
         """Add a host, or change the address of the one that has this name; a removed one is taken back.
+
+        At another address, and where it was removed, it stands for whatever engine answers there next.
 
         Raises:
             RefusedError: another host already stands for this engine's address.
@@ -48,7 +51,11 @@ class HostRepository:
         server = given or {"server_id": self._server(_server_of(address))}
         statement = insert(ContainerHost).values(name=address.name, **values, **server)
         # The server that somebody said it stands on stays, unless another is said.
-        statement = statement.on_conflict_do_update(index_elements=["name"], set_={**values, **given})
+        moved = or_(ContainerHost.url != address.url, ContainerHost.removed_at.is_not(None))
+        engine = {"engine_id": case((moved, None), else_=ContainerHost.engine_id)}
+        statement = statement.on_conflict_do_update(
+            index_elements=["name"], set_={**values, **given, **engine}
+        )
         returning = statement.returning(ContainerHost).execution_options(populate_existing=True)
         return self._session.scalars(returning).one()
 
@@ -130,8 +137,10 @@ class HostRepository:
         """It answered.
 
         Raises:
-            RefusedError: it is the engine of another host, and each of its containers would be updated twice.
+            RefusedError: it is the engine of another host, and each of its containers would be updated twice; or it is
+                another one than this host stands for.
         """
+        refuse_other(self._session.get_one(ContainerHost, host_id), facts)
         twin = self._session.scalar(
             select(ContainerHost.name).where(
                 ContainerHost.engine_id == facts.id,
@@ -156,6 +165,14 @@ class HostRepository:
                 "last_seen_at": now,
             },
         )
+
+    def accept_engine(self, name: str, actor: Actor) -> None:
+        """Have a host stand for whatever engine answers at its address next: its machine was set up anew."""
+        host = self.by_name(name)
+        if host.engine_id is not None:
+            self._audit(actor, "host.engine-accepted", name, {"instead_of": host.engine_id})
+            host.engine_id = None
+            self._session.flush()
 
     def mark_unreachable(self, host_id: int, reason: str, now: datetime) -> None:
         """It did not answer: what runs on it is unknown until it does."""

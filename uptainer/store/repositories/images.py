@@ -17,6 +17,8 @@ from uptainer.store.bulk import any_of, upsert_rows
 from uptainer.store.models import CandidateRow, Container, Image, VulnerabilityScan
 
 _VERSION_LABEL = "org.opencontainers.image.version"
+_SAID = ("labels", "version")
+_NAMED = ("name", "tags", "repo_digests")
 Key = tuple[str, str]
 """Digest and platform."""
 
@@ -68,9 +70,9 @@ class ImageRepository:
         self._session = session
 
     def record_seen(self, images: Sequence[Seen], now: datetime) -> Mapping[Key, int]:
-        """Upsert each distinct image once; gives their primary keys."""
+        """Upsert each distinct image once; gives their primary keys. Not every engine tells what an image says of itself."""
         distinct = {image.key: image for image in images}
-        return self._upsert([_seen_row(image, now) for image in distinct.values()])
+        return self._upsert([_seen_row(image, now) for image in distinct.values()], fill=(*_SAID, *_NAMED))
 
     def record_candidates(
         self, candidates: Sequence[tuple[Candidate, Platform | None]], now: datetime
@@ -78,8 +80,8 @@ class ImageRepository:
         """Upsert the images that candidates stand for, on the platforms they are meant for."""
         rows = {(each.digest, str(platform or "unknown")): each for each, platform in candidates}
         # What an engine said of an image it holds is more than what a lookup says of a candidate.
-        keep = ("name", "tags", "repo_digests", "labels", "version")
-        return self._upsert([_candidate_row(each, key[1], now) for key, each in rows.items()], keep=keep)
+        found = [_candidate_row(each, key[1], now) for key, each in rows.items()]
+        return self._upsert(found, keep=_NAMED, add=_SAID)
 
     def needing_scan(
         self, older_than: timedelta, now: datetime, *, of: Sequence[int] | None = None
@@ -111,10 +113,18 @@ class ImageRepository:
         )
         return self._session.scalars(wanted).all()
 
-    def _upsert(self, rows: Sequence[dict[str, Any]], *, keep: Sequence[str] = ()) -> Mapping[Key, int]:
+    def _upsert(
+        self,
+        rows: Sequence[dict[str, Any]],
+        *,
+        keep: Sequence[str] = (),
+        fill: Sequence[str] = (),
+        add: Sequence[str] = (),
+    ) -> Mapping[Key, int]:
         if not rows:
             return {}
-        statement = upsert_rows(Image, rows, key=("digest", "platform"), keep=("first_seen_at", *keep))
+        kept = ("first_seen_at", *keep)
+        statement = upsert_rows(Image, rows, key=("digest", "platform"), keep=kept, fill=fill, add=add)
         found = self._session.execute(statement.returning(Image.id, Image.digest, Image.platform))
         return {(digest, platform): number for number, digest, platform in found}
 

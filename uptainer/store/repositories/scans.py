@@ -1,7 +1,7 @@
 """Scans by image, with every vulnerability that they found."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from datetime import datetime
 from typing import Any
 
@@ -71,10 +71,19 @@ class ScanRepository:
         """How the last scan of each went, for those that have one."""
         return {row.image_pk: row.status for row in self._latest_rows(image_pks, succeeded_only=False)}
 
-    def latest(self, image_pks: Sequence[int], *, succeeded_only: bool = False) -> Mapping[int, Scan]:
-        """The last scan of each image that has one, whole; also one that failed, unless told otherwise."""
-        rows = self._latest_rows(image_pks, succeeded_only=succeeded_only)
-        return self._whole(rows)
+    def standing(self, image_pks: Sequence[int]) -> Mapping[int, Scan]:
+        """What is known of each image that was scanned, whole: by the last scan that succeeded, else by the last one.
+
+        A scan that failed takes nothing back that was found before.
+        """
+        last = {row.image_pk: row for row in self._latest_rows(image_pks, succeeded_only=False)}
+        failed = [pk for pk, row in last.items() if row.status is not ScanStatus.SUCCEEDED]
+        good = {row.image_pk: row for row in self._latest_rows(failed, succeeded_only=True)}
+        found = self._whole([*(last | good).values()])
+        return {
+            pk: replace(scan, failed_since=last[pk].reason or str(last[pk].status)) if pk in good else scan
+            for pk, scan in found.items()
+        }
 
     def by_id(self, scan_id: int) -> Scan | None:
         """One scan, whole; None where retention has taken it."""
