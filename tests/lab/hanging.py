@@ -1,4 +1,4 @@
-"""Servers on loopback that take a connection and never say what the client waits for."""
+"""Servers on loopback that take a connection and do not say what the client waits for."""
 
 import socket
 import threading
@@ -25,11 +25,15 @@ def trickles_a_banner(connection: socket.socket, over: threading.Event) -> None:
         connection.sendall(b"x\r\n")
 
 
+def hangs_up(connection: socket.socket, _: threading.Event) -> None:
+    connection.shutdown(socket.SHUT_RDWR)
+
+
 class OddServer:
-    def __init__(self, behaves: Behaves) -> None:
+    def __init__(self, behaves: Behaves, port: int = 0) -> None:
         self._over = threading.Event()
         self._behaves = behaves
-        self._socket = socket.create_server(("127.0.0.1", 0))
+        self._socket = socket.create_server(("127.0.0.1", port))
         self.port: int = self._socket.getsockname()[1]
         self._taken: list[socket.socket] = []
         threading.Thread(target=self._serve, daemon=True).start()

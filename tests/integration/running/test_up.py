@@ -2,7 +2,8 @@ import json
 import os
 import signal
 import socket
-from contextlib import suppress
+from collections.abc import Iterator
+from contextlib import closing, contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +14,7 @@ import pytest
 from deployments import definition
 from tests.lab.console import PATIENCE, READY, Console
 from tests.lab.docker import DockerEngine
+from tests.lab.hanging import OddServer, hangs_up
 from tests.lab.images import make_image
 from tests.lab.prefect import prefect_client, request_run
 from tests.lab.registry import Registry
@@ -149,14 +151,32 @@ def test_an_orphaned_flow_run_is_ended_by_the_next_start_and_called_crashed(cons
 def test_a_prefect_server_that_dies_ends_the_console_with_try_again(console: Console) -> None:
     console.start()
     console.wait_for(READY)
-    for each in named(console, "prefect server"):
-        with suppress(psutil.NoSuchProcess):
-            each.kill()
-    assert console.process
-    assert console.process.wait(PATIENCE) == os.EX_TEMPFAIL, console.output
+    with dying_while_it_is_asked(console):
+        assert console.process
+        assert console.process.wait(PATIENCE) == os.EX_TEMPFAIL, console.output
     assert "the Prefect server ended by itself" in console.output
     assert "Traceback" not in console.output
     assert console.processes() == []
+
+
+@contextmanager
+def dying_while_it_is_asked(console: Console) -> Iterator[None]:
+    """The Prefect server is killed, and whoever comes back to it is hung up on: the console sees it all at once."""
+    assert console.process
+    servers = named(console, "prefect server")
+    os.kill(console.process.pid, signal.SIGSTOP)
+    for each in servers:
+        with suppress(psutil.NoSuchProcess):
+            each.kill()
+    wait_until(lambda: not can_connect(console.port), what="the server still listens")
+    with closing(OddServer(hangs_up, console.port)):
+        os.kill(console.process.pid, signal.SIGCONT)
+        yield
+
+
+def can_connect(port: int) -> bool:
+    with socket.socket() as asking:
+        return asking.connect_ex(("127.0.0.1", port)) == 0
 
 
 def test_a_database_that_dies_is_started_again_under_the_console(console: Console) -> None:
