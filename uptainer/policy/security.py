@@ -91,6 +91,8 @@ def check_secrets(subject: DecisionSubject, now: datetime) -> Finding:
 def check_platforms(subject: DecisionSubject, _now: datetime) -> Finding:
     """Each platform has an image of its own, and one of them is scanned."""
     rule, platforms = "platforms", subject.container.platforms
+    if subject.container.platform is None:
+        return Finding(rule, Verdict.INFORM, "on what kind of machine it runs is not known")
     if len(platforms) < 2:  # noqa: PLR2004 -- several
         return Finding(rule, Verdict.ALLOW, "it runs on machines of one kind")
     return _unknown(

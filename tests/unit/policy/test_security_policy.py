@@ -149,6 +149,11 @@ def test_what_runs_on_several_platforms_is_scanned_for_one_and_that_is_said(
     ripe = "does not wait to ripen" in found_by(subject, "fast_track").reason
     assert ripe is (verdict in {Verdict.ALLOW, Verdict.INFORM})
     assert found_by(replace(subject, container=container()), "platforms").verdict is Verdict.ALLOW
+    unknown = found_by(replace(subject, container=container(platform=None)), "platforms")
+    assert (unknown.verdict, unknown.reason) == (
+        Verdict.INFORM,
+        "on what kind of machine it runs is not known",
+    )
 
 
 def test_an_allowance_ends_at_its_instant() -> None:
