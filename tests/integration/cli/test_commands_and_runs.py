@@ -1,23 +1,31 @@
 """Commands that speak to Prefect, on a real server with the real deployments; nothing serves their runs here."""
 
 import asyncio
+import json
 import os
+import time
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
 from prefect.client.orchestration import get_client
 from prefect.client.schemas.actions import BlockDocumentUpdate
+from prefect.client.schemas.objects import FlowRun, State
+from prefect.input import Keyset, keyset_from_paused_state
 from prefect.runner import Runner
+from prefect.states import Suspended
 from pydantic import SecretStr
 
 from blocks import BLOCKS
 from blocks.docker_host import DockerHost
 from blocks.registry_credentials import RegistryCredentials
 from blocks.webhook_source import WebhookSource
+from flows.form import GateForm
 from tests.lab.commands import uptainer
 from tests.lab.prefect import PrefectServer
 from tests.lab.stocked import Stocked
+from uptainer.cli.prefect import runs
 from uptainer.cli.prefect.registration import load_deployments, register_deployments
 from uptainer.core.enums import UpdateStatus
 from uptainer.store import schema
@@ -65,6 +73,36 @@ def test_an_approval_without_a_run_starts_one(stocked: Stocked) -> None:
     assert ended.code == 0, ended.err
     assert "was started" in ended.out
     assert status_of(stocked, stocked.update_id) is UpdateStatus.APPROVED
+
+
+def test_an_answer_that_comes_before_the_runs_form_waits_for_it(
+    stocked: Stocked, served: PrefectServer
+) -> None:
+    async def suspend() -> tuple[FlowRun, Keyset]:
+        """As a run does that was stalled right after it had suspended itself."""
+        async with get_client() as client:
+            run = await runs.request(client, "update", {"update_id": stocked.update_id})
+            state: State[None] = Suspended(timeout_seconds=600, pause_key="gate")
+            state.state_details.run_input_keyset = dict(keyset_from_paused_state(state).items())
+            await client.set_flow_run_state(run.id, state, force=True)
+        return run, keyset_from_paused_state(state)
+
+    def keep_form(run: FlowRun, keyset: Keyset) -> None:
+        time.sleep(3)
+        schema = json.dumps(GateForm.model_json_schema(by_alias=True))
+        with served.client() as client:
+            made = client.post(f"/flow_runs/{run.id}/input", json={"key": keyset["schema"], "value": schema})
+            made.raise_for_status()
+
+    run, keyset = asyncio.run(suspend())
+    with stocked.database.session() as session:
+        UpdateRepository(session).amend(stocked.update_id, flow_run_id=run.id)
+    with ThreadPoolExecutor() as beside:
+        kept = beside.submit(keep_form, run, keyset)
+        ended = uptainer("approve", str(stocked.update_id), "--yes")
+        kept.result()
+    assert (ended.code, ended.err) == (0, "")
+    assert f"the run {run.name} goes on" in ended.out
 
 
 def test_a_flow_is_run_with_parameters_that_were_checked(stocked: Stocked) -> None:

@@ -1,10 +1,12 @@
 """After an answer was written down: the run that waits for it goes on, or one is started."""
 
+import time
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from uuid import UUID
 
+import anyio
 from prefect.client.orchestration import PrefectClient
 from prefect.client.schemas.objects import FlowRun, State
 from prefect.client.schemas.responses import SetStateStatus
@@ -18,7 +20,9 @@ from uptainer.core.enums import ApprovalDecision
 from uptainer.core.errors import RefusedError, UnreachableError
 
 SETTLING_SECONDS = 30.0
-"""A run that is just opening its gate is given this long to suspend itself."""
+"""A run that is just opening its gate is given this long to suspend itself, and to keep its form."""
+_FORMLESS = "schema not found"
+"""Prefect suspends a run some moments before it keeps the form by which that can be resumed."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,7 +102,18 @@ async def _resume(client: PrefectClient, run: FlowRun, answered: Answered) -> No
         reason=answered.reason,
         snooze_until=answered.snooze_until.isoformat() if answered.snooze_until else "",
     )
+    deadline = time.monotonic() + SETTLING_SECONDS
+    while why := await _refusal(client, run, form):
+        if _FORMLESS not in why or time.monotonic() > deadline:
+            raise RefusedError(
+                f"the answer is written down, and the run {run.name} could not be resumed: {why}"
+            )
+        await anyio.sleep(runs.POLL_SECONDS)
+
+
+async def _refusal(client: PrefectClient, run: FlowRun, form: GateForm) -> str:
+    """Why it could not be resumed; "" when it was."""
     result = await client.resume_flow_run(run.id, run_input=form.model_dump(mode="json"))
-    if result.status is not SetStateStatus.ACCEPT:
-        why = getattr(result.details, "reason", None) or result.status.value
-        raise RefusedError(f"the answer is written down, and the run {run.name} could not be resumed: {why}")
+    if result.status is SetStateStatus.ACCEPT:
+        return ""
+    return str(getattr(result.details, "reason", None) or result.status.value)
