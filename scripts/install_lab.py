@@ -18,6 +18,7 @@ PACKAGES = {
     "ip": "iproute2",
     "busybox": "busybox-static",
     "podman": "podman",
+    "catatonit": "catatonit",
     "aardvark-dns": "aardvark-dns",
     "netavark": "netavark",
     "newuidmap": "uidmap",
