@@ -2,11 +2,11 @@
 
 import hashlib
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 
 import psycopg
 from psycopg import errors as pg
-from sqlalchemy import Engine, create_engine, func, make_url, select, text
+from sqlalchemy import Connection, Engine, create_engine, func, make_url, select, text
 from sqlalchemy.exc import ArgumentError, DBAPIError
 from sqlalchemy.orm import Session
 from sqlalchemy.pool import NullPool
@@ -110,6 +110,16 @@ def advisory_lock(url_or_engine: str | Engine, key: str) -> Iterator[None]:
             raise BusyError(f"{key} is being worked on by another run: wait for it to finish")
         yield
     finally:
+        let_go(connection)
+
+
+def let_go(connection: Connection) -> None:
+    """Free its advisory locks, and close it. To close alone frees them when the server comes to notice it, a moment after."""
+    with suppress(DBAPIError):
+        connection.rollback()
+        if not connection.invalidated:
+            connection.execute(select(func.pg_advisory_unlock_all()))
+    with suppress(DBAPIError):
         connection.close()
 
 

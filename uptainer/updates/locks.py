@@ -7,14 +7,13 @@ A pooler between us and PostgreSQL must pool by session (pgbouncer: `pool_mode =
 """
 
 from collections.abc import Iterable, Iterator
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 
 from sqlalchemy import Connection, func, select, text
-from sqlalchemy.exc import DBAPIError
 from sqlalchemy.orm import Session
 
 from uptainer.core.errors import BusyError
-from uptainer.store.database import Database, create_engine_for, lock_number, plain_errors
+from uptainer.store.database import Database, create_engine_for, let_go, lock_number, plain_errors
 from uptainer.store.models import Container, ContainerHost
 
 _NOTICE_A_DEAD_MACHINE = (
@@ -52,8 +51,7 @@ def claim_workload(database: Database, host: str, key: str) -> Iterator[Connecti
             )
         yield connection
     finally:
-        with suppress(DBAPIError):
-            connection.close()
+        let_go(connection)
         engine.dispose()
 
 

@@ -12,6 +12,7 @@ from sqlalchemy import select, text
 
 from tests.integration.updates.memory import STEPS, Box, MemoryRuntime, one_running
 from tests.integration.updates.seeding import NOW, add_container, add_update
+from tests.lab.postgres import await_no_locks
 from uptainer.backups.local import local_stores
 from uptainer.core.clock import Clock
 from uptainer.core.enums import ApprovalChannel, ApprovalDecision, BackupStatus, StepStatus, UpdateStatus
@@ -691,5 +692,6 @@ def test_who_lost_the_database_does_nothing_more(world: World) -> None:
     with pytest.raises(UnreachableError):
         world.apply()
     assert [name for verb, name in world.runtime.calls] == ["pull", "create", "stop"]
+    await_no_locks(world.database.url)
     assert world.recover().found is Found.UNDONE
     world.assert_as_before()
