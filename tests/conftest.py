@@ -6,6 +6,7 @@ from contextlib import ExitStack
 from pathlib import Path
 
 import pytest
+from hypothesis import settings
 from playwright.sync_api import Browser
 
 from tests.lab import environment
@@ -25,6 +26,9 @@ from tests.lab.stands.catalogue import STANDS
 from tests.lab.stands.stand import Stand
 from tests.lab.swarm import SwarmNode, start_manager, start_worker
 from tests.lab.trivy import find_trivy, write_cache
+
+settings.register_profile("lab", settings.default, deadline=None)
+settings.load_profile("lab")
 
 _room = pytest.StashKey[Room]()
 _leaving = pytest.StashKey[ExitStack]()

@@ -19,7 +19,7 @@ from tests.lab.system import System, running_system
 from uptainer.core.enums import ApprovalChannel, UpdateStatus
 from uptainer.store.repositories.approvals import ApprovalRepository
 
-pytestmark = pytest.mark.timeout(600)
+pytestmark = pytest.mark.timeout(900)
 PICTURES = Path(os.environ.get("UPTAINER_ARTIFACTS", "build/screenshots"))
 BACKED_UP = {"uptainer.backup.volumes": "true"}
 DATA = (
@@ -83,6 +83,7 @@ def test_an_unhealthy_update_approved_on_the_page_is_undone_with_its_data(
     update, run = system.gate("guestbook-1")
 
     page = chromium.new_page(viewport={"width": 1280, "height": 1000})
+    page.set_default_timeout(120_000)
     asked: list[str] = []
     page.on("request", lambda request: asked.append(request.url))
     visit(page, f"{system.url}/runs/flow-run/{run}", until=page.get_by_role("button", name="Resume").first)

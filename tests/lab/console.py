@@ -109,7 +109,7 @@ class Console:
     def processes_of(self, run: str) -> list[psutil.Process]:
         """Those that carry this flow run out, the first one first."""
         found = [each for each in self.processes() if _environment(each).get("PREFECT__FLOW_RUN_ID") == run]
-        return sorted(found, key=lambda each: each.create_time())
+        return sorted(found, key=_begun)
 
     def close(self) -> None:
         for number in (signal.SIGTERM, signal.SIGKILL):
@@ -137,6 +137,13 @@ class Console:
             return named or process.environ().get("UPTAINER_DATA_DIR") == place
         except (psutil.NoSuchProcess, psutil.AccessDenied):
             return False
+
+
+def _begun(process: psutil.Process) -> float:
+    """One that has just ended comes last."""
+    with suppress(psutil.NoSuchProcess):
+        return process.create_time()
+    return float("inf")
 
 
 def _environment(process: psutil.Process) -> dict[str, str]:

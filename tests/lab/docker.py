@@ -98,7 +98,7 @@ class DockerEngine:
             family = psutil.Process(self._process.pid).children(recursive=True)
             self._process.kill()
             self._process.wait(timeout=10)
-            psutil.wait_procs(family, timeout=5)
+            psutil.wait_procs(family, timeout=60)
             self._process = None
 
     def restart(self) -> None:
@@ -165,4 +165,4 @@ class DockerEngine:
 
 
 def _run(program: str, *arguments: str, check: bool = True) -> subprocess.CompletedProcess[bytes]:
-    return subprocess.run([program, *arguments], check=check, capture_output=True, timeout=15)
+    return subprocess.run([program, *arguments], check=check, capture_output=True, timeout=60)

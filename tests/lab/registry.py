@@ -87,10 +87,8 @@ class Registry:
     def _log_up_to_now(self) -> str:
         """A line is written just after its answer: a request of our own, seen in the log, says the rest is there."""
         marker = f"/v2/?lab-marker={uuid.uuid4().hex}"
-        httpx.get(f"{self.url}{marker}", timeout=10)
-        wait_until(
-            lambda: marker in self._log.read_text(), what="the registry did not log a request", timeout=10
-        )
+        httpx.get(f"{self.url}{marker}", timeout=60)
+        wait_until(lambda: marker in self._log.read_text(), what="the registry did not log a request")
         return self._log.read_text()
 
     def _write_config(self) -> Path:
@@ -110,7 +108,7 @@ class Registry:
         if self._told is not None:
             url, secret = self._told
             endpoint = {"name": "told", "url": url, "headers": {"Authorization": [f"Bearer {secret}"]}}
-            rest = {"timeout": "5s", "threshold": 5, "backoff": "1s", "ignore": {"actions": ["pull"]}}
+            rest = {"timeout": "60s", "threshold": 5, "backoff": "1s", "ignore": {"actions": ["pull"]}}
             config["notifications"] = {"endpoints": [{**endpoint, **rest}]}
         path = self.directory / "config.yml"
         path.write_text(json.dumps(config))

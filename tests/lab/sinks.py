@@ -67,7 +67,7 @@ class MailSink(Sink):
     def __init__(self) -> None:
         super().__init__()
         port = free_port()
-        self._controller = Controller(_Mailbox(self), hostname="127.0.0.1", port=port)
+        self._controller = Controller(_Mailbox(self), hostname="127.0.0.1", port=port, ready_timeout=120)
         self._controller.start()
         self.url = (
             f"mailto://127.0.0.1:{port}?from=uptainer@example.org&to=ops@example.org&mode=insecure&{PATIENCE}"

@@ -76,9 +76,7 @@ class SwarmNode(DockerEngine):
 
     def accept_tasks(self, node: "SwarmNode", *, accepts: bool) -> None:
         """Whether tasks may run there."""
-        found = self.call("GET", f"/nodes/{node.node_id}")
-        spec = {**found["Spec"], "Availability": "active" if accepts else "drain"}
-        self.call("POST", f"/nodes/{node.node_id}/update?version={found['Version']['Index']}", spec)
+        self._change(f"/nodes/{node.node_id}", {"Availability": "active" if accepts else "drain"})
 
     def dismiss(self, node: "SwarmNode") -> None:
         """Have the swarm forget a node, which leaves it."""
@@ -112,9 +110,24 @@ class SwarmNode(DockerEngine):
 
     def update_service(self, name: str, **changes: Any) -> None:
         """As somebody else at the same swarm would."""
-        found = self.service(name)
-        path = f"/services/{found['ID']}/update?version={found['Version']['Index']}"
-        self.call("POST", path, {**found["Spec"], **changes})
+        self._change(f"/services/{self.service(name)['ID']}", changes)
+
+    def _change(self, path: str, changes: Mapping[str, Any]) -> None:
+        """Again where the swarm has noted something of it meanwhile."""
+        for _ in range(20):
+            found = self.call("GET", path)
+            try:
+                self.call(
+                    "POST",
+                    f"{path}/update?version={found['Version']['Index']}",
+                    {**found["Spec"], **changes},
+                )
+            except AssertionError as error:
+                if "out of sequence" not in str(error):
+                    raise
+            else:
+                return
+        raise AssertionError(f"{path} is changed all the time")
 
     def await_running(self, service: str, number: int = 1) -> None:
         wait_until(

@@ -192,7 +192,7 @@ def running_system(
         console.wait_for(READY)
         database = Database(record.read(console.data_dir).database_url.get_secret_value())
         system = System(console, engine, database, login)
-        wait_until(lambda: _has_looked(system), what="the first look did not end", timeout=180, pause=0.5)
+        wait_until(lambda: _has_looked(system), what="the first look did not end", timeout=400, pause=0.5)
         yield system
         system.api.close()
         database.dispose()

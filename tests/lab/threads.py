@@ -18,4 +18,4 @@ def side_by_side(*calls: Callable[[], Any]) -> list[Any]:
             return error
 
     with ThreadPoolExecutor(len(calls)) as pool:
-        return [done.result(timeout=60) for done in [pool.submit(begin, call) for call in calls]]
+        return [done.result(timeout=240) for done in [pool.submit(begin, call) for call in calls]]

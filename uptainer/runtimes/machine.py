@@ -18,7 +18,7 @@ from uptainer.runtimes.addresses import TLS_FOLDER, kubeconfig_url, parse_addres
 from uptainer.runtimes.connections import connect, identify
 from uptainer.runtimes.docker_contexts import current_context
 
-PROBE_TIMEOUT = 5.0
+PROBE_TIMEOUT = 15.0
 """Seconds for each answer of an engine; all are asked side by side."""
 TITLES: Mapping[RuntimeType, str] = MappingProxyType(
     {RuntimeType.DOCKER: "Docker", RuntimeType.PODMAN: "Podman", RuntimeType.KUBERNETES: "Kubernetes"}

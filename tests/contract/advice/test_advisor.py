@@ -71,7 +71,7 @@ def github() -> Iterator[ReleaseServer]:
 
 @pytest.fixture
 def project(github: ReleaseServer) -> ReleaseReader:
-    return ReleaseReader({"github.com": ReleaseHost(github.url, Forge.GITHUB)}, timeout=timedelta(seconds=5))
+    return ReleaseReader({"github.com": ReleaseHost(github.url, Forge.GITHUB)}, timeout=timedelta(seconds=60))
 
 
 def reason(advice: Advice, rule: str) -> str:

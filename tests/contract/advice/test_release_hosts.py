@@ -48,7 +48,7 @@ def client(github: ReleaseServer) -> ReleaseReader:
 
 def reader(server: ReleaseServer, forge: Forge | None = Forge.GITHUB, **given: Any) -> ReleaseReader:
     host = ReleaseHost(server.url, forge, given.pop("token", ""))
-    return ReleaseReader({given.pop("name", "github.com"): host}, timeout=timedelta(seconds=5), **given)
+    return ReleaseReader({given.pop("name", "github.com"): host}, timeout=timedelta(seconds=60), **given)
 
 
 async def test_the_notes_between_two_versions_are_read(github: ReleaseServer, client: ReleaseReader) -> None:
@@ -164,7 +164,7 @@ async def test_a_redirect_to_nowhere_is_said(github: ReleaseServer, client: Rele
 
 @pytest.mark.parametrize("host", ["xn--0.com", "a..b"])
 async def test_a_label_that_names_no_host_is_said(host: str) -> None:
-    anywhere = ReleaseReader({ANY: ReleaseHost("")}, timeout=timedelta(seconds=5))
+    anywhere = ReleaseReader({ANY: ReleaseHost("")}, timeout=timedelta(seconds=60))
     with pytest.raises(UptainerError):
         await anywhere.notes_for({SOURCE: f"https://{host}/a/b"}, None, "1")
 

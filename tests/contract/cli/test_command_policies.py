@@ -128,7 +128,7 @@ def test_the_preview_lists_the_openings_without_the_freezes(stocked: Stocked) ->
     freeze = f"{tomorrow} 00:00 to {tomorrow + timedelta(days=1)} 00:00 UTC"
     uptainer("policy", "set", "default", "windows=daily 02:00-04:00 UTC", f"freezes={freeze}")
     uptainer("policy", "set", "container", "alpha/db", "windows=Sun 03:00-06:00 UTC")
-    lines = uptainer("window", "preview", "--days", "8", "--json").json
+    lines = uptainer("window", "preview", "--days", "9", "--json").json
     common = [line for line in lines if line["workloads"] == ["alpha/cron", "alpha/web"]]
     assert {line["opens"][11:16] for line in common} == {"02:00"}
     assert str(tomorrow) not in {line["opens"][:10] for line in common}

@@ -69,7 +69,7 @@ def refusal(code: int, reason: str, message: str, **details: Any) -> Said:
 
 @contextmanager
 def cluster_of(
-    script: Script, *, timeout: float = 5.0, page: int = 250
+    script: Script, *, timeout: float = 60.0, page: int = 250
 ) -> Iterator[tuple[ScriptedApi, Cluster]]:
     """The client of a server that answers `/version` by itself, and all the rest by the script."""
     api = ScriptedApi(
@@ -83,7 +83,7 @@ def cluster_of(
 
 
 @contextmanager
-def closing_cluster(url: str, *, timeout: float = 5.0, page: int = 250) -> Iterator[Cluster]:
+def closing_cluster(url: str, *, timeout: float = 60.0, page: int = 250) -> Iterator[Cluster]:
     cluster = Cluster(address_of(url, timeout=timeout), ClusterSecret(token="secret"), page=page)
     try:
         yield cluster
@@ -91,7 +91,7 @@ def closing_cluster(url: str, *, timeout: float = 5.0, page: int = 250) -> Itera
         cluster.close()
 
 
-def address_of(url: str, *, timeout: float = 5.0) -> HostAddress:
+def address_of(url: str, *, timeout: float = 60.0) -> HostAddress:
     return HostAddress("kube", RuntimeType.KUBERNETES, ConnectionType.TOKEN, url, timeout=timeout)
 
 

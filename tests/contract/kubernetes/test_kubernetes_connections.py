@@ -94,7 +94,7 @@ def kubeconfig(server: Server, user: dict[str, Any], **cluster: Any) -> dict[str
 def address(
     url: str = "kubeconfig://", *, connection: ConnectionType = ConnectionType.KUBECONFIG
 ) -> HostAddress:
-    return HostAddress("kube", RuntimeType.KUBERNETES, connection, url, timeout=5)
+    return HostAddress("kube", RuntimeType.KUBERNETES, connection, url, timeout=60)
 
 
 def who_comes(server: Server, where: HostAddress, secret: ClusterSecret | None = None) -> tuple[str, str]:

@@ -304,7 +304,7 @@ def is_gone(pid: str) -> bool:
 
 
 async def until(happens: Callable[[], bool]) -> None:
-    with anyio.fail_after(10):
+    with anyio.fail_after(60):
         while not happens():  # noqa: ASYNC110 -- other processes give no event
             await anyio.sleep(0.02)
 

@@ -73,7 +73,7 @@ def test_a_registry_of_ones_own_tells_of_each_tag_that_is_pushed(room: Room, ser
         push_image(registry.url, "shop/app:1.1.0", build_image(labels={"a": "b"}))
         expected = [registry.reference(f"shop/app:1.{number}.0") for number in (0, 1)]
         wait_until(
-            lambda: [str(push.reference) for push in served.pushes] == expected,
+            lambda: list(dict.fromkeys(str(push.reference) for push in served.pushes)) == expected,
             what=f"it was told of {served.pushes}, and not of {expected}",
             timeout=60,
         )
@@ -89,13 +89,15 @@ def tell(served: Served) -> int:
 def test_who_connects_and_says_nothing_does_not_keep_the_places_of_others(
     served: Served, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(connections, "HEAD_SECONDS", 0.5)
-    silent = [socket.create_connection(("127.0.0.1", served.port), timeout=60) for _ in range(8)]
-    for each in silent:
-        each.sendall(b"POST /webhooks/lab HTTP/1.1\r\nX-Slow: ")
+    silent = []
     try:
-        for each in silent:
-            assert _receive(each) == b""
+        with monkeypatch.context() as hurried:
+            hurried.setattr(connections, "HEAD_SECONDS", 0.5)
+            silent += [socket.create_connection(("127.0.0.1", served.port), timeout=60) for _ in range(8)]
+            for each in silent:
+                each.sendall(b"POST /webhooks/lab HTTP/1.1\r\nX-Slow: ")
+            for each in silent:
+                assert _receive(each) == b""
         assert tell(served) == 202
     finally:
         for each in silent:

@@ -10,7 +10,7 @@ from prefect.states import Cancelled, Completed
 from tests.lab.prefect import PrefectServer
 from uptainer.cli.prefect.first_look import run_to_its_end
 
-pytestmark = [pytest.mark.anyio, pytest.mark.timeout(120)]
+pytestmark = [pytest.mark.anyio, pytest.mark.timeout(600)]
 FLOW = "met-by-its-schedule"
 
 

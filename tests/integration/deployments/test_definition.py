@@ -15,7 +15,7 @@ from deployments import definition
 from tests.lab.prefect import PrefectServer
 from uptainer.cli.prefect.registration import load_deployments, register_deployments
 
-pytestmark = pytest.mark.anyio
+pytestmark = [pytest.mark.anyio, pytest.mark.timeout(600)]
 PREFECT = Path(sysconfig.get_path("scripts")) / "prefect"
 POOL = "uptainer-test"
 SWEEPS = {"discover", "check", "scan", "maintain", "health", "notify", "recover", "prune"}

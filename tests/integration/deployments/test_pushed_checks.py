@@ -21,12 +21,15 @@ from uptainer.core.errors import RateLimitedError
 from uptainer.core.pushes import Push
 from uptainer.core.reference import Reference
 
-pytestmark = pytest.mark.anyio
+pytestmark = [pytest.mark.anyio, pytest.mark.timeout(600)]
 
 
 @pytest.fixture
-async def client(prefect_server: PrefectServer) -> AsyncIterator[PrefectClient]:
+async def client(
+    prefect_server: PrefectServer, monkeypatch: pytest.MonkeyPatch
+) -> AsyncIterator[PrefectClient]:
     """Of a server that has the deployment of the pushed checks, and nobody who would run it."""
+    monkeypatch.setattr(receiving, "CALL_SECONDS", 120.0)
     (pushed,) = [each for each in load_deployments() if each.name == "check-pushed"]
     async with get_client() as opened:
         (made,) = await register_deployments(Runner(name="test", pause_on_shutdown=False), [pushed])

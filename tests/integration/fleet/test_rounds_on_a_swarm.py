@@ -63,7 +63,7 @@ def test_an_update_of_a_service_that_crashes_is_rolled_back_by_the_swarm(
     house: House, swarm_engine: SwarmNode
 ) -> None:
     house.policy()
-    config = {"Parallelism": 1, "Monitor": 10 * HALF_A_SECOND, "FailureAction": "rollback"}
+    config = {"Parallelism": 1, "Monitor": 60 * HALF_A_SECOND, "FailureAction": "rollback"}
     before = _deploy(house, swarm_engine, UpdateConfig=config)
     house.image("1.1.0", cmd=["/bin/sh", "-c", "exit 7"])
     (made,) = house.round().proposed

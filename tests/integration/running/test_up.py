@@ -4,6 +4,7 @@ import signal
 import socket
 from collections.abc import Iterator
 from contextlib import closing, contextmanager, suppress
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -20,6 +21,7 @@ from tests.lab.prefect import prefect_client, request_run
 from tests.lab.registry import Registry
 from tests.lab.room import wait_until
 from uptainer.cli.prefect.first_look import NO_HOST
+from uptainer.store.postmaster import Postmaster
 
 pytestmark = pytest.mark.timeout(600)
 
@@ -97,6 +99,7 @@ def test_the_fleet_is_looked_at_and_shown(
     make_image(clean_engine, image)
     clean_engine.client.containers.run(image, name="web", detach=True)
     console.start({"DOCKER_HOST": clean_engine.url})
+    console.wait_for(READY)
     console.wait_for("workload")
     console.wait_for("/web")
     assert "Found Docker" in console.output
@@ -108,14 +111,14 @@ def test_the_fleet_is_looked_at_and_shown(
 def test_a_killed_console_leaves_no_orphans_and_its_database_is_taken_up(console: Console) -> None:
     console.start()
     console.wait_for(READY)
-    postgres = named(console, "postgres -D") or named(console, "bin/postgres")
+    postgres = _postmaster(console)
     console.send(signal.SIGKILL)
     wait_until(lambda: not named(console, "prefect server"), what="the Prefect server stayed")
-    assert all(each.is_running() for each in postgres)
+    assert postgres.is_running()
 
     console.start()
     console.wait_for(READY)
-    assert {each.pid for each in postgres} <= {each.pid for each in console.processes()}
+    assert postgres.pid in {each.pid for each in console.processes()}
     assert console.press_ctrl_c() == 0
     assert console.processes() == []
 
@@ -124,9 +127,7 @@ def test_a_flow_run_ends_with_the_console(console: Console) -> None:
     console.start()
     console.wait_for(READY)
     run = _request(console, "report")
-    wait_until(
-        lambda: bool(console.processes_of(run)) or _is_final(console, run), what="it did not begin", pause=0.2
-    )
+    wait_until(partial(_has_begun, console, run), what="it did not begin", pause=0.2)
     assert console.press_ctrl_c() == 0
     assert console.processes() == []
 
@@ -134,11 +135,7 @@ def test_a_flow_run_ends_with_the_console(console: Console) -> None:
 def test_an_orphaned_flow_run_is_ended_by_the_next_start_and_called_crashed(console: Console) -> None:
     console.start()
     console.wait_for(READY)
-    run = _request(console, "report")
-    wait_until(lambda: bool(console.processes_of(run)), what="the run did not begin")
-    orphans = console.processes_of(run)
-    for each in orphans:
-        each.suspend()
+    run, orphans = _held_still(console)
     console.send(signal.SIGKILL)
     wait_until(lambda: not named(console, "prefect server"), what="the Prefect server stayed")
 
@@ -183,8 +180,7 @@ def can_connect(port: int) -> bool:
 def test_a_database_that_dies_is_started_again_under_the_console(console: Console) -> None:
     console.start()
     console.wait_for(READY)
-    (postmaster,) = [each for each in named(console, "bin/postgres") if "-D" in each.cmdline()]
-    postmaster.kill()
+    _postmaster(console).kill()
     console.wait_for("was started again")
     wait_until(lambda: console.run("status").returncode == 0, what="the status was not told")
     assert console.press_ctrl_c() == 0
@@ -253,6 +249,36 @@ def test_an_old_data_directory_is_refused_and_left_as_it_is(new_console: Console
 def test_debug_adds_where_it_went_wrong(console: Console) -> None:
     refused = console.run("up", UPTAINER_PORT="many", UPTAINER_DEBUG="1")
     assert "Traceback" in refused.stderr
+
+
+def _postmaster(console: Console) -> psutil.Process:
+    found = Postmaster.of(console.data_dir / "postgres")
+    assert found
+    return psutil.Process(found.pid)
+
+
+def _held_still(console: Console) -> tuple[str, list[psutil.Process]]:
+    """A run in its middle, and its processes; one that came to its end meanwhile is asked for anew."""
+    while True:
+        run = _request(console, "report")
+        wait_until(partial(_has_begun, console, run), what="it did not begin")
+        orphans = [each for each in console.processes_of(run) if _signals(each, signal.SIGSTOP)]
+        if orphans and not _is_final(console, run):
+            return run, orphans
+        for each in orphans:
+            _signals(each, signal.SIGCONT)
+
+
+def _has_begun(console: Console, run: str) -> bool:
+    return bool(console.processes_of(run)) or _is_final(console, run)
+
+
+def _signals(process: psutil.Process, number: signal.Signals) -> bool:
+    """Whether it was still there to be sent it."""
+    with suppress(psutil.NoSuchProcess):
+        process.send_signal(number)
+        return True
+    return False
 
 
 def _listed(console: Console, kind: str) -> list[dict[str, Any]]:

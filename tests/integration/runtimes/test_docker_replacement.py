@@ -420,7 +420,9 @@ def test_several_networks_are_there_from_the_first_moment(
     before = dict(runtime.inspect("web"))
     perform_all(runtime, request_for("web", new, digest, stop_timeout=timedelta(0)))
     assert comparable(dict(runtime.inspect("web")), {"build": ""}) == comparable(before, {})
-    assert run_docker(clean_engine, "exec", "web", "cat", "/seen").split() == ["eth0", "eth1", "lo"]
+    look_in = ("exec", "web", "sh", "-c", "cat /seen 2>/dev/null || true")
+    wait_until(lambda: bool(run_docker(clean_engine, *look_in)), what="it did not look")
+    assert run_docker(clean_engine, *look_in).split() == ["eth0", "eth1", "lo"]
 
 
 def test_a_network_that_the_container_left_is_not_joined_again(

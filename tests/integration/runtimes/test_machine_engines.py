@@ -1,12 +1,20 @@
 import socket
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from tests.lab.docker import DockerEngine
 from tests.lab.podman import PodmanEngine
 from uptainer.core.enums import RuntimeType
+from uptainer.core.workloads import HostAddress
+from uptainer.runtimes.addresses import parse_address
 from uptainer.runtimes.machine import find_engines
+
+
+@pytest.fixture(autouse=True)
+def patient(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("uptainer.runtimes.machine.PROBE_TIMEOUT", 60.0)
 
 
 def test_a_running_engine_is_found_once_by_whichever_way(docker_engine: DockerEngine, tmp_path: Path) -> None:
@@ -39,7 +47,10 @@ def test_podmans_sockets_are_found_where_it_puts_them(podman_engine: PodmanEngin
 def test_an_engine_that_hangs_keeps_no_other_from_being_found(
     docker_engine: DockerEngine, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("uptainer.runtimes.machine.PROBE_TIMEOUT", 1.0)
+    def hurried(name: str, url: str, **given: Any) -> HostAddress:
+        return parse_address(name, url, **{**given, "timeout": 1.0 if name == "podman" else 60.0})
+
+    monkeypatch.setattr("uptainer.runtimes.machine.parse_address", hurried)
     (tmp_path / "run/podman").mkdir(parents=True)
     with socket.socket(socket.AF_UNIX) as hangs:
         hangs.bind(str(tmp_path / "run/podman/podman.sock"))

@@ -40,7 +40,7 @@ from uptainer.runtimes.engine.client import Engine
 from uptainer.runtimes.port import Runtime
 
 IMAGE = "lab/remote:1"
-TIMEOUT = 10.0
+TIMEOUT = 60.0
 
 
 class TlsEngine(DockerEngine):

@@ -137,12 +137,13 @@ class Bench:
 
     def _options_for(self, behaviour: Behaviour) -> UpdateOptions:
         """What is to crash is given the time for it: on a busy machine a program that has begun may not run yet."""
-        is_brief = self.stand.traits.quick and behaviour is not Behaviour.CRASHING
+        patience = timedelta(minutes=4 if behaviour in {Behaviour.HEALTHY, Behaviour.CRASHING} else 0)
+        calm = 0.3 if self.stand.traits.quick else 2
         return UpdateOptions(
             back_up_volumes=self.restores_data,
             health=HealthPlan(
-                soak=timedelta(seconds=0.3 if is_brief else 2),
-                deadline=self.stand.traits.patience,
+                soak=timedelta(seconds=20 if behaviour is Behaviour.CRASHING else calm),
+                deadline=max(patience, self.stand.traits.patience),
                 interval=timedelta(seconds=0.05),
             ),
             stop_timeout=timedelta(seconds=2),

@@ -20,7 +20,7 @@ from uptainer.updates.engine import apply
 from uptainer.updates.journal import Journal
 from uptainer.updates.options import UpdateOptions
 
-PATIENCE = 120.0
+PATIENCE = 300.0
 
 
 @dataclass(frozen=True, slots=True)

@@ -15,7 +15,7 @@ from uptainer.store.database import Database
 from uptainer.updates.steps import BACK_UP_VOLUMES, SAVE_CONFIGURATION, Plan, PlannedStep, Stage
 
 pytestmark = [
-    pytest.mark.timeout(600),
+    pytest.mark.timeout(1800),
     pytest.mark.parametrize("stand", ONE_OF_EACH, indirect=True, scope="session"),
 ]
 

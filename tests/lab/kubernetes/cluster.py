@@ -91,7 +91,7 @@ class Cluster(Objects):
         return str(self.request("POST", path, json=body)["status"]["token"])
 
     def wait_rolled_out(
-        self, kind: str, name: str, *, namespace: str, api: str = "apps/v1", timeout: float = 60.0
+        self, kind: str, name: str, *, namespace: str, api: str = "apps/v1", timeout: float = 240.0
     ) -> Object:
         """Until all pods of a Deployment, StatefulSet or DaemonSet are of its newest template, and available."""
 

@@ -21,8 +21,8 @@ Object = Mapping[str, Any]
 API = "apps/v1"
 CONTAINER = "app"
 _LABEL = "io.kubernetes"
-_GONE_WITHIN = 60.0
-_DEADLINE = 60
+_GONE_WITHIN = 180.0
+_DEADLINE = 90
 """Seconds after which the controller itself gives a rollout up."""
 
 
@@ -97,7 +97,7 @@ class KubernetesStand:
         pods = self.cluster.all_of("v1", "Pod", namespace=self.namespace)
         return (
             {each["metadata"]["name"]: (each["metadata"]["generation"], each["spec"]) for each in workloads},
-            sorted(each["metadata"]["uid"] for each in pods),
+            sorted(each["metadata"]["uid"] for each in pods if "deletionTimestamp" not in each["metadata"]),
         )
 
     def clear(self) -> None:
@@ -152,7 +152,7 @@ class KubernetesStand:
             "name": CONTAINER,
             "image": image,
             "imagePullPolicy": "IfNotPresent",
-            "readinessProbe": {"exec": {"command": [CHECK]}, "periodSeconds": 1},
+            "readinessProbe": {"exec": {"command": [CHECK]}, "periodSeconds": 1, "timeoutSeconds": 30},
             "volumeMounts": [{"name": "data", "mountPath": "/data"}],
         }
         volume = {"name": "data", "hostPath": {"path": str(self._data[name])}}

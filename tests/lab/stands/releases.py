@@ -70,7 +70,7 @@ def _options(behaviour: Behaviour, version: str) -> dict[str, Any]:
 _FAILING_CHECK = {
     "Test": ["CMD", CHECK],
     "Interval": 50_000_000,
-    "Timeout": 2_000_000_000,
+    "Timeout": 60_000_000_000,
     "Retries": 1,
 }
 

@@ -13,7 +13,7 @@ from uptainer.core.errors import UnreachableError
 from uptainer.fleet.maintenance import Due, ServerPlan
 from uptainer.policy.schedule import ONE_BY_ONE, Bounds
 
-pytestmark = [pytest.mark.anyio, pytest.mark.timeout(20)]
+pytestmark = [pytest.mark.anyio, pytest.mark.timeout(120)]
 
 BRISK = Pace(again=timedelta(milliseconds=1))
 RESTLESS = Pace(again=timedelta(milliseconds=1), rest=timedelta(milliseconds=1))

@@ -19,7 +19,7 @@ Object = dict[str, Any]
 APP = "app"
 CAUSE = "kubernetes.io/change-cause"
 PINS = "uptainer.io/images"
-WELL = {"exec": {"command": ["/bin/well"]}, "periodSeconds": 1}
+WELL = {"exec": {"command": ["/bin/well"]}, "periodSeconds": 1, "timeoutSeconds": 30}
 
 
 @dataclass

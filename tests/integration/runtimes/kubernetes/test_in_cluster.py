@@ -45,7 +45,7 @@ def _output(cluster: Cluster, namespace: str) -> str:
         pod = cluster.get("v1", "Pod", "uptainer", namespace=namespace)
         return pod["status"]["phase"] in {"Succeeded", "Failed"}
 
-    wait_until(has_ended, what="the pod did not end", timeout=60, pause=0.2)
+    wait_until(has_ended, what="the pod did not end", timeout=240, pause=0.2)
     return cluster.read_log("uptainer", namespace=namespace)
 
 

@@ -111,12 +111,12 @@ def test_a_crashing_container_leaves_its_last_words(place: Place) -> None:
     manifest = workload("Deployment", "crashing", spec, replicas=1)
     place.lab.apply(manifest, namespace=place.namespace)
     key = f"{place.namespace}/deployment/crashing/app"
-    wait_until(lambda: place.runtime.state(key).restart_count > 0, what="it did not crash", timeout=60)
+    wait_until(lambda: place.runtime.state(key).restart_count > 0, what="it did not crash", timeout=240)
     assert "farewell" in place.runtime.logs(key, tail=5)
     wait_until(
         lambda: place.runtime.state(key).status is ContainerStatus.RESTARTING,
         what="it did not back off",
-        timeout=60,
+        timeout=240,
     )
     with pytest.raises(
         RefusedError, match=r"no pod that runs now: (CrashLoopBackOff|it ended with status 4)"
@@ -150,7 +150,7 @@ def test_a_restart_replaces_every_pod(place: Place, web: str) -> None:
     wait_until(
         lambda: not before & {pod["metadata"]["uid"] for pod in place.pods("web")},
         what="web was not restarted",
-        timeout=60,
+        timeout=240,
     )
 
 
@@ -206,7 +206,7 @@ def test_a_cron_job_is_stopped_and_started_and_its_jobs_are_read(place: Place) -
     with pytest.raises(RefusedError, match="no pod that has started"):
         place.runtime.logs(key, tail=5)
     place.lab.create(job_of(made, "by-hand"), namespace=place.namespace)
-    wait_until(lambda: "three" in _logs_or_nothing(place, key), what="the job did not run", timeout=60)
+    wait_until(lambda: "three" in _logs_or_nothing(place, key), what="the job did not run", timeout=240)
     place.runtime.stop(key)
     assert place.runtime.state(key).status is ContainerStatus.EXITED
     place.runtime.start(key)

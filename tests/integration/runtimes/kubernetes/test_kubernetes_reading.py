@@ -39,7 +39,7 @@ class Place:
 
     def fill(self) -> None:
         lab, place = self.lab, self.namespace
-        ready = {"readinessProbe": {"exec": {"command": ["true"]}, "periodSeconds": 1}}
+        ready = {"readinessProbe": {"exec": {"command": ["true"]}, "periodSeconds": 1, "timeoutSeconds": 30}}
         app = {**pod_spec(self.reference)["containers"][0], **ready, "ports": [{"containerPort": 8080}]}
         init = {"name": "prepare", "image": self.helper}
         claims = [{"name": "shared", "emptyDir": {}}]
@@ -265,5 +265,5 @@ def _backing_off(runtime: KubernetesRuntime, key: str) -> WorkloadState:
         looks.append(runtime.state(key))
         return "CrashLoopBackOff" in looks[-1].health_log
 
-    wait_until(is_backing_off, what="its node's words were not told", timeout=60, pause=0.2)
+    wait_until(is_backing_off, what="its node's words were not told", timeout=240, pause=0.2)
     return looks[-1]

@@ -17,8 +17,6 @@ from tests.integration.runtimes.kubernetes.replacing_ground import (
 from tests.lab.stands.releases import Behaviour
 from uptainer.core.errors import PermanentError
 
-pytestmark = pytest.mark.timeout(300)
-
 CASES = [("Deployment", "another"), ("Deployment", "the same"), ("StatefulSet", "another")]
 
 

@@ -7,10 +7,9 @@ from typing import Any
 import pytest
 
 from tests.integration.runtimes.kubernetes.replacing_ground import Ground
+from tests.lab.stands.releases import Behaviour
 from uptainer.core.errors import BusyError, InvalidInputError, NotFoundError, RefusedError
 from uptainer.core.reference import Reference
-
-pytestmark = pytest.mark.timeout(300)
 
 HELM = {"annotations": {"meta.helm.sh/release-name": "web"}}
 ARGO = {"annotations": {"argocd.argoproj.io/tracking-id": "shop:apps/Deployment:shop/web"}}
@@ -79,7 +78,7 @@ def test_pods_that_somebody_replaces_in_an_order_of_their_own_are_left_to_them(
 
 
 def test_a_rollout_that_is_under_way_is_waited_for(ground: Ground) -> None:
-    old, middle, new = ground.push(), ground.push(), ground.push()
+    old, middle, new = ground.push(), ground.push(Behaviour.UNHEALTHY), ground.push()
     key = ground.deploy("Deployment", "web", old.reference)
     ground.edit(key, {"spec": {"template": {"spec": ground.containers_of(key, middle.reference)}}})
     with pytest.raises(BusyError, match="earlier"):

@@ -11,8 +11,6 @@ from tests.lab.stands.releases import Behaviour
 from uptainer.core.clock import Clock
 from uptainer.core.errors import PermanentError, RefusedError, SupersededError
 
-pytestmark = pytest.mark.timeout(300)
-
 PATIENT = {"progressDeadlineSeconds": 600}
 FAR_BELOW = timedelta(seconds=120)
 """Of the ten minutes that the cluster itself would take to tell."""

@@ -16,8 +16,6 @@ from uptainer.core.errors import PermanentError, RefusedError
 from uptainer.core.secrets import ClusterSecret
 from uptainer.runtimes.kubernetes.runtime import KubernetesRuntime
 
-pytestmark = pytest.mark.timeout(300)
-
 CLAIM = "data-of-web"
 BROKEN = {"readyToUse": False, "error": {"message": "the pool is full"}}
 

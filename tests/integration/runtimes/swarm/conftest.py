@@ -14,7 +14,7 @@ from uptainer.runtimes.port import Runtime
 CHECK_FAILS = {
     "Test": ["CMD", "/bin/sh", "-c", "echo it hurts; exit 1"],
     "Interval": 50_000_000,
-    "Timeout": 2_000_000_000,
+    "Timeout": 60_000_000_000,
     "Retries": 1,
 }
 IMAGES: Mapping[str, Mapping[str, Any]] = {
