@@ -61,6 +61,9 @@ async def settle_runs() -> tuple[int, int]:
         runs = await _runs_of_updates(client)
         carried = {_update_of(run) for run in runs}
         over = [run for run in runs if _is_suspended(run) and _update_of(run) not in asked]
+        if over:  # what was proposed between the two looks is asked about
+            still = {update.id for update in await list_asked()}
+            over = [run for run in over if _update_of(run) not in still]
         for run in over:
             await _cancel(client, run.id)
     missing = [update for number, update in asked.items() if number not in carried]

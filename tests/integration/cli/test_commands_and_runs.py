@@ -4,7 +4,7 @@ import asyncio
 import json
 import os
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
@@ -21,6 +21,7 @@ from blocks import BLOCKS
 from blocks.docker_host import DockerHost
 from blocks.registry_credentials import RegistryCredentials
 from blocks.webhook_source import WebhookSource
+from flows import starting
 from flows.form import GateForm
 from tests.lab.commands import uptainer
 from tests.lab.prefect import PrefectServer
@@ -28,6 +29,8 @@ from tests.lab.stocked import Stocked
 from uptainer.cli.prefect import runs
 from uptainer.cli.prefect.registration import load_deployments, register_deployments
 from uptainer.core.enums import UpdateStatus
+from uptainer.fleet.deciding import NewUpdate
+from uptainer.fleet.situations import list_asked
 from uptainer.store import schema
 from uptainer.store.database import Database
 from uptainer.store.repositories.updates import UpdateRepository
@@ -75,11 +78,10 @@ def test_an_approval_without_a_run_starts_one(stocked: Stocked) -> None:
     assert status_of(stocked, stocked.update_id) is UpdateStatus.APPROVED
 
 
-def test_an_answer_that_comes_before_the_runs_form_waits_for_it(
-    stocked: Stocked, served: PrefectServer
-) -> None:
+def suspended_run(stocked: Stocked) -> tuple[FlowRun, Keyset]:
+    """Of its update, as a run is that was stalled right after it had suspended itself."""
+
     async def suspend() -> tuple[FlowRun, Keyset]:
-        """As a run does that was stalled right after it had suspended itself."""
         async with get_client() as client:
             run = await runs.request(client, "update", {"update_id": stocked.update_id})
             state: State[None] = Suspended(timeout_seconds=600, pause_key="gate")
@@ -87,6 +89,12 @@ def test_an_answer_that_comes_before_the_runs_form_waits_for_it(
             await client.set_flow_run_state(run.id, state, force=True)
         return run, keyset_from_paused_state(state)
 
+    return asyncio.run(suspend())
+
+
+def test_an_answer_that_comes_before_the_runs_form_waits_for_it(
+    stocked: Stocked, served: PrefectServer
+) -> None:
     def keep_form(run: FlowRun, keyset: Keyset) -> None:
         time.sleep(3)
         schema = json.dumps(GateForm.model_json_schema(by_alias=True))
@@ -94,7 +102,7 @@ def test_an_answer_that_comes_before_the_runs_form_waits_for_it(
             made = client.post(f"/flow_runs/{run.id}/input", json={"key": keyset["schema"], "value": schema})
             made.raise_for_status()
 
-    run, keyset = asyncio.run(suspend())
+    run, keyset = suspended_run(stocked)
     with stocked.database.session() as session:
         UpdateRepository(session).amend(stocked.update_id, flow_run_id=run.id)
     with ThreadPoolExecutor() as beside:
@@ -103,6 +111,23 @@ def test_an_answer_that_comes_before_the_runs_form_waits_for_it(
         kept.result()
     assert (ended.code, ended.err) == (0, "")
     assert f"the run {run.name} goes on" in ended.out
+
+
+def test_the_gate_of_what_is_proposed_while_runs_are_settled_stays_open(
+    stocked: Stocked, served: PrefectServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    run, _ = suspended_run(stocked)
+    looks: list[int] = []
+
+    async def not_at_first() -> Sequence[NewUpdate]:
+        looks.append(len(looks))
+        return list_asked(stocked.database) if looks[-1] else ()
+
+    monkeypatch.setattr(starting, "list_asked", not_at_first)
+    asyncio.run(starting.settle_runs())
+    with served.client() as client:
+        state = client.get(f"/flow_runs/{run.id}").raise_for_status().json()["state"]
+    assert (state["type"], len(looks)) == ("PAUSED", 2)
 
 
 def test_a_flow_is_run_with_parameters_that_were_checked(stocked: Stocked) -> None:
