@@ -61,7 +61,7 @@ class PodmanEngine:
         if os.geteuid() != 0:
             raise LabUnavailableError("a private Podman needs root, to be started as root or as another user")
         self._require(NEEDED | (NEEDED_BY_USERS if rootless else {}))
-        self._room, self.rootless, self._enter = room, rootless, list(enter)
+        self.room, self.rootless, self._enter = room, rootless, list(enter)
         self.directory = room.directory("rootless" if rootless else "podman")
         self.uid = FIRST_UID + room.number if rootless else 0
         self.socket = f"{self.directory}/run/podman.sock"
@@ -79,7 +79,7 @@ class PodmanEngine:
 
     @property
     def default_network(self) -> str:
-        return "podman" if self.rootless else f"lab{self._room.number}"
+        return "podman" if self.rootless else f"lab{self.room.number}"
 
     def start(self) -> None:
         """Raises: TimeoutError, when it does not answer in time."""
@@ -234,7 +234,7 @@ class PodmanEngine:
 
     def _networks(self) -> tuple[IPv4Network, IPv4Network]:
         """The default network's, and where further ones come from: far behind Docker's, and before those of a swarm."""
-        parts = list(self._room.network.subnets(new_prefix=21))
+        parts = list(self.room.network.subnets(new_prefix=21))
         default = next(parts[-6].subnets(new_prefix=24))
         return default, parts[-5]
 
@@ -246,9 +246,9 @@ class PodmanEngine:
         subnet = self._networks()[0]
         network = {
             "name": self.default_network,
-            "id": f"{self._room.number:064x}",
+            "id": f"{self.room.number:064x}",
             "driver": "bridge",
-            "network_interface": f"{self._room.bridge}p",
+            "network_interface": f"{self.room.bridge}p",
             "created": "2026-01-01T00:00:00Z",
             "subnets": [{"subnet": str(subnet), "gateway": str(subnet[1])}],
             "ipv6_enabled": False,
@@ -260,9 +260,9 @@ class PodmanEngine:
 
     def _write_user(self) -> None:
         """A user that is seen in the engine's mount namespace only, and may open the devices that users open."""
-        etc, name = self.directory / "etc", f"uplab{self._room.number}"
+        etc, name = self.directory / "etc", f"uplab{self.room.number}"
         etc.mkdir()
-        first = FIRST_SUBORDINATE + self._room.number * SUBORDINATES
+        first = FIRST_SUBORDINATE + self.room.number * SUBORDINATES
         lines = {
             "passwd": f"{name}:x:{self.uid}:{self.uid}::{self.directory}/home:/bin/sh",
             "group": f"{name}:x:{self.uid}:",

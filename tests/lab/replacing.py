@@ -9,6 +9,7 @@ from contextlib import contextmanager
 from typing import Any
 
 from tests.lab.docker import DockerEngine
+from tests.lab.podman import PodmanEngine
 from uptainer.core.enums import ConnectionType, RuntimeType
 from uptainer.core.reference import Reference
 from uptainer.core.workloads import HostAddress
@@ -61,6 +62,19 @@ def make_network(engine: DockerEngine, name: str, *, part: int = 0) -> str:
     numbers = engine.room.part(part)
     run_docker(engine, "network", "create", "--subnet", f"{numbers}.0/24", name)
     return numbers
+
+
+def make_podman_network(engine: PodmanEngine, name: str, *, part: int = 0) -> None:
+    """As `make_network`. Podman looks at all interfaces of the machine for it, and gives up where one goes meanwhile."""
+    for _ in range(20):
+        try:
+            engine.podman("network", "create", "--subnet", f"{engine.room.part(part)}.0/24", name)
+        except AssertionError as error:
+            if "no such network interface" not in str(error):
+                raise
+        else:
+            return
+    raise AssertionError(f"interfaces come and go all the time: the network {name} was not made")
 
 
 def request_for(key: str, reference: str, digest: str, **options: Any) -> ReplacementRequest:

@@ -9,7 +9,7 @@ import pytest
 from tests.lab.docker import DockerEngine
 from tests.lab.images import build_image, docker_archive
 from tests.lab.podman import PodmanEngine
-from tests.lab.replacing import make_network, run_docker
+from tests.lab.replacing import make_network, make_podman_network, run_docker
 from uptainer.core.enums import ConnectionType, RuntimeType
 from uptainer.core.errors import NotFoundError, RefusedError
 from uptainer.core.workloads import HostAddress
@@ -56,7 +56,7 @@ def docker(clean_engine: DockerEngine) -> Iterator[Ground]:
 def podman(podman_engine: PodmanEngine) -> Iterator[Ground]:
     podman_engine.clear()
     podman_engine.client.images.load(docker_archive(IMAGE, build_image()))
-    podman_engine.podman("network", "create", "front")
+    make_podman_network(podman_engine, "front")
     asked = ("--network", "front:alias=shop", "--volume", "data:/data", "--publish", "127.0.0.1::80")
     labels = ("--label", "com.docker.compose.service=web", "--label", "mine=yes")
     podman_engine.podman("run", "--detach", "--name", "web", *asked, *labels, IMAGE)

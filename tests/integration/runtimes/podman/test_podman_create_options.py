@@ -17,7 +17,7 @@ import pytest
 from tests.lab.images import make_image
 from tests.lab.podman import PodmanEngine
 from tests.lab.registry import Registry
-from tests.lab.replacing import LOOPBACK, perform_all, request_for
+from tests.lab.replacing import LOOPBACK, make_podman_network, perform_all, request_for
 from tests.lab.room import Room
 from uptainer.core.enums import ConnectionType, RuntimeType
 from uptainer.core.workloads import HostAddress
@@ -147,16 +147,16 @@ def ground(
     make_image(podman_engine, old, labels={"build": "1"}, **IMAGE)
     digest = make_image(podman_engine, new, labels={"build": "2"}, pull=False, **IMAGE)
     folder = tmp_path_factory.mktemp("options")
-    _furnish(podman_engine, room, old, folder)
+    _furnish(podman_engine, old, folder)
     address = HostAddress("lab", RuntimeType.PODMAN, ConnectionType.UNIX, podman_engine.url)
     with connect(address) as runtime:
         yield Ground(podman_engine, runtime, _places(podman_engine, room, folder), old, new, digest)
     podman_engine.clear()
 
 
-def _furnish(engine: PodmanEngine, room: Room, image: str, folder: Path) -> None:
+def _furnish(engine: PodmanEngine, image: str, folder: Path) -> None:
     for number, name in enumerate(("front", "back")):
-        engine.podman("network", "create", "--subnet", f"{room.part(number)}.0/24", name)
+        make_podman_network(engine, name, part=number)
     engine.podman("volume", "create", "named")
     (folder / "secret").write_text("s3cret")
     for name in ("token", "other"):
